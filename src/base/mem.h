@@ -1,0 +1,42 @@
+/* mem.h: allocation that can be made to fail (GT_FAIL_ALLOC), and the arena.
+ *
+ * Control structures (handles, nodes, maps) are small: running out of memory for one ends the process with a
+ * message through mem_die, as in most systems programs. Memory for tensors never goes through here but
+ * through the worker's allocator, where exhaustion is an ordinary error of one instruction.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *mem_alloc(size_t size);                    /* like malloc, never NULL */
+void *mem_zero(size_t size);                     /* like calloc, never NULL */
+void *mem_grow(void *p, size_t size);            /* like realloc, never NULL */
+void  mem_free(void *p);
+char *mem_string(const char *s);                 /* like strdup, never NULL */
+
+/* Like malloc for sizes that come from outside: NULL when there is no memory (or GT_FAIL_ALLOC says so). */
+void *mem_try(size_t size);
+
+/* Doubling vector helper: make room for one more element of `size` bytes. */
+#define VEC_ROOM(array, n, capacity)                                                             \
+	do {                                                                                     \
+		if ((n) == (capacity)) {                                                         \
+			(capacity) = (capacity) ? (capacity) * 2 : 8;                            \
+			(array) = mem_grow((array), (size_t)(capacity) * sizeof(*(array)));      \
+		}                                                                                \
+	} while (0)
+
+/* Arena: many allocations, one reset. */
+typedef struct arena {
+	struct arena_block *block;   /* newest first */
+	size_t used;                 /* bytes used in the newest block */
+} arena;
+
+void *arena_alloc(arena *a, size_t size);        /* 16-byte aligned, not cleared */
+char *arena_string(arena *a, const char *s, size_t n);
+void  arena_reset(arena *a);                     /* keeps one block */
+void  arena_fini(arena *a);
+
+#endif
