@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Open addressing, linear probing, deletion without tombstones. Keys are non-zero. Neighbouring keys share a
- * cache line (ids are counters: the live ones are mostly neighbours), groups of 16 are scattered. */
+/* Open addressing, linear probing, deletion without tombstones. Keys are non-zero. Neighbouring
+ * keys share a cache line (ids are counters: the live ones are mostly neighbours), groups of 16 are
+ * scattered. */
 typedef struct idmap_slot { uint64_t key; void *value; } idmap_slot;
 typedef struct idmap { idmap_slot *slots; size_t count, capacity; unsigned shift; } idmap;
 
