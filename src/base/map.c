@@ -6,7 +6,7 @@
 
 #define IDMAP_FIRST 32
 #define GROUP 16u                             /* keys that stay together */
-#define SCATTER UINT64_C(0x9E3779B97F4A7C15)  /* 2^64 / golden ratio: spreads neighbours */
+#define SCATTER UINT64_C(0x9E3779B97F4A7C15)  /* 2^64 / golden ratio: spreads groups */
 
 /* Where the search for `key` begins: the group's place from the hash, the place in it from the key. */
 static size_t home(const idmap *m, uint64_t key)

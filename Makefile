@@ -1,0 +1,58 @@
+# The short front of the build; meson.build has the substance. `make` and `git` are all that must be
+# there first: every target sets up what it needs (scripts/setup.sh).
+
+PREFIX ?= /usr/local
+SECONDS_OF_FUZZING ?= 300
+# Thread sanitizer needs addresses where it expects them; newer kernels randomise further than that.
+FIXED = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+TEST = .venv/bin/meson test --print-errorlogs --no-rebuild -t 8
+
+all: tools
+	scripts/build.sh default
+
+demo: package
+	.venv/bin/python examples/digits.py
+
+test: package
+	scripts/test.sh
+
+bench: package
+	scripts/build.sh default
+	scripts/bench.sh
+
+asan: tools
+	scripts/build.sh asan -Db_sanitize=address -Db_lundef=false -Dbench=false
+	$(TEST) -C build-asan
+
+ubsan: tools
+	scripts/build.sh ubsan -Db_sanitize=undefined -Db_lundef=false -Dbench=false \
+		-Dc_args=-fno-sanitize-recover=all
+	$(TEST) -C build-ubsan
+
+tsan: tools
+	scripts/build.sh tsan -Db_sanitize=thread -Db_lundef=false -Dbench=false
+	$(FIXED) $(TEST) -C build-tsan
+
+clang: tools
+	CC=clang scripts/build.sh clang
+	$(TEST) -C build-clang
+
+fuzz: tools
+	CC=clang scripts/build.sh fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	scripts/fuzz.sh $(SECONDS_OF_FUZZING)
+
+install: tools
+	scripts/build.sh default
+	.venv/bin/meson configure build -Dprefix=$(PREFIX)
+	.venv/bin/meson install -C build
+
+clean:
+	rm -rf build build-* .venv dist
+
+tools:
+	scripts/setup.sh tools
+
+package:
+	scripts/setup.sh package
+
+.PHONY: all demo test bench asan ubsan tsan clang fuzz install clean tools package

@@ -1,0 +1,38 @@
+#!/bin/bash
+# fuzz.sh SECONDS: run every libFuzzer target of build-fuzz, SECONDS in all, shared evenly.
+#
+# Starts from the corpus in the tree, writes what it finds beside the build, never into the tree.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+total=${1:?usage: scripts/fuzz.sh SECONDS}
+shopt -s nullglob
+targets=(build-fuzz/tests/fuzz/fuzz_*)
+targets=("${targets[@]//*.p/}")
+list=()
+for t in "${targets[@]}"; do
+	[ -n "$t" ] && list+=("$t")
+done
+[ ${#list[@]} -gt 0 ] || { echo "fuzz: no targets in build-fuzz/tests/fuzz" >&2; exit 1; }
+each=$((total / ${#list[@]}))
+[ "$each" -ge 1 ] || each=1
+
+failed=0
+for t in "${list[@]}"; do
+	name=${t##*/fuzz_}
+	found=build-fuzz/corpus/$name
+	mkdir -p "$found"
+	args=(-max_total_time="$each" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
+		-artifact_prefix="build-fuzz/$name-" "$found")
+	[ ! -d "tests/fuzz/corpus/$name" ] || args+=("tests/fuzz/corpus/$name")
+	[ ! -f "tests/fuzz/$name.dict" ] || args+=(-dict="tests/fuzz/$name.dict")
+	if "$t" "${args[@]}" >"build-fuzz/$name.log" 2>&1; then
+		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "build-fuzz/$name.log")
+		printf 'fuzz: %-16s ok, %s runs in %s s\n' "$name" "$runs" "$each"
+	else
+		printf 'fuzz: %-16s FAILED\n' "$name"
+		tail -n 60 "build-fuzz/$name.log"
+		failed=1
+	fi
+done
+exit $failed

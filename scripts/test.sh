@@ -1,0 +1,56 @@
+#!/bin/bash
+# test.sh: what `make test` runs after the set-up. Every stage runs even when one before it failed,
+# each ends in one line of the summary, and one failure makes the whole fail.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+unset CC CFLAGS LDFLAGS
+
+FUZZ_SECONDS=${FUZZ_SECONDS:-30}
+summary=()
+failed=0
+begin=$SECONDS
+
+# stage NAME PATTERN COMMAND...: the summary shows the last line of the output that matches PATTERN.
+stage() {
+	local name=$1 pattern=$2 log started=$SECONDS verdict=ok detail
+	shift 2
+	log=$(mktemp)
+	printf '\n== %s\n' "$name"
+	if ! "$@" </dev/null 2>&1 | tee "$log"; then
+		verdict=FAILED
+		failed=1
+	fi
+	detail=$(grep -E "$pattern" "$log" | tail -n 1 | sed 's/^[= ]*//; s/[= ]*$//')
+	rm -f "$log"
+	summary+=("$(printf '%-14s %-7s %4d s  %s' "$name" "$verdict" $((SECONDS - started)) "$detail")")
+}
+
+# A build folder, then its C tests. Sanitizers slow the tests down, so they get more time.
+c_tests() {
+	local name=$1 dir=build-$1
+	shift
+	[ "$name" != default ] || dir=build
+	scripts/build.sh "$name" "$@" && meson test -C "$dir" --print-errorlogs -t 4 --no-rebuild |
+		awk '/^(Ok|Fail|Timeout|Expected Fail|Unexpected Pass|Skipped):/ { if ($NF) s = s " " $0 }
+			{ print } END { gsub(/ +/, " ", s); print "tests:" s }'
+}
+
+fuzz() {
+	CC=clang scripts/build.sh fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
+		scripts/fuzz.sh "$FUZZ_SECONDS"
+}
+
+stage "C tests" '^tests:' c_tests default
+stage "C under ASan" '^tests:' c_tests asan -Db_sanitize=address -Db_lundef=false -Dbench=false
+stage "fuzzing" '^fuzz:' fuzz
+stage "Python tests" '(passed|failed|error)' python -m pytest -p no:cacheprovider
+
+printf '\n== summary\n'
+printf '%s\n' "${summary[@]}"
+if [ "$failed" = 0 ]; then
+	printf 'all passed in %d s\n' $((SECONDS - begin))
+else
+	printf 'FAILED (%d s)\n' $((SECONDS - begin))
+fi
+exit $failed
