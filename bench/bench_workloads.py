@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training workloads of workloads.py, GT against a peer: medians of alternating rounds, one process a system.
 
-    python bench/compare.py [--peer torch|none] [--peer-python PATH] [--rounds N] [--threads N]
+    python bench/bench_workloads.py [--peer torch|none] [--peer-python PATH] [--rounds N] [--threads N]
 
 Each system runs in a process of its own and waits on a pipe between its rounds, so that neither's idle threads
 disturb the other and both see the same weather of a shared machine. Printed are the median time of a step of each and
@@ -58,7 +58,7 @@ class System:
         print(name, int(fresh), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
-            sys.exit(f"compare.py: a benchmark process ended with status {self.process.wait()}")
+            sys.exit(f"bench_workloads.py: a benchmark process ended with status {self.process.wait()}")
         return float(answer)
 
     def end(self):
