@@ -8,4 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+/* cmocka's macro, in the way of base/error.h's function. fail_msg does the same. */
+#undef fail
+
 #endif

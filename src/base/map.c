@@ -8,7 +8,7 @@
 #define GROUP 16u                             /* keys that stay together */
 #define SCATTER UINT64_C(0x9E3779B97F4A7C15)  /* 2^64 / golden ratio: spreads groups */
 
-/* Where the search for `key` begins: the group's place from the hash, the place in it from the key. */
+/* Where the search for `key` begins: its group is hashed, its place in the group is its own. */
 static size_t home(const idmap *m, uint64_t key)
 {
 	uint64_t group = ((key / GROUP) * SCATTER) >> m->shift;

@@ -1,0 +1,29 @@
+/* tools.h: the commands of `gt` and what they share. */
+#ifndef TOOLS_TOOLS_H
+#define TOOLS_TOOLS_H
+
+#include <stddef.h>
+
+/* Exit statuses: done; it went wrong; the command line was wrong. */
+enum { EXIT_DONE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2 };
+
+typedef struct tool {
+	const char *name, *arguments, *doc, *more;
+	int (*run)(int argc, char **argv);   /* argv[0] is the command's name; returns an exit status */
+} tool;
+
+/* The rows of commands.def. */
+extern const tool tools[];
+extern const size_t tool_count;
+
+#define COMMAND(name, arguments, doc, more) int name##_command(int argc, char **argv);
+#include "tools/commands.def"
+
+/* Print "gt: ..." on stderr and return `status`. */
+int tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Complain about an unknown name, with the likely one of names[n]; returns EXIT_USAGE. */
+int tool_unknown(const char *what, const char *name, const char *const *names, size_t n);
+/* The usage line of a command on stderr; returns EXIT_USAGE. */
+int tool_usage(const char *command);
+
+#endif
