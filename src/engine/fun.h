@@ -62,6 +62,7 @@ FUN_INLINE float fun_far_cos(float x) { return (float)cos((double)x); }
 #define HELP1(name) FUN_INLINE float fun_##name(float x) {
 #define HELP2(name) FUN_INLINE float fun_##name(float x, float y) {
 #define HELP1_D(name) FUN_INLINE double fun_##name(double x) {
+#define HELP1_FD(name) FUN_INLINE double fun_##name(float x) {
 #define CALL1(name, a) fun_##name(a)
 #define CALL2(name, a, b) fun_##name(a, b)
 #define LET_F(name, value) const float name = (value);
