@@ -1,17 +1,18 @@
 # The short front of the build; meson.build has the substance. `make` and `git` are all that must be
 # there first: every target sets up what it needs (scripts/setup.sh).
 
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PREFIX ?= /usr/local
 SECONDS_OF_FUZZING ?= 300
 # Thread sanitizer needs addresses where it expects them; newer kernels randomise further than that.
 FIXED = $(shell setarch -R true 2>/dev/null && echo setarch -R)
-TEST = .venv/bin/meson test --print-errorlogs --no-rebuild -t 8
+TEST = meson test --print-errorlogs --no-rebuild -t 8
 
 all: tools
 	scripts/build.sh default
 
 demo: package
-	.venv/bin/python examples/digits.py
+	python examples/digits.py
 
 test: package
 	scripts/test.sh
@@ -43,8 +44,8 @@ fuzz: tools
 
 install: tools
 	scripts/build.sh default
-	.venv/bin/meson configure build -Dprefix=$(PREFIX)
-	.venv/bin/meson install -C build
+	meson configure build -Dprefix=$(PREFIX)
+	meson install -C build
 
 clean:
 	rm -rf build build-* .venv dist

@@ -3,10 +3,11 @@
 # two at once would measure each other.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
 
-.venv/bin/meson test --benchmark --no-rebuild --verbose -C build
+meson test --benchmark --no-rebuild --verbose -C build
 shopt -s nullglob
 for script in bench/bench_*.py; do
 	printf '\n== %s\n' "$script"
-	.venv/bin/python "$script"
+	python "$script"
 done

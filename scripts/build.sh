@@ -11,7 +11,10 @@ export PATH="$PWD/.venv/bin:$PATH" CC=${CC:-gcc}
 dir=build-$1
 [ "$1" != default ] || dir=build
 shift
-if [ ! -f "$dir/build.ninja" ]; then
+# A folder that came here with a copied or moved tree still builds the old place's sources.
+if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/source")" != "$PWD" ]; then
+	rm -rf "$dir"
 	meson setup "$dir" "$@"
+	printf '%s\n' "$PWD" >"$dir/source"
 fi
 exec ninja -C "$dir"

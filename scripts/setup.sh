@@ -73,11 +73,12 @@ choose_python() {
 	die "no usable Python: 3.11 or newer with venv, ensurepip and Python.h is needed"
 }
 
-# A .venv whose interpreter went away, or that was copied here from elsewhere, is made anew.
+# A .venv whose interpreter went away, or that came here from another place (its scripts name the
+# place in their first line), is made anew.
 make_venv() {
-	local works='import sys; sys.exit(sys.prefix != sys.argv[1])'
-	[ -x .venv/bin/python ] && .venv/bin/python -c "$works" "$PWD/.venv" 2>/dev/null && return
+	.venv/bin/python -c '' 2>/dev/null && head -n 1 .venv/bin/pip | grep -qF "$PWD/.venv/" && return
 	say "making .venv"
+	rm -rf build-python
 	"$(choose_python)" -m venv --clear .venv
 }
 
@@ -107,9 +108,9 @@ package_inputs() {
 # The build folder is kept, so a changed file costs its own compilation only.
 install_package() {
 	say "building the Python package"
-	PATH="$PWD/.venv/bin:$PATH" CC=${CC:-gcc} .venv/bin/python -m pip install -q \
+	PATH="$PWD/.venv/bin:$PATH" CC=gcc .venv/bin/python -m pip install -q \
 		--disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
-		-Cbuild-dir=build-python .
+		--config-settings=build-dir=build-python .
 }
 
 install_packages
