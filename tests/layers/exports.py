@@ -1,7 +1,8 @@
-"""exports.py LIBRARY INCLUDE COMPILER...: libgt exports what its headers declare, and nothing else.
+"""exports.py LIBRARY INCLUDE HEADER,... COMPILER...: libgt exports what its headers declare, only that.
 
 The headers are read after preprocessing, since functions of the op table's rows are declared by
-macros. Each public header must also compile alone, with warnings as errors.
+macros. The headers that get installed must be all that there are, and each must compile alone,
+with warnings as errors.
 """
 import re
 import subprocess
@@ -32,12 +33,14 @@ def compile_alone(header, include, compiler):
 
 
 def main():
-	library, include, *compiler = sys.argv[1:]
+	library, include, installed, *compiler = sys.argv[1:]
 	headers = sorted(Path(include, "gt").glob("*.h"))
 	for header in headers:
 		compile_alone(header, include, compiler)
 	out, promised = exported(library), declared(headers, include, compiler)
 	problems = [f"exported, not gt_*: {n}" for n in sorted(out) if not n.startswith("gt_")]
+	problems += [f"not installed, or not there: gt/{n}"
+		for n in sorted({h.name for h in headers} ^ set(installed.split(",")))]
 	problems += [f"exported, but in no header: {n}" for n in sorted(out - promised)]
 	problems += [f"declared GT_API, but not exported: {n}" for n in sorted(promised - out)]
 	print("\n".join(problems) or f"{len(out)} functions in {len(headers)} headers")
