@@ -18,7 +18,7 @@
 #define ROWS_FILES(X)
 
 /* Files in src/engine/isa/. */
-#define ROWS_ISA_FILES(X)
+#define ROWS_ISA_FILES(X) X(product)
 
 #define ROWS_DECLARE(file) void file##_rows(kernel **table);
 ROWS_FILES(ROWS_DECLARE)

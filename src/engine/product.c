@@ -1,0 +1,286 @@
+/* product.c: the matmul row: operands, batches, and the cut into pieces that threads claim.
+ *
+ * float32 products that are small or flat run on GT's own tiles (isa/product.c), the rest and all of float64
+ * on OpenBLAS (blas.c), integers on the reference. Tiles were measured against OpenBLAS 0.3.21 on one core
+ * with AVX-512 and with AVX2, bench/bench_product.c: faster up to 320 cubed and below 256 rows, by a tenth
+ * to a half, and they need no packing of operands that lie in memory in odd ways.
+ */
+#include "engine/product.h"
+
+#include <string.h>
+#include "base/base.h"
+#include "base/error.h"
+#include "engine/blas.h"
+
+#define TILED_WORK_MAX ((int64_t)1 << 25)   /* m * n * k */
+#define TILED_ROWS_MAX 255
+
+/* A call of BLAS on 256 rows costs 6 % more than on all rows, because each packs the right side again; on 128 rows
+ * 18 %. */
+#define BLOCK_ROWS 256
+
+/* About 6 us of one core. */
+#define PIECE_WORK ((int64_t)1 << 19)
+#define PIECE_ROWS_MIN 24
+#define PIECE_COLUMNS 64
+
+/* A product of stacks of matrices, all of p's sizes; strides per batch dim, 0 where an operand is shared. */
+typedef struct stack {
+	product p;
+	gt_dtype dtype;
+	product_tiles *tiles;      /* NULL: BLAS */
+	int batch_rank;
+	int64_t matrices, dims[GT_RANK_MAX], a_strides[GT_RANK_MAX], b_strides[GT_RANK_MAX];
+	int64_t rows, columns;     /* of a piece */
+	int64_t row_pieces, column_pieces;   /* of a matrix */
+	int64_t group;             /* matrices of one chunk; 1 if a matrix has several pieces */
+} stack;
+
+bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k)
+{
+	if (dtype != GT_FLOAT32)
+		return false;
+	return m <= TILED_ROWS_MAX || (double)m * (double)n * (double)k <= (double)TILED_WORK_MAX;
+}
+
+int64_t product_block_rows(int64_t m)
+{
+	int64_t blocks = m < BLOCK_ROWS ? 1 : MAX(2, m / BLOCK_ROWS);
+
+	return (m + blocks - 1) / blocks;
+}
+
+/* Strides of one operand over the result's batch dims. */
+static void batch_strides(const view *x, const stack *s, int64_t *strides)
+{
+	int missing = s->batch_rank - (x->m.rank - 2);
+
+	for (int d = 0; d < s->batch_rank; d++) {
+		int own = d - missing;
+
+		strides[d] = own < 0 || x->m.dims[own] == 1 ? 0 : x->strides[own];
+	}
+}
+
+/* One matrix b for all: the rows of all matrices a are rows of one tall matrix, if they are equally far apart. */
+static void fold(stack *s)
+{
+	int64_t rows = s->p.m, step = s->p.a_row;
+
+	for (int d = s->batch_rank - 1; d >= 0; d--) {
+		if (s->dims[d] == 1)
+			continue;
+		if (s->b_strides[d] || (rows > 1 && s->a_strides[d] != rows * step))
+			return;
+		if (rows == 1)
+			step = s->a_strides[d];
+		rows *= s->dims[d];
+	}
+	s->p.m = rows;
+	s->p.a_row = step;
+	s->batch_rank = 0;
+	s->matrices = 1;
+}
+
+static void describe(const kcall *c, const view *a, const view *b, stack *s)
+{
+	const view *out = c->out;
+	int ra = a->m.rank - 2, rb = b->m.rank - 2;
+
+	s->dtype = out->m.dtype;
+	s->batch_rank = out->m.rank - 2;
+	s->p = (product){.a = a->data, .b = b->data, .out = out->data,
+		.m = a->m.dims[ra], .k = a->m.dims[ra + 1], .n = b->m.dims[rb + 1],
+		.a_row = a->strides[ra], .a_col = a->strides[ra + 1],
+		.b_row = b->strides[rb], .b_col = b->strides[rb + 1],
+		.out_row = b->m.dims[rb + 1]};
+	s->matrices = 1;
+	for (int d = 0; d < s->batch_rank; d++)
+		s->matrices *= s->dims[d] = out->m.dims[d];
+	batch_strides(a, s, s->a_strides);
+	batch_strides(b, s, s->b_strides);
+	if (s->matrices > 0)
+		fold(s);
+	s->p.dot = s->p.m == 1 && s->p.n == 1;
+}
+
+/* What BLAS can read: rows or columns without gaps inside and without overlap between. */
+static bool as_blas(const void *data, int64_t rows, int64_t cols, int64_t row, int64_t col, blas_matrix *x)
+{
+	*x = (blas_matrix){data, rows == 1 ? cols : row, false};
+	if ((cols == 1 || col == 1) && x->ld >= cols && x->ld <= BLAS_SIZE_MAX)
+		return true;
+	*x = (blas_matrix){data, cols == 1 ? rows : col, true};
+	return (rows == 1 || row == 1) && x->ld >= rows && x->ld <= BLAS_SIZE_MAX;
+}
+
+static void run_blas(const product *p, gt_dtype dtype)
+{
+	blas_matrix a, b;
+
+	as_blas(p->a, p->m, p->k, p->a_row, p->a_col, &a);
+	as_blas(p->b, p->k, p->n, p->b_row, p->b_col, &b);
+	if (dtype == GT_FLOAT32)
+		blas_gemm_f32(p->m, p->n, p->k, a, b, p->out, p->out_row);
+	else
+		blas_gemm_f64(p->m, p->n, p->k, a, b, p->out, p->out_row);
+}
+
+/* Piece (row, column) of one matrix. */
+static void run_piece(const stack *s, product p, int64_t row, int64_t column)
+{
+	size_t size = dtype_size(s->dtype);
+	int64_t i = row * s->rows, j = column * s->columns;
+
+	p.a = (const char *)p.a + i * p.a_row * (int64_t)size;
+	p.b = (const char *)p.b + j * p.b_col * (int64_t)size;
+	p.out = (char *)p.out + (i * p.out_row + j) * (int64_t)size;
+	p.m = MIN(s->rows, p.m - i);
+	p.n = MIN(s->columns, p.n - j);
+	if (s->tiles)
+		s->tiles(&p);
+	else
+		run_blas(&p, s->dtype);
+}
+
+/* Operands of matrix number `at`. */
+static product pick_matrix(const stack *s, int64_t at)
+{
+	product p = s->p;
+	int64_t size = (int64_t)dtype_size(s->dtype), a = 0, b = 0, rest = at;
+
+	for (int d = s->batch_rank - 1; d >= 0; d--) {
+		int64_t k = rest % s->dims[d];
+
+		rest /= s->dims[d];
+		a += k * s->a_strides[d];
+		b += k * s->b_strides[d];
+	}
+	p.a = (const char *)p.a + a * size;
+	p.b = (const char *)p.b + b * size;
+	p.out = (char *)p.out + at * p.m * p.n * size;
+	return p;
+}
+
+static void run_chunk(void *ctx, int64_t chunk)
+{
+	const stack *s = ctx;
+	int64_t pieces = s->row_pieces * s->column_pieces;
+	int64_t first = chunk / pieces * s->group, piece = chunk % pieces;
+
+	for (int64_t at = first; at < MIN(first + s->group, s->matrices); at++)
+		run_piece(s, pick_matrix(s, at), piece / s->column_pieces, piece % s->column_pieces);
+}
+
+/* Tiles may be cut anywhere; only the work counts. */
+static void cut_tiled(stack *s)
+{
+	double work = (double)s->p.m * (double)s->p.n * (double)s->p.k;
+	double piece = MAX((double)PIECE_WORK, work * (double)s->matrices / 64);
+
+	if (work <= piece)
+		s->group = MAX(1, (int64_t)(piece / work));
+	else if (s->p.m >= 2 * PIECE_ROWS_MIN)
+		s->rows = MAX(PIECE_ROWS_MIN, (int64_t)((double)s->p.m * piece / work));
+	else
+		s->columns = ALIGN_UP(MAX(1, (int64_t)((double)s->p.n * piece / work)), PIECE_COLUMNS);
+}
+
+static void cut(stack *s)
+{
+	s->rows = s->p.m;
+	s->columns = s->p.n;
+	s->group = 1;
+	if (s->tiles)
+		cut_tiled(s);
+	else
+		s->rows = product_block_rows(s->p.m);
+	s->row_pieces = (s->p.m + s->rows - 1) / s->rows;
+	s->column_pieces = (s->p.n + s->columns - 1) / s->columns;
+}
+
+static void run_stack(stack *s, pool *threads)
+{
+	double work = (double)s->p.m * (double)s->p.n * (double)s->p.k * (double)s->matrices;
+	int64_t chunks;
+
+	if (s->tiles && s->matrices == 1 && work < 2 * (double)PIECE_WORK) {
+		s->tiles(&s->p);
+		return;
+	}
+	cut(s);
+	chunks = (s->matrices + s->group - 1) / s->group * s->row_pieces * s->column_pieces;
+	if (work >= 2 * (double)PIECE_WORK && chunks > 1)
+		pool_run(threads, chunks, run_chunk, s);
+	else
+		for (int64_t k = 0; k < chunks; k++)
+			run_chunk(s, k);
+}
+
+/* A contiguous copy of `x` in fresh memory, by the engine's own copy. */
+static gt_err copy_operand(const kcall *c, const view *x, view *copy, storage **memory)
+{
+	static const ins clone = {.op = OP_clone, .nin = 1, .words = INS_HEAD_WORDS + 1};
+	size_t size = (size_t)meta_count(&x->m) * dtype_size(x->m.dtype);
+	kcall call = {.i = &clone, .in = {x}, .out = copy, .engine = c->engine};
+
+	*memory = storage_new(c->engine->memory, size);
+	if (!*memory)
+		return fail(GT_EMEMORY, "matmul: no memory for a contiguous copy of an operand (%zu bytes)", size);
+	*copy = (view){.data = (*memory)->data, .m = x->m, .contiguous = true};
+	shape_contiguous(&copy->m, copy->strides);
+	return c->engine->kernels[OP_clone](&call);
+}
+
+/* Copy what BLAS cannot read, then describe `s` anew. */
+static gt_err run_large(const kcall *c, stack *s)
+{
+	const view *a = c->in[0], *b = c->in[1];
+	view a_copy, b_copy;
+	storage *a_memory = NULL, *b_memory = NULL;
+	blas_matrix x;
+	gt_err e = blas_load();
+
+	if (!e && !as_blas(s->p.a, s->p.m, s->p.k, s->p.a_row, s->p.a_col, &x)) {
+		e = copy_operand(c, a, &a_copy, &a_memory);
+		a = &a_copy;
+	}
+	if (!e && !as_blas(s->p.b, s->p.k, s->p.n, s->p.b_row, s->p.b_col, &x)) {
+		e = copy_operand(c, b, &b_copy, &b_memory);
+		b = &b_copy;
+	}
+	if (!e) {
+		describe(c, a, b, s);
+		s->tiles = NULL;
+		run_stack(s, c->engine->pool);
+	}
+	if (a_memory)
+		storage_drop(a_memory);
+	if (b_memory)
+		storage_drop(b_memory);
+	return e;
+}
+
+gt_err product_matmul(const kcall *c, product_tiles *tiles)
+{
+	gt_dtype dtype = c->out->m.dtype;
+	stack s;
+
+	if (dtype_kind_of(dtype) != KIND_FLOAT)
+		return engine_reference[OP_matmul](c);
+	describe(c, c->in[0], c->in[1], &s);
+	if (s.matrices == 0 || s.p.m == 0 || s.p.n == 0)
+		return GT_OK;
+	if (s.p.k == 0) {
+		memset(c->out->data, 0, (size_t)meta_count(&c->out->m) * dtype_size(dtype));
+		return GT_OK;
+	}
+	if (product_is_tiled(dtype, s.p.m, s.p.n, s.p.k)) {
+		s.tiles = tiles;
+		run_stack(&s, c->engine->pool);
+		return GT_OK;
+	}
+	if (MAX(s.p.n, s.p.k) > BLAS_SIZE_MAX)
+		return engine_reference[OP_matmul](c);
+	return run_large(c, &s);
+}
