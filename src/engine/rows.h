@@ -12,6 +12,7 @@
 #ifndef ENGINE_ROWS_H
 #define ENGINE_ROWS_H
 
+#include "base/cpu.h"
 #include "engine/engine.h"
 
 /* Files in src/engine/ whose rows need no particular machine. */
@@ -30,6 +31,9 @@ ROWS_FILES(ROWS_DECLARE)
 	void file##_rows_avx512(kernel **table);
 ROWS_ISA_FILES(ROWS_DECLARE)
 #undef ROWS_DECLARE
+
+/* The whole table for one instruction set, which the machine must have: engine_open's, and the tests'. */
+void engine_rows(kernel **table, cpu_isa level);
 
 #ifdef GT_ISA
 #define ISA(name) PASTE(PASTE(name, _), GT_ISA)
