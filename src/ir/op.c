@@ -29,6 +29,8 @@ const op_row op_rows[OP_CODES] = {
 
 #pragma GCC diagnostic pop
 
+const char *const op_attr_names[ATTR_COUNT] = { "dtype", "axes", "keepdims", "axis", "perm" };
+
 bool op_operands_fit(const op_row *row, unsigned n)
 {
 	const char *p = row->operands;

@@ -26,6 +26,9 @@ typedef enum op_kind {
 /* Which attr fields a row uses. */
 enum { ATTR_DTYPE = 1, ATTR_AXES = 2, ATTR_KEEPDIMS = 4, ATTR_AXIS = 8, ATTR_PERM = 16 };
 
+#define ATTR_COUNT 5
+extern const char *const op_attr_names[ATTR_COUNT];   /* of bit 1 << k: "dtype", "axes", ... */
+
 /* How the result's dtype follows from the inputs (ops.def, TYPES); 0 for rows without result. */
 typedef enum op_result {
 	RESULT_same = 1,         /* that of the first tensor input that is not an index or a condition */
