@@ -32,16 +32,16 @@ FUN_INLINE uint64_t fun_as_l(double d) { uint64_t l; memcpy(&l, &d, sizeof l); r
 FUN_INLINE double fun_as_d(uint64_t l) { double d; memcpy(&d, &l, sizeof d); return d; }
 
 /* a*b + c rounded once, for machines without the instruction. The product of two floats is exact in a
- * double and so is the error of the sum; the sum is rounded to odd (an inexact one gets an odd last
- * bit), after which rounding to float cannot go wrong twice. libm's fmaf does the same, out of line. */
+ * double and so is the error of the sum; the sum is rounded to odd (an inexact one with an even last bit
+ * moves one step towards the truth), after which rounding to float cannot go wrong twice. */
 FUN_INLINE float fun_fma_soft(float a, float b, float c)
 {
 	double p = (double)a * b, s = p + c, t = s - p;
 	double error = (p - (s - t)) + (c - t);
-	bool inexact = error < 0 || error > 0;          /* false for NaN: s is infinite or NaN */
-	uint64_t bits = fun_as_l(s), outward = (error > 0) == (s > 0) ? 1 : (uint64_t)-1;
+	uint64_t bits = fun_as_l(s), inward = (fun_as_l(error) ^ bits) >> 63;
+	double odd = fun_as_d(bits + ((1 - 2 * inward) & ((bits & 1) - 1)));
 
-	return (float)fun_as_d(bits + (inexact ? outward & ((bits & 1) - 1) : 0));
+	return (float)(((error < 0) | (error > 0)) ? odd : s);   /* s infinite or NaN: the error is NaN */
 }
 
 #ifdef __FMA__
