@@ -8,7 +8,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-/* cmocka's macro, in the way of base/error.h's function. fail_msg does the same. */
+/* cmocka's macro is in the way of base/error.h's function; its fail_msg stands on it. */
 #undef fail
+#undef fail_msg
+#define fail_msg(...)                        \
+	do {                                 \
+		print_error(__VA_ARGS__);    \
+		print_error("\n");           \
+		_fail(__FILE__, __LINE__);   \
+	} while (0)
 
 #endif
