@@ -1,73 +1,99 @@
-/* tree.h: the reduction tree: the one order in which sums, products and extremes join their elements.
+/* tree.h: the one reduction tree. Every sum, product, maximum, ... of every kernel in every tier follows it, so
+ * that strides, threads, vector width and fusion never change a bit of a result. Frozen: tests hold it.
  *
- * Elements are numbered in row-major order of the reduced axes, whatever the strides. Blocks of TREE_BLOCK
- * elements follow one another; the last may be shorter.
+ * The reduced dims are flattened row-major: elements 0 .. n - 1. `+` below is the combining operation; its left
+ * operand always stands for earlier blocks or lower lanes. `identity` satisfies identity + x = x = x + identity to the
+ * bit; for sums of floats that is -0.0, not 0.0, which would turn -0.0 into 0.0.
  *
- *   In a block, element i belongs to lane i mod TREE_LANES. A lane starts with the neutral element and joins
- *   its elements in ascending order, new ones on the right. Lanes are then joined in halves:
- *   lane k with lane k + 8 for k < 8, then k with k + 4, k + 2, k + 1.
+ *  1. Blocks.  Block b holds elements 4,096 b .. 4,096 b + 4,095, the last block what is left.
+ *  2. Lanes.   In a block, element i belongs to lane i mod 16. Every lane starts as the identity and adds
+ *              its elements in ascending order: lane = lane + x. (Missing elements may be added as identities
+ *              or left out: the same bits. That is what the identity is for.)
+ *  3. Fold.    lane[k] = lane[k] + lane[k + 8] for k < 8, then with 4, 2 and 1: lane[0] is the block's result.
+ *              Lanes without elements hold the identity, so this too is one rule for every n.
+ *  4. Pairs.   The results of m blocks: of one, itself; else left + right, where left is the result of the first p
+ *              blocks, p the largest power of two below m, and right that of the others. A binary counter of
+ *              partial results (push, result) does this in one pass with one value a level.
+ *  5. Nothing. Of no elements: 0 (for floats +0.0), 1, false, true; there is no such maximum.
  *
- *   Blocks are joined pairwise: of b > 1 blocks the first 2^s, 2^s being the largest power of two below b,
- *   make the left operand and the rest the right one, each by the same rule. A binary counter of partial
- *   results does this in one pass: after block number i is done, join it with the waiting result of level
- *   0, 1, ... while bit 0, 1, ... of i is set; at the end join what waits from the lowest level up, the higher
- *   level on the left.
- *
- * Neutral elements are neutral to the bit, so a lane or an element that is not there takes no part and may be
- * left out: -0.0 for sums (x + -0.0 is x even for x = -0.0), 1 for products, -inf and inf (the ends of the range for
- * integers, false and true for bools) for max and min, false for any, true for all. The sum of no elements is
- * nevertheless +0.0. Joins are those of the rows add, mul, maximum and minimum: where two extremes are equal (0.0 and
- * -0.0) the right one stays, and NaN wins.
- *
- * Why this order: sixteen lanes fill the widest vectors, narrower ones hold a lane group each, so every
- * instruction set gets the same bits at full speed; blocks let threads share a long reduction; pairwise joins keep the
- * error small.
+ * Sums and products of ints wrap and any order would do; of floats, elements and lanes have the tensor's dtype.
+ * Means, variances, softmax and the like (compose.h) take their sums and maxima from here.
  */
 #ifndef IR_TREE_H
 #define IR_TREE_H
 
 #include <stdint.h>
 
-#define TREE_LANES 16
-#define TREE_BLOCK 4096
+#define TREE_LANES  16
+#define TREE_BLOCK  4096
+#define TREE_LEVELS 32   /* 2^40 elements are 2^28 blocks */
 
-/* How many of `blocks` > 1 blocks make the left operand. */
-static inline int64_t tree_split(int64_t blocks)
-{
-	return (int64_t)1 << (63 - __builtin_clzll((uint64_t)blocks - 1));
-}
+static inline int64_t tree_blocks(int64_t n) { return (n + TREE_BLOCK - 1) / TREE_BLOCK; }
 
-/* Defines the tree as a function, plainly: type name(ctx, n, start) joins get(ctx, 0) .. get(ctx, n - 1).
- * `start` is the neutral element; for n = 0 it is the result. */
-#define TREE(name, type, get, join)                                                              \
-	static type name##_block(const void *ctx, int64_t first, int64_t n, type start)          \
-	{                                                                                        \
-		type lanes[TREE_LANES];                                                          \
+/* Define the type NAME (start it with all zero) and, for elements of type T,
+ *
+ *	T    NAME_fold(T lane[TREE_LANES])           step 3, destroys lane
+ *	T    NAME_block(const T *x, int64_t n)       steps 2 and 3 of n <= TREE_BLOCK elements
+ *	void NAME_push(NAME *t, T block)             step 4: the result of the next block
+ *	T    NAME_result(const NAME *t)              after at least one push
+ *	T    NAME_all(const T *x, int64_t n, T nothing)   all steps, the plain way
+ *
+ * COMBINE(a, b) is an expression. */
+#define TREE_DEFINE(NAME, T, IDENTITY, COMBINE)                                                  \
+typedef struct NAME { uint64_t blocks; T level[TREE_LEVELS]; } NAME;                             \
                                                                                                  \
+static inline T NAME##_fold(T *lane)                                                             \
+{                                                                                                \
+	for (int half = TREE_LANES / 2; half; half /= 2)                                         \
+		for (int k = 0; k < half; k++)                                                   \
+			lane[k] = COMBINE(lane[k], lane[k + half]);                              \
+	return lane[0];                                                                          \
+}                                                                                                \
+                                                                                                 \
+static inline T NAME##_block(const T *x, int64_t n)                                              \
+{                                                                                                \
+	T lane[TREE_LANES];                                                                      \
+	int64_t i = 0;                                                                           \
+                                                                                                 \
+	for (int k = 0; k < TREE_LANES; k++)                                                     \
+		lane[k] = IDENTITY;                                                              \
+	for (; i + TREE_LANES <= n; i += TREE_LANES)                                             \
 		for (int k = 0; k < TREE_LANES; k++)                                             \
-			lanes[k] = start;                                                        \
-		for (int64_t i = 0; i < n; i++)                                                  \
-			lanes[i % TREE_LANES] = join(lanes[i % TREE_LANES], get(ctx, first + i)); \
-		for (int half = TREE_LANES / 2; half > 0; half /= 2)                             \
-			for (int k = 0; k < half; k++)                                           \
-				lanes[k] = join(lanes[k], lanes[k + half]);                      \
-		return lanes[0];                                                                 \
-	}                                                                                        \
+			lane[k] = COMBINE(lane[k], x[i + k]);                                    \
+	for (; i < n; i++)                                                                       \
+		lane[i % TREE_LANES] = COMBINE(lane[i % TREE_LANES], x[i]);                      \
+	return NAME##_fold(lane);                                                                \
+}                                                                                                \
                                                                                                  \
-	static type name##_blocks(const void *ctx, int64_t first, int64_t n, type start)         \
-	{                                                                                        \
-		int64_t blocks = (n + TREE_BLOCK - 1) / TREE_BLOCK, left;                        \
+/* level[k] holds the result of 2^k blocks where bit k of `blocks` is set. */                    \
+static inline void NAME##_push(NAME *t, T block)                                                 \
+{                                                                                                \
+	int k = 0;                                                                               \
                                                                                                  \
-		if (blocks <= 1)                                                                 \
-			return name##_block(ctx, first, n, start);                               \
-		left = tree_split(blocks) * TREE_BLOCK;                                          \
-		return join(name##_blocks(ctx, first, left, start),                              \
-				name##_blocks(ctx, first + left, n - left, start));              \
-	}                                                                                        \
+	for (; t->blocks >> k & 1; k++)                                                          \
+		block = COMBINE(t->level[k], block);                                             \
+	t->level[k] = block;                                                                     \
+	t->blocks++;                                                                             \
+}                                                                                                \
                                                                                                  \
-	static type name(const void *ctx, int64_t n, type start)                                 \
-	{                                                                                        \
-		return name##_blocks(ctx, 0, n, start);                                          \
-	}
+static inline T NAME##_result(const NAME *t)                                                     \
+{                                                                                                \
+	int k = __builtin_ctzll(t->blocks);                                                      \
+	T all = t->level[k];                                                                     \
+                                                                                                 \
+	for (k++; k < TREE_LEVELS; k++)                                                          \
+		if (t->blocks >> k & 1)                                                          \
+			all = COMBINE(t->level[k], all);                                         \
+	return all;                                                                              \
+}                                                                                                \
+                                                                                                 \
+static inline __attribute__((unused)) T NAME##_all(const T *x, int64_t n, T nothing)             \
+{                                                                                                \
+	NAME t = { 0 };                                                                          \
+                                                                                                 \
+	for (int64_t at = 0; at < n; at += TREE_BLOCK)                                           \
+		NAME##_push(&t, NAME##_block(x + at, n - at < TREE_BLOCK ? n - at : TREE_BLOCK)); \
+	return n ? NAME##_result(&t) : nothing;                                                  \
+}
 
 #endif
