@@ -172,6 +172,13 @@ int pool_threads(const pool *p)
 	return p->threads;
 }
 
+bool pool_worth(const pool *p, int64_t bytes)
+{
+	bool awake = p->started && atomic_load_explicit(&p->sleepers, memory_order_relaxed) < p->started;
+
+	return p->threads > 1 && bytes >= (awake ? POOL_GRAIN_BYTES : 4 * POOL_GRAIN_BYTES);
+}
+
 /* The last chunks end within their own time, unless their thread has lost its core: then it may have ours. */
 static void wait_until_left(pool *p)
 {

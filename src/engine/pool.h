@@ -6,6 +6,7 @@
 #ifndef ENGINE_POOL_H
 #define ENGINE_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct pool pool;
@@ -21,5 +22,9 @@ void pool_run(pool *p, int64_t chunks, void (*body)(void *ctx, int64_t k), void 
 
 /* Work below this many bytes touched (or an equal amount of arithmetic) is not worth waking a thread. */
 #define POOL_GRAIN_BYTES (256 * 1024)
+
+/* Whether work on that many bytes (or an equal amount of arithmetic) should be cut into chunks at all. Threads that sleep cost
+ * the caller a system call, so they are left alone until there is four times as much to do. */
+bool pool_worth(const pool *p, int64_t bytes);
 
 #endif
