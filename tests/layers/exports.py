@@ -1,8 +1,9 @@
-"""exports.py LIBRARY INCLUDE HEADER,... COMPILER...: libgt exports what its headers declare, only that.
+"""exports.py LIBRARY INCLUDE,... HEADER,... COMPILER...: what a user of libgt gets.
 
-The headers are read after preprocessing, since functions of the op table's rows are declared by
-macros. The headers that get installed must be all that there are, and each must compile alone,
-with warnings as errors.
+libgt exports what gt/gt.h declares, and only that; the header is read after preprocessing, since
+functions of the op table's rows are declared by macros. The headers that get installed are all that
+there are in the first INCLUDE folder. gt/gt.h compiles alone with warnings as errors, as C and,
+where the compiler is clang (which needs no C++ library for that), as C++.
 """
 import re
 import subprocess
@@ -21,29 +22,33 @@ def exported(library):
 	return {line.split()[-1].split("@")[0] for line in lines}
 
 
-def declared(headers, include, compiler):
-	every = "".join(f"#include <gt/{h.name}>\n" for h in headers)
-	text = run(*compiler, "-E", "-P", "-I", include, "-x", "c", "-", input=every)
-	return {re.search(r"(\w+)\s*\(", after).group(1) for after in MARK.findall(text)}
+def preprocessed(compiler):
+	return run(*compiler, "-E", "-P", "-x", "c", "-", input="#include <gt/gt.h>\n")
 
 
-def compile_alone(header, include, compiler):
-	flags = ["-std=gnu11", "-Wall", "-Wextra", "-Wstrict-prototypes", "-Werror", "-fsyntax-only"]
-	run(*compiler, *flags, "-I", include, "-x", "c", "-", input=f"#include <gt/{header.name}>\n")
+def compile_alone(compiler, language):
+	run(*compiler, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", language, "-",
+		input="#include <gt/gt.h>\n")
 
 
 def main():
-	library, include, installed, *compiler = sys.argv[1:]
-	headers = sorted(Path(include, "gt").glob("*.h"))
-	for header in headers:
-		compile_alone(header, include, compiler)
-	out, promised = exported(library), declared(headers, include, compiler)
+	library, folders, installed, *compiler = sys.argv[1:]
+	folders = folders.split(",")
+	compiler += [f"-I{folder}" for folder in folders]
+	compile_alone(compiler, "c")
+	if "clang" in run(*compiler, "--version"):
+		compile_alone(compiler, "c++")
+
+	out = exported(library)
+	promised = {re.search(r"(\w+)\s*\(", after).group(1)
+		for after in MARK.findall(preprocessed(compiler))}
+	headers = {h.name for h in Path(folders[0], "gt").glob("*.h")}
 	problems = [f"exported, not gt_*: {n}" for n in sorted(out) if not n.startswith("gt_")]
+	problems += [f"exported, but not declared: {n}" for n in sorted(out - promised)]
+	problems += [f"declared, but not exported: {n}" for n in sorted(promised - out)]
 	problems += [f"not installed, or not there: gt/{n}"
-		for n in sorted({h.name for h in headers} ^ set(installed.split(",")))]
-	problems += [f"exported, but in no header: {n}" for n in sorted(out - promised)]
-	problems += [f"declared GT_API, but not exported: {n}" for n in sorted(promised - out)]
-	print("\n".join(problems) or f"{len(out)} functions in {len(headers)} headers")
+		for n in sorted(headers ^ set(installed.split(",")))]
+	print("\n".join(problems) or f"{len(out)} functions")
 	return bool(problems) or not out
 
 
