@@ -1,4 +1,5 @@
 /* reference_reduce.c: reductions by the tree of ir/tree.h, one element of the result after the other. */
+#include "base/base.h"
 #include "engine/arith.h"
 #include "engine/reference.h"
 #include "ir/tree.h"
@@ -46,38 +47,54 @@ static int64_t get_truth(const void *s, int64_t i)
 	}
 }
 
-TREE(sum_float, float, get_float, arith_add_FLOAT32)
-TREE(sum_double, double, get_double, arith_add_FLOAT64)
-TREE(sum_int, int64_t, get_int, arith_add_INT64)
-TREE(prod_float, float, get_float, arith_mul_FLOAT32)
-TREE(prod_double, double, get_double, arith_mul_FLOAT64)
-TREE(prod_int, int64_t, get_int, arith_mul_INT64)
-TREE(max_float, float, get_float, arith_maximum_FLOAT32)
-TREE(max_double, double, get_double, arith_maximum_FLOAT64)
-TREE(max_int, int64_t, get_int, arith_maximum_INT64)
-TREE(min_float, float, get_float, arith_minimum_FLOAT32)
-TREE(min_double, double, get_double, arith_minimum_FLOAT64)
-TREE(min_int, int64_t, get_int, arith_minimum_INT64)
-TREE(any, int64_t, get_truth, arith_maximum_INT64)
-TREE(all, int64_t, get_truth, arith_minimum_INT64)
+/* <name>(s, n, nothing): n elements of s by the tree. */
+#define REDUCE(name, type, get, identity, combine)                                               \
+	TREE_DEFINE(name##_tree, type, identity, combine)                                        \
+	static type name(const source *s, int64_t n, type nothing)                               \
+	{                                                                                        \
+		name##_tree t = {0};                                                             \
+		type block[TREE_BLOCK];                                                          \
+                                                                                                 \
+		for (int64_t at = 0; at < n; at += TREE_BLOCK) {                                 \
+			int64_t size = MIN(n - at, TREE_BLOCK);                                  \
+			for (int64_t k = 0; k < size; k++)                                       \
+				block[k] = get(s, at + k);                                       \
+			name##_tree_push(&t, name##_tree_block(block, size));                    \
+		}                                                                                \
+		return n ? name##_tree_result(&t) : nothing;                                     \
+	}
+REDUCE(sum_float, float, get_float, -0.0f, arith_add_FLOAT32)
+REDUCE(sum_double, double, get_double, -0.0, arith_add_FLOAT64)
+REDUCE(sum_int, int64_t, get_int, 0, arith_add_INT64)
+REDUCE(prod_float, float, get_float, 1, arith_mul_FLOAT32)
+REDUCE(prod_double, double, get_double, 1, arith_mul_FLOAT64)
+REDUCE(prod_int, int64_t, get_int, 1, arith_mul_INT64)
+REDUCE(max_float, float, get_float, -INFINITY, arith_maximum_FLOAT32)
+REDUCE(max_double, double, get_double, -INFINITY, arith_maximum_FLOAT64)
+REDUCE(max_int, int64_t, get_int, INT64_MIN, arith_maximum_INT64)
+REDUCE(min_float, float, get_float, INFINITY, arith_minimum_FLOAT32)
+REDUCE(min_double, double, get_double, INFINITY, arith_minimum_FLOAT64)
+REDUCE(min_int, int64_t, get_int, INT64_MAX, arith_minimum_INT64)
+REDUCE(any, int64_t, get_truth, 0, arith_maximum_INT64)
+REDUCE(all, int64_t, get_truth, 1, arith_minimum_INT64)
 
 static float reduce_float(op o, const source *s, int64_t n)
 {
 	switch (o) {
-	case OP_sum:  return n > 0 ? sum_float(s, n, -0.0f) : 0;
+	case OP_sum:  return sum_float(s, n, 0);
 	case OP_prod: return prod_float(s, n, 1);
-	case OP_max:  return max_float(s, n, -INFINITY);
-	default:      return min_float(s, n, INFINITY);
+	case OP_max:  return max_float(s, n, 0);
+	default:      return min_float(s, n, 0);
 	}
 }
 
 static double reduce_double(op o, const source *s, int64_t n)
 {
 	switch (o) {
-	case OP_sum:  return n > 0 ? sum_double(s, n, -0.0) : 0;
+	case OP_sum:  return sum_double(s, n, 0);
 	case OP_prod: return prod_double(s, n, 1);
-	case OP_max:  return max_double(s, n, -INFINITY);
-	default:      return min_double(s, n, INFINITY);
+	case OP_max:  return max_double(s, n, 0);
+	default:      return min_double(s, n, 0);
 	}
 }
 
@@ -86,8 +103,10 @@ static int64_t reduce_int(op o, const source *s, int64_t n)
 	switch (o) {
 	case OP_sum:  return sum_int(s, n, 0);
 	case OP_prod: return prod_int(s, n, 1);
-	case OP_max:  return max_int(s, n, INT64_MIN);
-	default:      return min_int(s, n, INT64_MAX);
+	case OP_max:  return max_int(s, n, 0);
+	case OP_min:  return min_int(s, n, 0);
+	case OP_any:  return any(s, n, 0);
+	default:      return all(s, n, 1);
 	}
 }
 
@@ -127,10 +146,8 @@ static void reduce_one(op o, const source *s, int64_t n, const view *out, int64_
 {
 	if (o == OP_argmax || o == OP_argmin)
 		put_int(out, at, find_extreme(o, s, n));
-	else if (o == OP_any)
-		put_int(out, at, any(s, n, 0));
-	else if (o == OP_all)
-		put_int(out, at, all(s, n, 1));
+	else if (o == OP_any || o == OP_all)
+		put_int(out, at, reduce_int(o, s, n));
 	else if (s->dtype == GT_FLOAT32)
 		((float *)out->data)[at] = reduce_float(o, s, n);
 	else if (s->dtype == GT_FLOAT64)

@@ -33,13 +33,20 @@ INLINE void vf_store(float *p, vf v) { *(vf_anywhere *)p = v; }
 INLINE vf   vf_splat(float x) { return x - (vf){0}; }     /* x - 0 is x, also for -0 */
 
 /* vf_mask chooses the first n lanes, 0 <= n <= VF; other lanes are read as 0 and not written. Memory behind
- * lanes that are not chosen is not touched. */
+ * lanes that are not chosen is not touched. vf_choose takes chosen lanes from a, others from b.
+ *
+ * vf_maximum and vf_minimum are arith_maximum and arith_minimum: the instructions give b where a lane is NaN or both
+ * are equal, so only NaN in a needs care. */
 #if defined(__AVX512F__)
 typedef __mmask16 vf_mask;
 INLINE vf_mask vf_first(int64_t n) { return (vf_mask)((1u << n) - 1); }
 INLINE vf vf_load_part(const float *p, vf_mask m) { return _mm512_maskz_loadu_ps(m, p); }
 INLINE void vf_store_part(float *p, vf v, vf_mask m) { _mm512_mask_storeu_ps(p, m, v); }
+INLINE vf vf_choose(vf_mask m, vf a, vf b) { return _mm512_mask_mov_ps(b, m, a); }
 INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf vf_nan_first(vf a, vf b) { return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a); }
+INLINE vf vf_maximum(vf a, vf b) { return vf_nan_first(a, _mm512_max_ps(a, b)); }
+INLINE vf vf_minimum(vf a, vf b) { return vf_nan_first(a, _mm512_min_ps(a, b)); }
 #elif defined(__AVX2__)
 typedef __m256i vf_mask;
 INLINE vf_mask vf_first(int64_t n)
@@ -48,7 +55,11 @@ INLINE vf_mask vf_first(int64_t n)
 }
 INLINE vf vf_load_part(const float *p, vf_mask m) { return _mm256_maskload_ps(p, m); }
 INLINE void vf_store_part(float *p, vf v, vf_mask m) { _mm256_maskstore_ps(p, m, v); }
+INLINE vf vf_choose(vf_mask m, vf a, vf b) { return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(m)); }
 INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vf vf_nan_first(vf a, vf b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+INLINE vf vf_maximum(vf a, vf b) { return vf_nan_first(a, _mm256_max_ps(a, b)); }
+INLINE vf vf_minimum(vf a, vf b) { return vf_nan_first(a, _mm256_min_ps(a, b)); }
 #else
 typedef int64_t vf_mask;
 INLINE vf_mask vf_first(int64_t n) { return n; }
@@ -64,6 +75,19 @@ INLINE void vf_store_part(float *p, vf v, vf_mask n)
 	for (int k = 0; k < n; k++)
 		p[k] = v[k];
 }
+INLINE vf vf_choose(vf_mask n, vf a, vf b)
+{
+	for (int k = 0; k < n; k++)
+		b[k] = a[k];
+	return b;
+}
+INLINE vf vf_nan_first(vf a, vf b)
+{
+	vf is_nan = _mm_cmpunord_ps(a, a);
+	return _mm_or_ps(_mm_and_ps(is_nan, a), _mm_andnot_ps(is_nan, b));
+}
+INLINE vf vf_maximum(vf a, vf b) { return vf_nan_first(a, _mm_max_ps(a, b)); }
+INLINE vf vf_minimum(vf a, vf b) { return vf_nan_first(a, _mm_min_ps(a, b)); }
 INLINE vf vf_fma(vf a, vf b, vf c)
 {
 	vf r;
