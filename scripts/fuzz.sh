@@ -25,7 +25,7 @@ for t in "${list[@]}"; do
 	args=(-max_total_time="$each" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
 		-artifact_prefix="build-fuzz/$name-" "$found")
 	[ ! -d "tests/fuzz/corpus/$name" ] || args+=("tests/fuzz/corpus/$name")
-	[ ! -f "tests/fuzz/$name.dict" ] || args+=(-dict="tests/fuzz/$name.dict")
+	[ ! -f "build-fuzz/tests/fuzz/$name.dict" ] || args+=(-dict="build-fuzz/tests/fuzz/$name.dict")
 	if "$t" "${args[@]}" >"build-fuzz/$name.log" 2>&1; then
 		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "build-fuzz/$name.log")
 		printf 'fuzz: %-16s ok, %s runs in %s s\n' "$name" "$runs" "$each"

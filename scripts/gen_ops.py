@@ -3,8 +3,10 @@
 
     gen_ops.py --header [FILE]   gt/ops.h: the C declarations of rows with a CALL form
     gen_ops.py --doc [FILE]      docs/ops.md: the whole table for readers
-    gen_ops.py --pyi [FILE]      stubs of the Python functions, for a .pyi file
+    gen_ops.py --calls [FILE]    the same rows as macros, for the Python extension
+    gen_ops.py --pyi [FILE]      stubs of the Python functions and methods, for a .pyi file
     gen_ops.py --json [FILE]     the rows, all columns, as data
+    gen_ops.py --dict [FILE]     words of the text form, for the fuzzer
     gen_ops.py --check FILE      exit 1 if docs/ops.md is not what --doc writes
 
 Without FILE on standard output. The table is read as text: a row is OP(...) and the columns behind
@@ -227,18 +229,49 @@ def doc(rows):
 
 # ---- Python ----------------------------------------------------------------------------------------
 
+def python_name(row):
+    """and, or, not are words of the language; the four belong together."""
+    return "bitwise_" + row["name"] if row["name"] in ("and", "or", "xor", "not") else row["name"]
+
+
+def calls(rows):
+    """ROW_UNARY(not, bitwise_not, "..."): form, C name, Python name, documentation."""
+    return "".join(f'ROW_{r["call"]}({r["name"]}, {python_name(r)}, {json.dumps(r["doc"])})\n'
+                   for r in rows if r["call"] != "NONE")
+
+
+# Parameters behind the first, the result; TERNARY rows and those with a result of their own are
+# written by hand in the stub.
 STUBS = {
-    "UNARY": "input: Tensor",
-    "BINARY": "input: Tensor | Number, other: Tensor | Number",
-    "TERNARY": "a: Tensor | Number, b: Tensor | Number, c: Tensor | Number",
-    "REDUCE": "input: Tensor, axis: Axes = None, keepdims: bool = False",
-    "AXIS": "input: Tensor, axis: int = -1",
+    "UNARY": ("", "Tensor"),
+    "BINARY": (", other: _Operand", "Tensor"),
+    "REDUCE": (", axis: _Axes = None, keepdims: bool = False, dtype: _Dtype = None, *, "
+               "dim: _Axes = None, keepdim: bool = False", "Tensor"),
+    "AXIS": (", axis: int = -1, *, dim: int = -1", "Tensor"),
 }
+BY_HAND = ("add", "sub", "max", "min")
 
 
 def pyi(rows):
-    return "".join(f'def {r["name"]}({STUBS[r["call"]]}) -> Tensor:\n    """{r["doc"]}"""\n'
-                   for r in rows if r["call"] != "NONE")
+    """Functions, a line with a mark, methods."""
+    rows = [r for r in rows if r["call"] in STUBS and r["name"] not in BY_HAND]
+    parts = []
+    for start, first in (("def ", "input: _Data"), ("    def ", "self")):
+        for r in rows:
+            more, result = STUBS[r["call"]]
+            parts.append(f"{start}{python_name(r)}({first}{more}) -> {result}: ...\n")
+        parts.append("# methods\n" if start == "def " else "")
+    return "".join(parts)
+
+
+WORDS = ["t1", "= ", "@ ", "[", "]", "{", "}", "true", "inf", "nan:0x7fc00001", "-0.0", "1e-45", "\\\"",
+         "float32", "float64", "int32", "int64", "bool", "9223372036854775807"]
+
+
+def dictionary(rows):
+    words = {r["name"] for r in rows} | {f"{f}=" for r in rows for f in r["fields"].split()}
+    words |= {a.lower() for r in rows for a in r["attrs"]}
+    return "".join(f'"{w}"\n' for w in [*sorted(words), *WORDS])
 
 
 def as_json(rows):
@@ -246,7 +279,8 @@ def as_json(rows):
 
 
 def main(argv):
-    makers = {"--header": header, "--doc": doc, "--pyi": pyi, "--json": as_json}
+    makers = {"--header": header, "--doc": doc, "--calls": calls, "--pyi": pyi, "--json": as_json,
+              "--dict": dictionary}
     if len(argv) not in (2, 3) or argv[1] not in (*makers, "--check"):
         sys.exit(__doc__.strip())
     if argv[1] == "--check":
