@@ -1,0 +1,17 @@
+/* embed.h: dispatcher and workers inside this process.
+ *
+ * There is one system a process: the first session starts it, the last one's close stops it and frees
+ * everything. Nothing is open to the outside.
+ */
+#ifndef EMBED_EMBED_H
+#define EMBED_EMBED_H
+
+#include "link/link.h"
+#include "worker/worker.h"
+
+/* A new session of the process's own system. */
+gt_err embed_open(struct link **out);
+/* What the session's worker has done. GT_ESTATE if the link is of another kind. */
+gt_err embed_stats(struct link *l, worker_stats *out);
+
+#endif

@@ -1,0 +1,70 @@
+/* role.c: the bell of a worker's thread, and stopping everybody. */
+#include "link/role.h"
+
+#include <sched.h>
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "link/futex.h"
+
+#define LOOKS_PER_CLOCK 16
+
+void role_init(role *r, bool (*hire)(role *r))
+{
+	*r = (role){ .hire = hire, .spins = cpu_cores() > 1 };
+}
+
+void role_ring(role *r)
+{
+	atomic_fetch_add(&r->bell, 1);
+	if (UNLIKELY(atomic_load(&r->hired) != THREAD_RUNS) && !r->hire(r))
+		return;
+	/* Only the first ring pays for a system call: who takes the mark wakes. */
+	if (atomic_load(&r->asleep) && atomic_exchange(&r->asleep, 0))
+		futex_wake(&r->bell, 1);
+}
+
+static bool spin(role *r, uint32_t seen)
+{
+	uint64_t until = clock_ns() + ROLE_SPIN_NS;
+
+	do {
+		for (int k = 0; k < LOOKS_PER_CLOCK; k++) {
+			if (atomic_load(&r->bell) != seen)
+				return true;
+			__builtin_ia32_pause();
+		}
+	} while (clock_ns() < until);
+	return false;
+}
+
+void role_rest(role *r, uint32_t seen)
+{
+	if (r->spins && spin(r, seen))
+		return;
+	while (atomic_load(&r->bell) == seen) {
+		atomic_store(&r->asleep, 1);
+		futex_wait(&r->bell, seen, UINT64_MAX);
+	}
+	atomic_store(&r->asleep, 0);
+}
+
+bool role_freeze(role *r, enum role_frost frost, uint64_t ns)
+{
+	uint64_t until = clock_ns() + ns;
+
+	atomic_store(&r->frozen, frost);
+	while (atomic_exchange(&r->held, 1)) {
+		if (clock_ns() > until)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+void role_thaw(role *r, bool held)
+{
+	atomic_store(&r->frozen, ROLE_WARM);
+	/* Who could not get the role meanwhile has left a mark. */
+	if (held ? role_drop(r) : atomic_load(&r->urgent) > 0)
+		role_ring(r);
+}

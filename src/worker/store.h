@@ -1,0 +1,50 @@
+/* store.h: the values of one session on one worker, by id. */
+#ifndef WORKER_STORE_H
+#define WORKER_STORE_H
+
+#include "base/map.h"
+#include "engine/engine.h"
+#include "link/link.h"
+
+#define STORE_VALUES_MAX (1u << 20)   /* live tensors of a session */
+
+/* A tensor, or (why != NULL) the reason why there is none: then only why, op and meta.rank count. */
+typedef struct value {
+	view v;
+	storage *s;
+	failure *why;
+	uint16_t op;             /* what made it */
+	struct value *next;      /* on the free list */
+} value;
+
+/* Ids point to values; values come from slabs that go with the store. */
+typedef struct store {
+	idmap ids;
+	value *idle;
+	struct store_slab *slabs;
+} store;
+
+void store_fini(store *s);
+
+static inline value *store_get(const store *s, uint64_t id)
+{
+	return idmap_get(&s->ids, id);
+}
+
+/* A value without contents, known to nobody yet; store_put gives it an id that is not in use, store_return takes it back. */
+value *store_take(store *s);
+void   store_return(store *s, value *v);
+static inline void store_put(store *s, uint64_t id, value *v)
+{
+	idmap_put(&s->ids, id, v);
+}
+
+/* Forget `id`; false if it is unknown. */
+bool store_drop(store *s, uint64_t id);
+
+static inline uint64_t store_count(const store *s)
+{
+	return s->ids.count;
+}
+
+#endif

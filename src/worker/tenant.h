@@ -1,0 +1,53 @@
+/* tenant.h: what the files of this room know of each other: a worker and its tenants from inside. */
+#ifndef WORKER_TENANT_H
+#define WORKER_TENANT_H
+
+#include <pthread.h>
+#include "worker/signals.h"
+#include "worker/store.h"
+#include "worker/worker.h"
+
+struct tenant {
+	line line;
+	worker *worker;
+	uint32_t session;
+	tenant *next;                        /* among the arriving */
+	store store;
+	signals signals;
+};
+
+/* Counters have one writer at a time, the holder of the role, and readers on any thread. */
+typedef _Atomic uint64_t counter;
+static inline void counter_add(counter *c, uint64_t n)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+struct worker {
+	role role;
+	worker_options options;
+	engine *engine;
+
+	/* Of whoever holds the role. */
+	tenant **tenants;
+	size_t count, room;
+	uint64_t spent;                      /* estimated ns since the slice began */
+	counter instructions, products, faults, values;
+
+	_Atomic(tenant *) arriving;          /* admitted, not yet among the tenants */
+
+	pthread_t thread;
+	pthread_mutex_t hiring;
+	_Atomic bool stop;
+};
+
+/* exec.c: execute one instruction. */
+void exec_ins(tenant *t, const ins *i);
+
+/* fault.c: the failure of `i`, in the words of the thread's last error, with what it was given (in[k] is NULL for
+ * scalars; `in` may be NULL) and where. */
+failure *fault_new(tenant *t, const ins *i, const meta *const *in);
+/* The failure of `i` for lack of memory for a tensor like `wanted`. */
+failure *fault_memory(tenant *t, const ins *i, const meta *wanted);
+
+#endif
