@@ -11,7 +11,9 @@
 enum { N = 4096, TIMES = 50, RUNS = 20 };
 
 static const fun_table *const tables[] = { &fun_table_base, &fun_table_avx2, &fun_table_avx512 };
-static const random_rows *const randoms[] = { &random_rows_base, &random_rows_avx2, &random_rows_avx512 };
+static const random_rows *const randoms[] = {
+	&random_rows_base, &random_rows_avx2, &random_rows_avx512,
+};
 
 static float in[N], exponent[N], out[N];
 static double in64[N], out64[N];
@@ -53,12 +55,30 @@ static void line(const char *name, body *b, int row)
 
 static void run_map(int isa, int row) { tables[isa]->rows[row].map(out, in, N); }
 static void run_map64(int isa, int row) { tables[isa]->rows[row].map64(out64, in64, N); }
-static void run_pow(int isa, int row) { (void)row; tables[isa]->pow(out, in, exponent, N); }
-static void run_randn(int isa, int row) { (void)row; randoms[isa]->normal_f32(out, 0, N, 1, 2); }
-static void run_rand(int isa, int row) { (void)row; randoms[isa]->uniform_f32(out, 0, N, 1, 2); }
-static void run_randn64(int isa, int row) { (void)row; randoms[isa]->normal_f64(out64, 0, N, 1, 2); }
-static void run_rand64(int isa, int row) { (void)row; randoms[isa]->uniform_f64(out64, 0, N, 1, 2); }
-static void run_randint(int isa, int row) { (void)row; randoms[isa]->integer_i64(whole, 0, N, 1, 2, -5, 1000); }
+
+static void run_pow(int isa, int row)
+{
+	(void)row;
+	tables[isa]->pow(out, in, exponent, N);
+}
+
+static void run_randn(int isa, int row) { randoms[isa]->normal_f32(out, 0, N, 1, (uint64_t)row); }
+static void run_rand(int isa, int row) { randoms[isa]->uniform_f32(out, 0, N, 1, (uint64_t)row); }
+
+static void run_randn64(int isa, int row)
+{
+	randoms[isa]->normal_f64(out64, 0, N, 1, (uint64_t)row);
+}
+
+static void run_rand64(int isa, int row)
+{
+	randoms[isa]->uniform_f64(out64, 0, N, 1, (uint64_t)row);
+}
+
+static void run_randint(int isa, int row)
+{
+	randoms[isa]->integer_i64(whole, 0, N, 1, (uint64_t)row, -5, 1000);
+}
 
 int main(void)
 {

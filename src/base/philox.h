@@ -1,9 +1,9 @@
 /* philox.h: Philox4x32-10, the counter-based generator behind every random number.
  *
- * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011.
- * Four words of counter and two of key make four random words; nothing is carried from one to the
- * next, so any element of a random tensor can be computed anywhere. This is the plain version;
- * engine/isa/random.c runs many counters at once and is tested against it.
+ * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3.
+ * SC 2011. Four words of counter and two of key make four random words; nothing is carried from
+ * one to the next, so any element of a random tensor can be computed anywhere. This is the plain
+ * version; engine/isa/random.c runs many counters at once and is tested against it.
  */
 #ifndef BASE_PHILOX_H
 #define BASE_PHILOX_H
@@ -31,7 +31,8 @@ static inline void philox(uint32_t c[4], uint32_t key0, uint32_t key1)
 	}
 }
 
-/* The four words of block `block` of draw `draw`: key = seed, counter = (block, draw), low words first. */
+/* The four words of block `block` of draw `draw`: key = seed, counter = (block, draw), low words
+ * first. */
 static inline void philox_block(uint32_t words[4], uint64_t block, uint64_t seed, uint64_t draw)
 {
 	words[0] = (uint32_t)block;

@@ -1,10 +1,10 @@
 /* fun.h: the scalar functions of ir/fun.def as C.
  *
- * fun_<name>(x) is float32, fun64_<name>(x) float64; pow takes two arguments. map_<name>(out, in, n) and
- * map64_<name> run over n contiguous elements; out may be in, but not overlap it otherwise. pow has
- * map_pow(out, a, b, n). The loops are plain C that gcc and clang turn into vector code at -O3 with
- * -fno-math-errno -fno-trapping-math for whatever instruction set the including file is compiled
- * for; the bits are the same for all of them. Build with -ffp-contract=off.
+ * fun_<name>(x) is float32, fun64_<name>(x) float64; pow takes two arguments. map_<name>(out, in,
+ * n) and map64_<name> run over n contiguous elements; out may be in, but not overlap it otherwise.
+ * pow has map_pow(out, a, b, n). The loops are plain C that gcc and clang turn into vector code at
+ * -O3 with -fno-math-errno -fno-trapping-math for whatever instruction set the including file is
+ * compiled for; the bits are the same for all of them. Build with -ffp-contract=off.
  */
 #ifndef ENGINE_FUN_H
 #define ENGINE_FUN_H
@@ -19,8 +19,9 @@ typedef struct fun_pair { float first, second; } fun_pair;
 
 #define FUN_INLINE static inline __attribute__((always_inline, unused))
 
-/* Iterations of the next loop do not depend on each other. clang's word for it is an order, which it
- * complains about where it cannot obey; left alone it checks for overlap when the loop starts. */
+/* Iterations of the next loop do not depend on each other. clang's word for it is an order, which
+ * it complains about where it cannot obey; left alone it checks for overlap when the loop starts.
+ */
 #ifdef __clang__
 #define FUN_LOOP
 #else
@@ -32,9 +33,10 @@ FUN_INLINE float fun_as_f(uint32_t i) { float f; memcpy(&f, &i, sizeof f); retur
 FUN_INLINE uint64_t fun_as_l(double d) { uint64_t l; memcpy(&l, &d, sizeof l); return l; }
 FUN_INLINE double fun_as_d(uint64_t l) { double d; memcpy(&d, &l, sizeof d); return d; }
 
-/* a*b + c rounded once, for machines without the instruction. The product of two floats is exact in a
- * double and so is the error of the sum; the sum is rounded to odd (an inexact one with an even last bit
- * moves one step towards the truth), after which rounding to float cannot go wrong twice. */
+/* a*b + c rounded once, for machines without the instruction. The product of two floats is exact
+ * in a double and so is the error of the sum; the sum is rounded to odd (an inexact one with an
+ * even last bit moves one step towards the truth), after which rounding to float cannot go wrong
+ * twice. */
 FUN_INLINE float fun_fma_soft(float a, float b, float c)
 {
 	double p = (double)a * b, s = p + c, t = s - p;
@@ -42,7 +44,8 @@ FUN_INLINE float fun_fma_soft(float a, float b, float c)
 	uint64_t bits = fun_as_l(s), inward = (fun_as_l(error) ^ bits) >> 63;
 	double odd = fun_as_d(bits + ((1 - 2 * inward) & ((bits & 1) - 1)));
 
-	return (float)(((error < 0) | (error > 0)) ? odd : s);   /* s infinite or NaN: the error is NaN */
+	/* Neither where s is infinite or NaN: then the error is NaN. */
+	return (float)(((error < 0) | (error > 0)) ? odd : s);
 }
 
 #ifdef __FMA__

@@ -1,15 +1,16 @@
 /* random.h: the numbers of random tensors.
  *
- * Every function writes elements first .. first+n-1 of the tensor that (seed, draw) names, so a tensor
- * can be filled in any pieces, by any thread, on any machine. What element i is made of, frozen by tests
- * (philox_block gives block b's four words; a pair of words makes 64 bits, low word first):
+ * Every function writes elements first .. first+n-1 of the tensor that (seed, draw) names, so a
+ * tensor can be filled in any pieces, by any thread, on any machine. What element i is made of,
+ * frozen by tests (philox_block gives block b's four words; a pair of words makes 64 bits, low
+ * word first):
  *   float32   word i mod 4 of block i / 4
  *   float64, integers   words 2(i mod 2) and the next of block i / 2
  *   uniform   the top 24 (53) bits as a fraction in [0, 1)
- *   normal    Box and Muller on elements 2j and 2j+1: fun_normal of their two words (float64: of their
- *             two pairs, by libm)
- *   integer   low + the high 64 bits of pair * (high - low): no value is likelier than another by more
- *             than (high - low) / 2^64. The number does not depend on the dtype.
+ *   normal    Box and Muller on elements 2j and 2j+1: fun_normal of their two words (float64: of
+ *             their two pairs, by libm)
+ *   integer   low + the high 64 bits of pair * (high - low): no value is likelier than another by
+ *             more than one part in 2^64 / (high - low). The number does not depend on the dtype.
  */
 #ifndef ENGINE_RANDOM_H
 #define ENGINE_RANDOM_H

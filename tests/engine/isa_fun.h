@@ -1,4 +1,5 @@
-/* isa_fun.h: the functions of fun.def as rows, one table an instruction set: for tests and benchmarks. */
+/* isa_fun.h: the functions of fun.def as rows, one table an instruction set: for tests and
+ * benchmarks. */
 #ifndef TESTS_ISA_FUN_H
 #define TESTS_ISA_FUN_H
 

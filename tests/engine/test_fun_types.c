@@ -1,8 +1,9 @@
-/* test_fun_types.c: fun.def read by a consumer that is not C arithmetic, as the compiler of hot paths is.
+/* test_fun_types.c: fun.def read by a consumer that is not C arithmetic, as the compiler of hot
+ * paths is.
  *
- * Every type is a struct of its own here and every operation a function call, so a body that uses an
- * operator, leaves a constant untyped or mixes types does not compile; and what comes out must be what
- * the kernels compute, bit for bit.
+ * Every type is a struct of its own here and every operation a function call, so a body that uses
+ * an operator, leaves a constant untyped or mixes types does not compile; and what comes out must
+ * be what the kernels compute, bit for bit.
  */
 #include "check.h"
 
@@ -16,14 +17,26 @@ typedef struct t_l { uint64_t v; } t_l;
 typedef struct t_m { bool v; } t_m;
 typedef struct t_pair { t_f first, second; } t_pair;
 
-#define OPERATION2(name, to, from, expression) \
-	static inline to name(from x, from y) { from##_raw a = x.v, b = y.v; return (to){ expression }; }
-#define OPERATION1(name, to, from, expression) \
-	static inline to name(from x) { from##_raw a = x.v; return (to){ expression }; }
+#define OPERATION2(name, to, from, expression)                                               \
+	static inline to name(from x, from y)                                                \
+	{                                                                                    \
+		from##_raw a = x.v, b = y.v;                                                 \
+		return (to){ expression };                                                   \
+	}
+#define OPERATION1(name, to, from, expression)                                               \
+	static inline to name(from x)                                                        \
+	{                                                                                    \
+		from##_raw a = x.v;                                                          \
+		return (to){ expression };                                                   \
+	}
 #define CHOICE(name, type) \
 	static inline type name(t_m m, type a, type b) { return m.v ? a : b; }
-#define SHIFT(name, type, expression) \
-	static inline type name(type x, unsigned by) { type##_raw a = x.v; return (type){ expression }; }
+#define SHIFT(name, type, expression)                                                        \
+	static inline type name(type x, unsigned by)                                         \
+	{                                                                                    \
+		type##_raw a = x.v;                                                          \
+		return (type){ expression };                                                 \
+	}
 
 typedef float t_f_raw;
 typedef double t_d_raw;

@@ -1,5 +1,6 @@
-/* test_random.c: random tensors: Philox against its published vectors, every fast form against the plain
- * one, any cut of a tensor against the whole, frozen numbers, and the shape of the distributions. */
+/* test_random.c: random tensors: Philox against its published vectors, every fast form against the
+ * plain one, any cut of a tensor against the whole, frozen numbers, and the shape of the
+ * distributions. */
 #include "check.h"
 
 #include <math.h>
@@ -12,7 +13,9 @@
 
 enum { MANY = 3000 };
 
-static const random_rows *const tables[] = { &random_rows_base, &random_rows_avx2, &random_rows_avx512 };
+static const random_rows *const tables[] = {
+	&random_rows_base, &random_rows_avx2, &random_rows_avx512,
+};
 
 #define SEED 0x9e3779b97f4a7c15u
 #define DRAW 0x1234567890abcdefu
@@ -22,7 +25,8 @@ static void test_known_answers(void **state)
 {
 	static const struct { uint32_t counter[4], key[2], want[4]; } known[] = {
 		{ { 0 }, { 0 }, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
-		{ { -1u, -1u, -1u, -1u }, { -1u, -1u }, { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
+		{ { -1u, -1u, -1u, -1u }, { -1u, -1u },
+		  { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
 		{ { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 }, { 0xa4093822, 0x299f31d0 },
 		  { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
 	};
@@ -82,7 +86,9 @@ static int64_t plain_integer(uint64_t i, int64_t low, int64_t high)
 /* Tensors that begin at 0, at odd places, and where the block number leaves 32 bits. */
 static void test_rows_follow_the_definition(void **state)
 {
-	static const uint64_t firsts[] = { 0, 1, 2, 3, 255, 257, ((uint64_t)4 << 32) - 700, ((uint64_t)1 << 60) + 1 };
+	static const uint64_t firsts[] = {
+		0, 1, 2, 3, 255, 257, ((uint64_t)4 << 32) - 700, ((uint64_t)1 << 60) + 1,
+	};
 	static float f[MANY];
 	static double d[MANY];
 	static int64_t n64[MANY];
@@ -149,13 +155,19 @@ static void test_any_cut_gives_the_same(void **state)
 	CUT(normal_f64, double);
 }
 
-/* Changing any of these numbers breaks every seed that anyone has written down. normal_f64 is libm's to
- * the last bit, the others are the same on every machine. */
+/* Changing any of these numbers breaks every seed that anyone has written down. normal_f64 is
+ * libm's to the last bit, the others are the same on every machine. */
 static void test_frozen_numbers(void **state)
 {
-	static const float uniform[] = { 0x1.39d5ep-1f, 0x1.dfd524p-2f, 0x1.2bf5p-4f, 0x1.5d0accp-2f };
-	static const float normal[] = { -0x1.f0bcb8p-1f, 0x1.8d59cep-3f, -0x1.3c51a6p+0f, 0x1.ec8678p+0f };
-	static const float odd[] = { -0x1.7f10cp+0f, 0x1.408666p+0f, -0x1.f163e2p+0f, 0x1.33a5f2p-7f };
+	static const float uniform[] = {
+		0x1.39d5ep-1f, 0x1.dfd524p-2f, 0x1.2bf5p-4f, 0x1.5d0accp-2f,
+	};
+	static const float normal[] = {
+		-0x1.f0bcb8p-1f, 0x1.8d59cep-3f, -0x1.3c51a6p+0f, 0x1.ec8678p+0f,
+	};
+	static const float odd[] = {
+		-0x1.7f10cp+0f, 0x1.408666p+0f, -0x1.f163e2p+0f, 0x1.33a5f2p-7f,
+	};
 	static const double uniform64[] = { 0x1.dfd524ee73abcp-2, 0x1.5d0acf5c4afd4p-2 };
 	static const double normal64[] = { -0x1.54ac03c1a0328p-1, 0x1.0938db380d762p+0 };
 	static const int64_t integers[] = { 36, 24, 22, 35 };
@@ -191,13 +203,16 @@ static void test_integer_limits(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < COUNT(limits); k++) {
-		tables[cpu_isa_level()]->integer_i64(n, 0, MANY, SEED, k, limits[k][0], limits[k][1]);
+		int64_t low = limits[k][0], high = limits[k][1];
+
+		tables[cpu_isa_level()]->integer_i64(n, 0, MANY, SEED, k, low, high);
 		for (int i = 0; i < MANY; i++)
-			assert_true(n[i] >= limits[k][0] && n[i] < limits[k][1]);
+			assert_true(n[i] >= low && n[i] < high);
 	}
 }
 
-/* ---- Distributions: moments and counts within five standard deviations; no luck, numbers are fixed. ---- */
+/* ---- Distributions: moments and counts within five standard deviations. The numbers are fixed:
+ * no test fails by bad luck. ---- */
 
 enum { SAMPLE = 1 << 20 };
 

@@ -1,8 +1,9 @@
 /* random.c: random tensors, many Philox counters at once.
  *
- * Three steps over a batch that stays in the first-level cache: words of up to BATCH blocks, numbers made
- * of them in element order, and, where the batch sticks out of the range asked for, a copy of the part
- * inside. The words of a batch lie in four planes: planes[k][b] is word k of block b.
+ * Three steps over a batch that stays in the first-level cache: words of up to BATCH blocks,
+ * numbers made of them in element order, and, where the batch sticks out of the range asked for, a
+ * copy of the part inside. The words of a batch lie in four planes: planes[k][b] is word k of
+ * block b.
  */
 #include <math.h>
 #include <string.h>
@@ -25,25 +26,25 @@ typedef uint32_t planes[4][BATCH];
 #ifdef __AVX512F__
 #define LANES 8
 typedef uint64_t lanes __attribute__((vector_size(64)));
-static inline lanes mul_low(lanes a, lanes b) { return (lanes)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+#define MUL_LOW(a, b) ((lanes)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
 #elif defined __AVX2__
 #define LANES 4
 typedef uint64_t lanes __attribute__((vector_size(32)));
-static inline lanes mul_low(lanes a, lanes b) { return (lanes)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+#define MUL_LOW(a, b) ((lanes)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
 #elif defined __SSE2__
 #define LANES 2
 typedef uint64_t lanes __attribute__((vector_size(16)));
-static inline lanes mul_low(lanes a, lanes b) { return (lanes)_mm_mul_epu32((__m128i)a, (__m128i)b); }
+#define MUL_LOW(a, b) ((lanes)_mm_mul_epu32((__m128i)(a), (__m128i)(b)))
 #else
 #define LANES 2
 typedef uint64_t lanes __attribute__((vector_size(16)));
-static inline lanes mul_low(lanes a, lanes b) { return (a & UINT32_MAX) * (b & UINT32_MAX); }
+#define MUL_LOW(a, b) (((a) & UINT32_MAX) * ((b) & UINT32_MAX))
 #endif
 
 static inline void step(lanes c[4], uint64_t key0, uint64_t key1)
 {
 	const lanes zero = {0};
-	lanes p = mul_low(c[0], zero + PHILOX_MUL0), q = mul_low(c[2], zero + PHILOX_MUL1);
+	lanes p = MUL_LOW(c[0], zero + PHILOX_MUL0), q = MUL_LOW(c[2], zero + PHILOX_MUL1);
 
 	c[0] = (q >> 32) ^ c[1] ^ key0;
 	c[1] = q;
@@ -85,21 +86,27 @@ static void fill(planes w, uint64_t block, int blocks, uint64_t seed, uint64_t d
 		fill_group(w, at, block + (uint64_t)at, seed, draw);
 }
 
-static inline uint64_t pair(const planes w, int block, int which)
+static inline uint64_t pair(planes w, int block, int which)
 {
 	return w[2 * which][block] | (uint64_t)w[2 * which + 1][block] << 32;
 }
 
-/* Numbers of whole blocks in element order. */
-static void make_uniform_f32(float *out, const planes w, int blocks)
+/* Numbers of whole blocks in element order; `to` has room for them. */
+typedef void maker(void *to, planes w, int blocks);
+
+static void make_uniform_f32(void *to, planes w, int blocks)
 {
+	float *out = to;
+
 	for (int b = 0; b < blocks; b++)
 		for (int k = 0; k < 4; k++)
 			out[4 * b + k] = (float)(int32_t)(w[k][b] >> 8) * 0x1p-24f;
 }
 
-static void make_normal_f32(float *out, const planes w, int blocks)
+static void make_normal_f32(void *to, planes w, int blocks)
 {
+	float *out = to;
+
 	for (int b = 0; b < blocks; b++) {
 		fun_pair p = fun_normal(w[0][b], w[1][b]), q = fun_normal(w[2][b], w[3][b]);
 
@@ -110,15 +117,19 @@ static void make_normal_f32(float *out, const planes w, int blocks)
 	}
 }
 
-static void make_uniform_f64(double *out, const planes w, int blocks)
+static void make_uniform_f64(void *to, planes w, int blocks)
 {
+	double *out = to;
+
 	for (int b = 0; b < blocks; b++)
 		for (int k = 0; k < 2; k++)
 			out[2 * b + k] = (double)(int64_t)(pair(w, b, k) >> 11) * 0x1p-53;
 }
 
-static void make_normal_f64(double *out, const planes w, int blocks)
+static void make_normal_f64(void *to, planes w, int blocks)
 {
+	double *out = to;
+
 	for (int b = 0; b < blocks; b++) {
 		double u = (double)(int64_t)((pair(w, b, 0) >> 11) + 1) * 0x1p-53;      /* (0, 1] */
 		double angle = (double)(int64_t)(pair(w, b, 1) >> 11) * (0x1p-53 * 2 * M_PI);
@@ -129,41 +140,58 @@ static void make_normal_f64(double *out, const planes w, int blocks)
 	}
 }
 
-static void make_pairs(uint64_t *out, const planes w, int blocks)
+static void make_pairs(void *to, planes w, int blocks)
 {
+	uint64_t *out = to;
+
 	for (int b = 0; b < blocks; b++)
 		for (int k = 0; k < 2; k++)
 			out[2 * b + k] = pair(w, b, k);
 }
 
-/* One row: PER elements of `type` come from a block. A batch that lies within the range is made in place. */
-#define ROW(name, type, PER)                                                                        \
-	static void name(type *out, uint64_t first, int64_t n, uint64_t seed, uint64_t draw)        \
-	{                                                                                           \
-		planes w;                                                                           \
-		type spare[PER * BATCH];                                                            \
-		while (n > 0) {                                                                     \
-			uint64_t block = first / PER;                                               \
-			int skip = (int)(first % PER);                                              \
-			int64_t left = (skip + n + PER - 1) / PER;                                  \
-			int blocks = left < BATCH ? (int)left : BATCH;                              \
-			int64_t got = MIN(n, blocks * PER - skip);                                  \
-			type *to = got == blocks * PER ? out : spare;                               \
-			fill(w, block, blocks, seed, draw);                                         \
-			make_##name(to, (const uint32_t (*)[BATCH])w, blocks);                      \
-			if (to == spare)                                                            \
-				memcpy(out, spare + skip, (size_t)got * sizeof *out);               \
-			out += got;                                                                 \
-			first += (uint64_t)got;                                                     \
-			n -= got;                                                                   \
-		}                                                                                   \
-	}
+/* Elements first .. first+n-1 of `size` bytes, of which a block makes `per`. */
+static void row(void *out, size_t size, int per, maker *make, uint64_t first, int64_t n,
+                uint64_t seed, uint64_t draw)
+{
+	planes w;
+	char spare[BATCH * sizeof w[0][0] * 4] __attribute__((aligned(64)));
 
-ROW(uniform_f32, float, 4)
-ROW(uniform_f64, double, 2)
-ROW(normal_f32, float, 4)
-ROW(normal_f64, double, 2)
-ROW(pairs, uint64_t, 2)
+	while (n > 0) {
+		int skip = (int)(first % (uint64_t)per);
+		int64_t left = (skip + n + per - 1) / per;
+		int blocks = (int)MIN(left, BATCH);
+		int64_t got = MIN(n, blocks * per - skip);
+		bool whole = got == blocks * per;
+
+		fill(w, first / (uint64_t)per, blocks, seed, draw);
+		make(whole ? out : spare, w, blocks);
+		if (!whole)
+			memcpy(out, spare + (size_t)skip * size, (size_t)got * size);
+		out = (char *)out + (size_t)got * size;
+		first += (uint64_t)got;
+		n -= got;
+	}
+}
+
+static void uniform_f32(float *out, uint64_t first, int64_t n, uint64_t seed, uint64_t draw)
+{
+	row(out, sizeof *out, 4, make_uniform_f32, first, n, seed, draw);
+}
+
+static void uniform_f64(double *out, uint64_t first, int64_t n, uint64_t seed, uint64_t draw)
+{
+	row(out, sizeof *out, 2, make_uniform_f64, first, n, seed, draw);
+}
+
+static void normal_f32(float *out, uint64_t first, int64_t n, uint64_t seed, uint64_t draw)
+{
+	row(out, sizeof *out, 4, make_normal_f32, first, n, seed, draw);
+}
+
+static void normal_f64(double *out, uint64_t first, int64_t n, uint64_t seed, uint64_t draw)
+{
+	row(out, sizeof *out, 2, make_normal_f64, first, n, seed, draw);
+}
 
 static inline int64_t within(uint64_t random, int64_t low, int64_t high)
 {
@@ -175,7 +203,7 @@ static inline int64_t within(uint64_t random, int64_t low, int64_t high)
 static void integer_i64(int64_t *out, uint64_t first, int64_t n, uint64_t seed, uint64_t draw,
                         int64_t low, int64_t high)
 {
-	pairs((uint64_t *)out, first, n, seed, draw);
+	row(out, sizeof *out, 2, make_pairs, first, n, seed, draw);
 	for (int64_t i = 0; i < n; i++)
 		out[i] = within((uint64_t)out[i], low, high);
 }
