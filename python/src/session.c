@@ -1,0 +1,292 @@
+/* session.c: the one client of the process: opened at first use, closed by disconnect or at the end.
+ *
+ * The interpreter's lock guards the client; only waiting for a read happens without it. A wait comes
+ * back to the interpreter at every poll and goes on after signal handlers have run: nothing that holds
+ * the worker's executor may wait for the lock, for the holder of the lock may be waiting for the worker.
+ *
+ * Closing, a fork and the end of the program begin a new epoch, by which tensors know that their handles
+ * are gone. While a handler of the user's runs inside a call of ours, the epoch is 0: nothing works.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include "gtpy.h"
+
+struct session session = { .epoch = 1, .client_grad = true };
+__thread bool session_grad = true;
+
+typedef enum state { OPEN, CLOSED, FORKED, ENDED } state;
+static state now;
+static uint64_t fork_epoch;          /* epochs up to this one belong to a parent process */
+static bool in_handler;
+static __thread bool waiting;        /* this thread waits without the interpreter's lock */
+
+static const char *const in_handler_text =
+	"gt cannot be used in a signal handler that interrupted gt: set a flag and return";
+static const char *const fork_text =
+	"gt was in use before this process was forked, and its workers stayed behind in the parent: start "
+	"processes with multiprocessing's 'spawn' method, or use gt only after the fork";
+
+/* ---- opening and closing ----------------------------------------------------------------------------- */
+
+static int run_handlers(void)
+{
+	struct session saved = session;
+	int failed;
+
+	session.epoch = 0;
+	session.client = NULL;
+	in_handler = true;
+	failed = PyErr_CheckSignals();
+	in_handler = false;
+	session = saved;
+	return failed;
+}
+
+static int poll(void *ctx)
+{
+	(void)ctx;
+	return waiting || run_handlers() < 0;
+}
+
+static void forked(void)
+{
+	fork_epoch = session.epoch++;
+	if (session.client)
+		now = FORKED;
+	session.client = NULL;
+	session.client_grad = true;
+}
+
+static gt_client *open_client(void)
+{
+	static bool watching;
+	gt_options options = { .manual = 1 };
+
+	if (in_handler)
+		return error_set(GT_ESTATE, in_handler_text);
+	if (now == FORKED)
+		return error_set(GT_EFORK, fork_text);
+	if (now == ENDED)
+		return error_set(GT_ECLOSED, "gt is closed: the program is ending");
+	if (!watching && pthread_atfork(NULL, NULL, forked) != 0)
+		return (gt_client *)PyErr_NoMemory();
+	watching = true;
+	session.client = gt_open(&options);
+	if (!session.client)
+		return error_raise();
+	gt_set_interrupt(session.client, poll, NULL);
+	session.client_grad = true;
+	now = OPEN;
+	return session.client;
+}
+
+gt_client *session_client(void)
+{
+	return LIKELY(session.client) ? session.client : open_client();
+}
+
+void *session_dead(void)
+{
+	if (in_handler)
+		return error_set(GT_ESTATE, in_handler_text);
+	if (now == FORKED)
+		return error_set(GT_EFORK, fork_text);
+	return error_set(GT_ECLOSED, "this tensor went with its connection, which is closed; "
+			"make a new one (read what has to survive before gt.disconnect())");
+}
+
+bool session_foreign(uint64_t epoch)
+{
+	return epoch <= fork_epoch;
+}
+
+/* The lock is given back meanwhile: a thread that helps the worker may need it to end its wait. */
+static void close_client(state next)
+{
+	gt_client *c = session.client;
+
+	if (now != FORKED)
+		now = next;
+	session.client = NULL;
+	if (!c)
+		return;
+	session.epoch++;
+	Py_BEGIN_ALLOW_THREADS
+	gt_close(c);
+	Py_END_ALLOW_THREADS
+}
+
+static PyObject *disconnect(PyObject *module, PyObject *none)
+{
+	(void)module, (void)none;
+	if (in_handler)
+		return error_set(GT_ESTATE, in_handler_text);
+	close_client(CLOSED);
+	return Py_NewRef(Py_None);
+}
+
+static PyObject *end(PyObject *module, PyObject *none)
+{
+	(void)module, (void)none;
+	close_client(ENDED);
+	return Py_NewRef(Py_None);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------- */
+
+static gt_err wait_unlocked(gt_fetch *f)
+{
+	gt_err e;
+
+	waiting = true;
+	Py_BEGIN_ALLOW_THREADS
+	e = gt_fetch_wait(f);
+	Py_END_ALLOW_THREADS
+	waiting = false;
+	return e;
+}
+
+bool session_wait(gt_fetch *f)
+{
+	gt_err e;
+
+	do {
+		e = gt_fetch_ready(f) ? gt_fetch_wait(f) : wait_unlocked(f);
+		if (e == GT_EINTERRUPT && PyErr_CheckSignals() < 0)
+			return false;
+	} while (e == GT_EINTERRUPT);
+	return !e || error_raise();
+}
+
+/* The long wait is a read, without the lock; what is left for gt_sync is done by then. */
+static PyObject *synchronize(PyObject *module, PyObject *none)
+{
+	gt_tensor *x;
+	gt_fetch *f;
+	bool done;
+
+	(void)module, (void)none;
+	if (!session.client)
+		return Py_NewRef(Py_None);
+	x = gt_full_at(site_here(), session.client, GT_SHAPE(), gt_arg_int(0), (gt_make){ 0 });
+	f = gt_fetch_begin(x);
+	gt_drop(x);
+	if (!f)
+		return error_raise();
+	done = session_wait(f);
+	gt_fetch_end(f);
+	if (!done)
+		return NULL;
+	if (session.client && gt_sync(session.client) != GT_OK)
+		return error_raise();
+	return Py_NewRef(Py_None);
+}
+
+/* ---- gradient mode, random numbers, workers, signals --------------------------------------------------- */
+
+void session_sync_grad(void)
+{
+	if (session.client)
+		gt_grad_mode(session.client, session_grad);
+	session.client_grad = session_grad;
+}
+
+static PyObject *set_grad(PyObject *module, PyObject *on)
+{
+	int v = PyObject_IsTrue(on);
+	bool before = session_grad;
+
+	(void)module;
+	if (v < 0)
+		return NULL;
+	session_grad = v;
+	return PyBool_FromLong(before);
+}
+
+static PyObject *is_grad_enabled(PyObject *module, PyObject *none)
+{
+	(void)module, (void)none;
+	return PyBool_FromLong(session_grad);
+}
+
+static PyObject *manual_seed(PyObject *module, PyObject *seed)
+{
+	PyObject *n = PyNumber_Index(seed);
+	unsigned long long v = n ? PyLong_AsUnsignedLongLongMask(n) : 0;
+	gt_client *c = n ? session_client() : NULL;
+
+	(void)module;
+	Py_XDECREF(n);
+	if (!c)
+		return NULL;
+	gt_manual_seed(c, v);
+	return Py_NewRef(Py_None);
+}
+
+static PyObject *workers(PyObject *module, PyObject *number)
+{
+	int64_t n;
+	char text[24];
+
+	(void)module;
+	if (!operand_int(number, &n))
+		return NULL;
+	if (session.client)
+		return error_set(GT_ESTATE, "workers have started already: call gt.workers(n) before the first "
+				"tensor is made, or after gt.disconnect()");
+	if (n < 1)
+		return error_set(GT_EINVAL, "workers: at least 1 is needed, got %lld", (long long)n);
+	PyOS_snprintf(text, sizeof(text), "%lld", (long long)n);
+	setenv("GT_WORKERS", text, 1);
+	return Py_NewRef(Py_None);
+}
+
+static PyObject *enter(PyObject *module, PyObject *args)
+{
+	const char *name, *backward = NULL;
+	gt_client *c;
+
+	(void)module;
+	if (!PyArg_ParseTuple(args, "s|z:enter", &name, &backward) || !(c = session_client()))
+		return NULL;
+	if ((backward ? gt_enter_with(c, name, backward) : gt_enter(c, name)) != GT_OK)
+		return error_raise();
+	return Py_NewRef(Py_None);
+}
+
+/* After a disconnect there is nothing to leave: a `with` block around it must end quietly. */
+static PyObject *leave(PyObject *module, PyObject *none)
+{
+	(void)module, (void)none;
+	if (!session.client && now != FORKED)
+		return Py_NewRef(Py_None);
+	if (!session_client() || gt_leave(session.client) != GT_OK)
+		return PyErr_Occurred() ? NULL : error_raise();
+	return Py_NewRef(Py_None);
+}
+
+static PyObject *current(PyObject *module, PyObject *none)
+{
+	const char *name = session.client ? gt_signal_current(session.client) : NULL;
+
+	(void)module, (void)none;
+	return name ? PyUnicode_FromString(name) : Py_NewRef(Py_None);
+}
+
+PyMethodDef session_functions[] = {
+	{ "disconnect", disconnect, METH_NOARGS, "disconnect()\n\nStop the workers and free every tensor. "
+		"The next use of gt starts anew; tensors made before raise ClosedError." },
+	{ "synchronize", synchronize, METH_NOARGS, "synchronize()\n\nWait until everything issued has run." },
+	{ "manual_seed", manual_seed, METH_O, "manual_seed(n)\n\nRestart the random numbers: the same n gives "
+		"the same numbers." },
+	{ "workers", workers, METH_O, "workers(n)\n\nUse n embedded workers. Before the first use of gt." },
+	{ "gpu_workers", workers, METH_O, "gpu_workers(n)\n\nThe same as workers(n)." },
+	{ "is_grad_enabled", is_grad_enabled, METH_NOARGS, "is_grad_enabled()\n\nWhether this thread records "
+		"operations for gradients." },
+	{ "_set_grad", set_grad, METH_O, "Set the gradient mode of this thread; returns the one before." },
+	{ "_enter", enter, METH_VARARGS, "Enter a signal." },
+	{ "_leave", leave, METH_NOARGS, "Leave the innermost signal." },
+	{ "_current", current, METH_NOARGS, "Name of the innermost signal, or None." },
+	{ "_end", end, METH_NOARGS, "Close for good: the program is ending." },
+	{ 0 },
+};
