@@ -5,20 +5,55 @@ Exit statuses are part of the manual: 0 done, 1 it went wrong, 2 the command lin
 import os
 import subprocess
 import sys
+import tempfile
 
 GT, VERSION = sys.argv[1:]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GT_")}
 failures = []
 
+STREAM = """# values of every kind
+t1 = upload float32 [2,3] {1, -0, 2.5, inf, nan, 1e-45}
+t2 = randn float32 [3,4] seed=0 draw=7
+t3 = matmul t1, t2                          @ "train.py":12
+t4 = slice t2 first=[0,3] count=[2,2] step=[1,-2]
+t5 = upload bool [2] {true, false}
+t6 = upload int64 [] {-9223372036854775808}
+t7 = upload float64 [0,3] {}
+t8 = cast t2 dtype=float64
+fetch t1
+fetch t2
+fetch t4
+fetch t5
+fetch t6
+fetch t7
+fetch t8
+"""
+READ = ["t1 = upload float32 [2,3] {1, -0, 2.5, inf, nan, ", "t4 = upload float32 [2,2] {",
+	"t5 = upload bool [2] {true, false}", "t6 = upload int64 [] {-9223372036854775808}",
+	"t7 = upload float64 [0,3] {}"]
+FAILING = """t1 = full float32 3.0 [2]
+t2 = matmul t1, t4 @ "train.py":13
+t3 = exp t2
+t4 = full float32 1.0 [3]
+t5 = exp t99
+t6 = matmul t1, t4 @ "train.py":13
+fetch t1
+fetch t2
+fetch t3
+fetch t5
+t7 = relu t1
+fetch t7
+"""
 
-def run(*arguments, stdout=subprocess.PIPE, **settings):
+
+def run(*arguments, stdout=subprocess.PIPE, stdin="", **settings):
 	return subprocess.run([GT, *arguments], text=True, stdout=stdout, stderr=subprocess.PIPE,
-		env={**CLEAN, **settings}, timeout=60)
+		input=stdin, env={**CLEAN, **settings}, timeout=60)
 
 
-def expect(arguments, status, out=(), err=(), **settings):
+def expect(arguments, status, out=(), err=(), stdin="", **settings):
 	"""Status, and texts that must stand in each output; an output without texts must be empty."""
-	done = run(*arguments, **settings)
+	done = run(*arguments, stdin=stdin, **settings)
 	problems = [] if done.returncode == status else [f"exit status {done.returncode}, not {status}"]
 	for name, text, wanted in ("stdout", done.stdout, out), ("stderr", done.stderr, err):
 		problems += [f"{name} lacks {w!r}" for w in wanted if w not in text]
@@ -28,7 +63,7 @@ def expect(arguments, status, out=(), err=(), **settings):
 	return done.stdout
 
 
-def main():
+def check_commands():
 	listed = expect(["--help"], 0, out=["usage: gt COMMAND", "gt help COMMAND"])
 	if not expect(["help"], 0, out=["usage"]) == expect(["-h"], 0, out=["usage"]) == listed:
 		failures.append("--help, -h and help differ")
@@ -74,6 +109,49 @@ def main():
 	if done.returncode != 1 or "No space left" not in done.stderr:
 		failures.append(f"a full disk: status {done.returncode}, {done.stderr!r}")
 
+
+def check_run():
+	with tempfile.TemporaryDirectory() as folder:
+		path = os.path.join(folder, "stream.gts")
+		with open(path, "w") as f:
+			f.write(STREAM)
+		out = expect(["run", path], 0, out=READ)
+		if expect(["run", "-"], 0, out=READ, stdin=STREAM) != out:
+			failures.append("gt run - differs from gt run FILE")
+		if expect(["run", path], 0, out=READ, GT_BACKEND="reference", GT_ISA="base") != out:
+			failures.append("the reference kernels read something else")
+
+		# What is printed is a stream: it makes the values that it shows.
+		again = expect(["run", "-"], 0, out=READ, stdin=out + "".join(
+			f"fetch {line.split()[0]}\n" for line in out.splitlines()))
+		if again != out:
+			failures.append(f"run again, the output of gt run gives {again!r}")
+
+		with open(path, "w") as f:
+			f.write(FAILING)
+		expect(["run", path], 1, out=["t1 = upload float32 [2] {3, 3}", "t7 = upload"],
+			err=["gt: train.py:13: t2: matmul: ", "t3: ", f"gt: {path}:5: t5: exp: input t99"])
+
+	many = "".join(f"t{i} = full int64 {i} [1]\nfetch t{i}\nfree t{i}\n" for i in range(1, 2001))
+	lines = expect(["run", "-"], 0, out=["t2000"], stdin=many).splitlines()
+	if lines != [f"t{i} = upload int64 [1] {{{i}}}" for i in range(1, 2001)]:
+		failures.append("2,000 reads did not come back in order")
+
+	expect(["run", "-"], 0, stdin="")
+	expect(["run", "-"], 0, stdin="# nothing\n\nleave\n")
+	expect(["run", "-"], 1, out=["t1 = upload"], err=["gt: standard input:3:6: "],
+		stdin="t1 = full float32 1.0 [2]\nfetch t1\nt2 = reluu t1\nfetch t1\n")
+	expect(["run", "-"], 1, err=["standard input:1:"], stdin="t1 = upload float32 [2] {1")
+	expect(["run", "-"], 1, err=["GT_WORKERS='x': expected"], stdin="leave\n", GT_WORKERS="x")
+	expect(["run", "/nowhere/at.gts"], 1, err=["gt: /nowhere/at.gts: No such file"])
+	expect(["run", "/"], 1, err=["gt: /: Is a directory"])
+	expect(["run"], 2, err=["usage: gt run FILE.gts"])
+	expect(["run", "a", "b"], 2, err=["usage: gt run FILE.gts"])
+
+
+def main():
+	check_commands()
+	check_run()
 	print("\n".join(failures) or "all commands behave")
 	return bool(failures)
 

@@ -1,0 +1,195 @@
+/* run.c: `gt run FILE.gts`, a text stream executed on an embedded worker.
+ *
+ * The stream goes through the same link as a client's. What its fetches read is printed as upload
+ * instructions: exact, and a stream again. A value that failed is reported and the rest goes on.
+ * An instruction for which the stream names no site is known by its own line in the file.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/base.h"
+#include "base/error.h"
+#include "base/flags.h"
+#include "base/map.h"
+#include "embed/embed.h"
+#include "ir/batch.h"
+#include "ir/text.h"
+#include "tools/tools.h"
+
+#define AT_ONCE 256                      /* instructions handed over before the answers are awaited */
+#define NAMED_SITES (UINT32_C(1) << 31)  /* numbers from here on are ours, below are the file's */
+
+typedef struct request { answer *a; uint64_t id; } request;
+
+typedef struct run {
+	const char *name;
+	FILE *file;
+	struct link *link;
+	interner *places;                /* "file:line", by number */
+	batch batch;
+	request requests[AT_ONCE];
+	size_t pending;
+	int status;
+} run;
+
+static uint32_t name_site(run *r, const char *file, size_t n, uint32_t row)
+{
+	buf text = { 0 };
+	uint32_t number;
+
+	buf_printf(&text, "%.*s:%u", (int)n, file, row);
+	number = interner_put(r->places, buf_text(&text), text.size);
+	buf_fini(&text);
+	return NAMED_SITES + number;
+}
+
+static uint32_t number_of(void *ctx, const char *file, size_t n, uint32_t row)
+{
+	return name_site(ctx, file, n, row);
+}
+
+static size_t read_file(void *ctx, char *to, size_t n)
+{
+	return fread(to, 1, n, ((run *)ctx)->file);
+}
+
+/* The value as the upload that would make it. */
+static void print_value(uint64_t id, const answer *a)
+{
+	blob data = { .refs = 1, .data = (void *)(uintptr_t)a->data,
+		.size = (size_t)meta_count(&a->m) * dtype_size((gt_dtype)a->m.dtype) };
+	ins_room room;
+	ins *i = ins_init(&room, OP_upload, id);
+	buf text = { 0 };
+
+	i->attr.dtype = a->m.dtype;
+	ins_put_operand(i, (int64_t)(intptr_t)&data);
+	for (int k = 0; k < a->m.rank; k++)
+		ins_put_operand(i, a->m.dims[k]);
+	text_put(&text, i, NULL);
+	fwrite(text.data, 1, text.size, stdout);
+	buf_fini(&text);
+}
+
+static void report(run *r, uint64_t id, const failure *why)
+{
+	const char *place = why->site < NAMED_SITES ? NULL
+		: interner_get(r->places, why->site - NAMED_SITES);
+
+	if (place)
+		tool_fail(EXIT_WRONG, "%s: t%" PRIu64 ": %s", place, id, why->text);
+	else
+		tool_fail(EXIT_WRONG, "site %u: t%" PRIu64 ": %s", why->site, id, why->text);
+	r->status = EXIT_WRONG;
+}
+
+static void settle(run *r, const request *q)
+{
+	static const interrupt never = { NULL, NULL };
+
+	if (r->link->ops->wait(r->link, q->a, &never)) {
+		r->status = tool_fail(EXIT_WRONG, "t%" PRIu64 ": %s", q->id, gt_last_error());
+	} else if (atomic_load(&q->a->state) == ANSWER_READY) {
+		print_value(q->id, q->a);
+	} else if (atomic_load(&q->a->state) == ANSWER_FAILED) {
+		report(r, q->id, q->a->why);
+	} else {
+		r->status = tool_fail(EXIT_WRONG, "t%" PRIu64 ": the read was cancelled", q->id);
+	}
+	answer_drop(q->a);
+}
+
+/* Hand over what was collected, then print what it reads. */
+static gt_err flush(run *r)
+{
+	gt_err e = GT_OK;
+
+	if (r->batch.count)
+		e = r->link->ops->flush(r->link, r->batch.words, r->batch.used, r->batch.count, 0);
+	/* The link has the references that the records carry: forget the records, drop nothing. */
+	r->batch.used = r->batch.count = 0;
+	for (size_t k = 0; k < r->pending; k++)
+		settle(r, &r->requests[k]);
+	r->pending = 0;
+	return e;
+}
+
+static void push(run *r, ins *i, unsigned row)
+{
+	if (!i->site)
+		i->site = name_site(r, r->name, strlen(r->name), row);
+	if (i->op == OP_fetch) {
+		request *q = &r->requests[r->pending++];
+
+		*q = (request){ answer_new(), ins_in(i)[0] };
+		((int64_t *)(uintptr_t)ins_opd(i))[0] = (int64_t)(intptr_t)q->a;
+	}
+	batch_push(&r->batch, i);
+}
+
+static bool complain(run *r)
+{
+	r->status = tool_fail(EXIT_WRONG, "%s", gt_last_error());
+	return true;
+}
+
+/* Read up to AT_ONCE instructions; *end after the last. A mistake in the text is an error behind
+ * whatever could be read before it. */
+static gt_err collect(run *r, text_reader *t, bool *end)
+{
+	ins_room room;
+
+	while (r->batch.count < AT_ONCE) {
+		if (text_get(t, &room, end))
+			return fail(GT_ESYNTAX, "%s:%s", r->name, gt_last_error());
+		if (*end)
+			break;
+		push(r, &room.head, t->word_line);
+	}
+	return GT_OK;
+}
+
+/* What stands before a mistake is executed all the same, as it is when the stream comes in pieces. */
+static void execute(run *r)
+{
+	const text_sites sites = { .number = number_of, .ctx = r };
+	text_reader t;
+	bool end = false, stop = false;
+
+	text_open(&t, read_file, r, &sites);
+	while (!end && !stop) {
+		stop = collect(r, &t, &end) ? complain(r) : false;
+		if (flush(r))
+			stop = complain(r);
+	}
+}
+
+static int run_stream(run *r)
+{
+	if (flags_load() || embed_open(&r->link))
+		return tool_fail(EXIT_WRONG, "%s", gt_last_error());
+	r->places = interner_new();
+	execute(r);
+	if (ferror(r->file))
+		r->status = tool_fail(EXIT_WRONG, "%s: %s", r->name, strerror(errno));
+	r->link->ops->close(r->link);
+	interner_free(r->places);
+	batch_fini(&r->batch);
+	return r->status;
+}
+
+int run_command(int argc, char **argv)
+{
+	run r = { .file = stdin };
+	int status;
+
+	if (argc != 2)
+		return tool_usage(argv[0]);
+	r.name = strcmp(argv[1], "-") ? argv[1] : "standard input";
+	if (r.name == argv[1] && !(r.file = fopen(argv[1], "re")))
+		return tool_fail(EXIT_WRONG, "%s: %s", argv[1], strerror(errno));
+	status = run_stream(&r);
+	fclose(r.file);
+	return status;
+}
