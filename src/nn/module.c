@@ -1,0 +1,257 @@
+/* module.c: a tree of modules with named parameters, buffers and children. */
+#include "nn/nn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct entry {
+	char *name;
+	gt_tensor *x;            /* a parameter or a buffer, kept; or NULL and */
+	gt_module *child;
+	bool is_parameter;
+} entry;
+
+struct gt_module {
+	gt_client *gt;
+	const char *kind;
+	gt_forward_fn *forward;
+	bool training;
+	entry *entries;
+	size_t count, room;
+	void *data;
+};
+
+#define PATH_MAX_BYTES 512
+
+gt_module *gt_module_new(gt_client *gt, const char *kind, gt_forward_fn *forward, size_t extra)
+{
+	gt_module *m;
+
+	if (!gt)
+		return NULL;
+	m = mem_zero(sizeof *m);
+	*m = (gt_module){ .gt = gt, .kind = kind, .forward = forward, .training = true };
+	m->data = mem_zero(extra ? extra : 1);
+	return m;
+}
+
+void gt_module_free(gt_module *m)
+{
+	if (!m)
+		return;
+	for (size_t k = 0; k < m->count; k++) {
+		gt_drop(m->entries[k].x);
+		gt_module_free(m->entries[k].child);
+		mem_free(m->entries[k].name);
+	}
+	mem_free(m->entries);
+	mem_free(m->data);
+	mem_free(m);
+}
+
+void *gt_module_data(gt_module *m) { return m->data; }
+const char *gt_module_kind(const gt_module *m) { return m->kind; }
+gt_client *gt_module_client(const gt_module *m) { return m->gt; }
+bool gt_module_training(const gt_module *m) { return m->training; }
+
+/* ---- building ------------------------------------------------------------------------------------ */
+
+static entry *find(const gt_module *m, const char *name, size_t n)
+{
+	for (size_t k = 0; k < m->count; k++)
+		if (strlen(m->entries[k].name) == n && !memcmp(m->entries[k].name, name, n))
+			return &m->entries[k];
+	return NULL;
+}
+
+static gt_err check_name(const gt_module *m, const char *name)
+{
+	if (!name || !*name || strchr(name, '.'))
+		return fail(GT_EINVAL, "%s: '%s' is no name for a part of a module: "
+			"expected some text without dots", m->kind, name ? name : "(null)");
+	if (find(m, name, strlen(name)))
+		return fail(GT_EINVAL, "%s: there is a '%s' already; choose another name", m->kind, name);
+	return GT_OK;
+}
+
+static void append(gt_module *m, const char *name, entry e)
+{
+	VEC_ROOM(m->entries, m->count, m->room);
+	e.name = mem_string(name);
+	m->entries[m->count++] = e;
+}
+
+static gt_err add_tensor(gt_module *m, const char *name, gt_tensor *x, bool is_parameter)
+{
+	gt_err e;
+
+	if (!m || !x)
+		return gt_last_error_code() ? gt_last_error_code() : fail(GT_EINVAL, "no module or no tensor given");
+	if ((e = check_name(m, name)))
+		return e;
+	if (is_parameter && (e = gt_set_requires_grad(x, true)))
+		return e;
+	append(m, name, (entry){ .x = gt_keep(x), .is_parameter = is_parameter });
+	return GT_OK;
+}
+
+gt_err gt_module_add_parameter(gt_module *m, const char *name, gt_tensor *x)
+{
+	return add_tensor(m, name, x, true);
+}
+
+gt_err gt_module_add_buffer(gt_module *m, const char *name, gt_tensor *x)
+{
+	return add_tensor(m, name, x, false);
+}
+
+gt_err gt_module_add(gt_module *m, const char *name, gt_module *child)
+{
+	gt_err e = GT_OK;
+
+	if (!m || !child)
+		e = gt_last_error_code() ? gt_last_error_code() : fail(GT_EINVAL, "no module given");
+	else
+		e = check_name(m, name);
+	if (e)
+		gt_module_free(child);
+	else
+		append(m, name, (entry){ .child = child });
+	return e;
+}
+
+/* ---- finding -------------------------------------------------------------------------------------- */
+
+static gt_err report_missing(const gt_module *m, const char *path)
+{
+	char has[256] = "nothing";
+	size_t n = 0;
+
+	for (size_t k = 0; k < m->count && n < sizeof has; k++)
+		n += (size_t)snprintf(has + n, sizeof has - n, k ? ", %s" : "%s", m->entries[k].name);
+	return fail(GT_EINVAL, "%s: no '%s' here; it has %s", m->kind, path, has);
+}
+
+/* The entry at a dotted path; sets the error if there is none. */
+static entry *walk(gt_module *m, const char *path)
+{
+	while (m) {
+		const size_t n = strcspn(path, ".");
+		entry *e = find(m, path, n);
+
+		if (!e || (path[n] && !e->child)) {
+			report_missing(m, path);
+			return NULL;
+		}
+		if (!path[n])
+			return e;
+		m = e->child;
+		path += n + 1;
+	}
+	return NULL;
+}
+
+gt_tensor *gt_module_tensor(gt_module *m, const char *path)
+{
+	entry *e = walk(m, path);
+
+	if (e && !e->x)
+		fail(GT_EINVAL, "'%s' is a module, not a tensor", path);
+	return e ? e->x : NULL;
+}
+
+gt_module *gt_module_child(gt_module *m, const char *path)
+{
+	entry *e = walk(m, path);
+
+	if (e && !e->child)
+		fail(GT_EINVAL, "'%s' is a tensor, not a module", path);
+	return e ? e->child : NULL;
+}
+
+gt_err gt_module_load(gt_module *m, const char *path, gt_tensor *value)
+{
+	gt_tensor *x = value ? gt_module_tensor(m, path) : NULL;
+	gt_shape have, want;
+	bool recording;
+	gt_err e;
+
+	if (!x)
+		return gt_last_error_code();
+	have = gt_shape_of(value);
+	want = gt_shape_of(x);
+	if (have.rank != want.rank || memcmp(have.dims, want.dims, (size_t)want.rank * sizeof *want.dims))
+		return fail(GT_ESHAPE, "'%s' has %lld elements in %d dims, the value %lld in %d: "
+			"shapes must be equal", path, (long long)gt_count(x), want.rank,
+			(long long)gt_count(value), have.rank);
+	recording = gt_grad_mode(m->gt, false);
+	e = gt_copy(x, value);
+	gt_grad_mode(m->gt, recording);
+	return e;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------------- */
+
+typedef struct visit { gt_state_fn *each; void *ctx; char path[PATH_MAX_BYTES]; } visit;
+
+static void visit_below(visit *v, gt_module *m, size_t n)
+{
+	for (size_t k = 0; k < m->count; k++) {
+		const entry *e = &m->entries[k];
+		const size_t used = n + (size_t)snprintf(v->path + n, sizeof v->path - n, n ? ".%s" : "%s", e->name);
+
+		if (e->child && used < sizeof v->path)
+			visit_below(v, e->child, used);
+		else if (e->x)
+			v->each(v->ctx, v->path, e->x, e->is_parameter);
+	}
+	v->path[n] = 0;
+}
+
+void gt_module_state(gt_module *m, gt_state_fn *each, void *ctx)
+{
+	visit v = { .each = each, .ctx = ctx };
+
+	if (m)
+		visit_below(&v, m, 0);
+}
+
+typedef struct gather { gt_tensor **out; int n, room; } gather;
+
+static void gather_one(void *ctx, const char *path, gt_tensor *x, bool is_parameter)
+{
+	gather *g = ctx;
+
+	(void)path;
+	if (is_parameter && g->n++ < g->room)
+		g->out[g->n - 1] = x;
+}
+
+int gt_module_parameters(gt_module *m, gt_tensor **out, int room)
+{
+	gather g = { .out = out, .room = room };
+
+	gt_module_state(m, gather_one, &g);
+	return g.n;
+}
+
+void gt_module_apply(gt_module *m, void (*each)(void *ctx, gt_module *m), void *ctx)
+{
+	if (!m)
+		return;
+	for (size_t k = 0; k < m->count; k++)
+		gt_module_apply(m->entries[k].child, each, ctx);
+	each(ctx, m);
+}
+
+static void set_training(void *ctx, gt_module *m) { m->training = *(bool *)ctx; }
+
+void gt_module_train(gt_module *m, bool on) { gt_module_apply(m, set_training, &on); }
+
+gt_tensor *gt_forward_at(const gt_site *site, gt_module *m, gt_tensor *x)
+{
+	return m && x ? m->forward(site, m, x) : NULL;
+}
+
+gt_module *module_at(gt_module *m, size_t k) { return k < m->count ? m->entries[k].child : NULL; }
+gt_tensor *tensor_at(gt_module *m, size_t k) { return k < m->count ? m->entries[k].x : NULL; }
