@@ -5,6 +5,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 
+#define HAS(text, letter) (__builtin_strchr(text, letter) != NULL)
+
 #define INPUTS_CONTROL   "t"
 #define INPUTS_CREATE    "ss"
 #define INPUTS_ELEMENT   "aaa"
@@ -17,7 +19,8 @@
 const op_row op_rows[OP_CODES] = {
 #define OP(op_name, code, op_kind, op_nin) [code] = { .name = #op_name, .kind = KIND_##op_kind, \
 	.nin = op_nin, .inputs = INPUTS_##op_kind, .operands = "", .fields = "", .dtypes = "", .doc = "",
-#define TYPES(in, out) .dtypes = in, .result = RESULT_##out,
+#define TYPES(in, out) .dtypes = in, .result = RESULT_##out, \
+	.kinds = HAS(in, 'b') << KIND_BOOL | HAS(in, 'i') << KIND_INT | HAS(in, 'f') << KIND_FLOAT,
 #define ATTRS(bits) .attrs = bits,
 #define OPERANDS(text) .operands = text,
 #define FIELDS(text) .fields = text,

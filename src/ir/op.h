@@ -49,6 +49,7 @@ typedef struct op_row {
 	int8_t  nin;             /* inputs; -1 = one or more */
 	uint8_t attrs;           /* ATTR_ bits */
 	uint8_t result;          /* op_result */
+	uint8_t kinds;           /* bit 1 << dtype_kind: what `dtypes` says */
 	const char *inputs;      /* one character each: t = tensor, s = scalar, a = any of the two, but at least one input of
 	                          * the instruction is a tensor; rows with nin = -1 take tensors */
 	const char *operands;    /* one character each: d = size, i = integer, u = unsigned 64 bit; `*` after = any number of them;
@@ -64,6 +65,8 @@ static inline const op_row *op_row_of(unsigned code)
 {
 	return code < OP_CODES && op_rows[code].name ? &op_rows[code] : NULL;
 }
+
+static inline bool op_takes(const op_row *row, dtype_kind kind) { return row->kinds >> kind & 1; }
 
 /* What input k of a row may be: 't', 's' or 'a'. */
 static inline char op_input(const op_row *row, unsigned k)

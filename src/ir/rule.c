@@ -36,7 +36,7 @@ static bool same_dims(const meta *a, const meta *b)
 	return same;
 }
 
-/* Shape of two inputs of which any may be a scalar. Equal shapes come first: nearly all are. */
+/* Shape of two inputs of which any may be a scalar. */
 static gt_err meet(const call *c, const meta *a, const meta *b)
 {
 	if (a && b && !same_dims(a, b))

@@ -7,7 +7,7 @@
 
 /* Elements of one tensor; sizes of 0 count as 1, so strides never overflow. */
 #define SHAPE_ELEMENTS_MAX ((int64_t)1 << 40)
-#define SHAPE_TEXT_MAX 160   /* room for what meta_text and shape_text write */
+#define SHAPE_TEXT_MAX 192   /* room for what meta_text and shape_text write */
 
 /* Infer the result of `i` given its tensor inputs' metas (in[k] is NULL for scalar inputs).
  * Errors (GT_ESHAPE, GT_EDTYPE, GT_ELIMIT, GT_EINVAL) name the op and all input shapes: "add: shapes

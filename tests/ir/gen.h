@@ -416,7 +416,7 @@ static void (*const gen_rules[OP_CODES])(gen *g) = {
 };
 
 /* Make an instruction of that op in g->room, with its inputs' metas in g->in. */
-static const ins *gen_ins(gen *g, unsigned code)
+static inline const ins *gen_ins(gen *g, unsigned code)
 {
 	g->row = op_row_of(code);
 	ins_init(&g->room, code, op_has_result(g->row) ? gen_id(g) : 0);
