@@ -88,7 +88,7 @@ static uint32_t class_of(size_t size)
 
 static size_t class_size(uint32_t k)
 {
-	return k < 8 ? (k + 1) * LINE : ((k % 8 + 9) << (k / 8 - 1)) * LINE;
+	return k < 8 ? (k + 1) * LINE : ((size_t)(k % 8 + 9) << (k / 8 - 1)) * LINE;
 }
 
 static bool is_small(uint32_t k)
