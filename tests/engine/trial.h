@@ -3,6 +3,7 @@
 #define TRIAL_H
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "check.h"
 #include "base/base.h"
@@ -112,6 +113,36 @@ TRIAL engine *trial_engine(int level, int threads)
 	return e;
 }
 
+/* What is compared: the reference, and the fast rows of every instruction set that this machine has, with one
+ * thread and with three. */
+TRIAL engine *trial_reference;
+TRIAL struct { engine *e; char name[32]; } trial_fast[ISA_COUNT * 2];
+TRIAL int trial_fast_count;
+
+TRIAL int trial_open(void **state)
+{
+	static const char *const names[ISA_COUNT] = {"base", "avx2", "avx512"};
+
+	(void)state;
+	trial_reference = trial_engine(-1, 1);
+	for (int level = 0; level <= (int)cpu_isa_level(); level++)
+		for (int threads = 1; threads <= 3; threads += 2) {
+			snprintf(trial_fast[trial_fast_count].name, sizeof trial_fast->name, "%s, %d threads",
+					names[level], threads);
+			trial_fast[trial_fast_count++].e = trial_engine(level, threads);
+		}
+	return 0;
+}
+
+TRIAL int trial_close_all(void **state)
+{
+	(void)state;
+	engine_close(trial_reference);
+	while (trial_fast_count > 0)
+		engine_close(trial_fast[--trial_fast_count].e);
+	return 0;
+}
+
 /* Run `i`, whose inputs are `in` (scalars stand in the instruction); gives a fresh contiguous tensor. */
 TRIAL tensor trial_run(const engine *e, const ins *i, const tensor *in)
 {
@@ -125,7 +156,8 @@ TRIAL tensor trial_run(const engine *e, const ins *i, const tensor *in)
 	for (unsigned k = 0; k < i->nin; k++)
 		if (!ins_kind(i, k))
 			metas[k] = &in[k].v.m;
-	assert_int_equal(shape_infer(i, metas, &m), GT_OK);
+	if (shape_infer(i, metas, &m) != GT_OK)
+		fail_msg("%s", gt_last_error());
 	out.v.m = m;
 	out.v.contiguous = true;
 	shape_contiguous(&m, out.v.strides);
@@ -140,7 +172,8 @@ TRIAL tensor trial_run(const engine *e, const ins *i, const tensor *in)
 		} else {
 			c.in[k] = &in[k].v;
 		}
-	assert_int_equal(e->kernels[i->op](&c), GT_OK);
+	if (e->kernels[i->op](&c) != GT_OK)
+		fail_msg("%s", gt_last_error());
 	return out;
 }
 
