@@ -359,13 +359,13 @@ static bool put_operands(line *l)
 
 static gt_err finish(line *l, unsigned begin)
 {
+	const char *operands = l->row->operands, *fields = l->row->fields;
 	gt_err e;
 
 	if (!put_operands(l))
-		return fail(GT_ESYNTAX, "%u:1: expected all operands of %s (%s%s%s) with lists of one length",
-			begin, l->row->name, strchr(l->row->operands, 'd') ? "sizes " : "",
-			*l->row->operands == 's' ? "name" : *l->row->operands == 'b' ? "data" : "",
-			l->row->fields);
+		return fail(GT_ESYNTAX, "%u:1: expected all operands of %s:%s%s%s%s%s", begin, l->row->name,
+			strchr(operands, 'd') ? " sizes" : "", *operands == 'b' ? " data" : "",
+			*operands == 's' ? " name" : "", *fields ? " " : "", fields);
 	if ((l->attrs | ATTR_KEEPDIMS) != (l->row->attrs | ATTR_KEEPDIMS))
 		return fail(GT_ESYNTAX, "%u:1: expected every attribute of %s", begin, l->row->name);
 	return (e = ins_check(l->i, INS_WORDS_MAX)) ? fail_line(begin, e) : GT_OK;
