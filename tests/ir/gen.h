@@ -13,9 +13,9 @@
 typedef struct gen {
 	uint64_t state;
 	const op_row *row;
-	ins_room room;
 	meta metas[INS_INPUTS_MAX];
 	const meta *in[INS_INPUTS_MAX];
+	ins_room room;   /* last: what ins_room ends with has no fixed size */
 } gen;
 
 /* splitmix64 */
