@@ -94,9 +94,10 @@ static void sleep_until_job(pool *p, uint64_t seen)
 	pthread_mutex_unlock(&p->mutex);
 }
 
+/* In a forked child the sleepers are memories of the parent's, and so is the state of the lock. */
 static void wake_sleepers(pool *p)
 {
-	if (!atomic_load(&p->sleepers))
+	if (!atomic_load(&p->sleepers) || p->owner != getpid())
 		return;
 	/* A sleeper between its look and its wait holds the mutex: taking it once orders us behind the wait. */
 	pthread_mutex_lock(&p->mutex);

@@ -306,25 +306,79 @@ static void run_walk(const kcall *c, const tile_op *how)
 
 /* ---- The calls. ---- */
 
-/* One tile, if every input is a single value or as contiguous as the result. Counts are enough to tell: an
- * input that broadcasts to the result and has as many elements has the same dims, but for ones in front. */
-static bool fill_tile(const kcall *c, const tile_op *how, int64_t count, tile *t, loop **body)
+/* The calls that need no walk: contiguous inputs that are as large as the result, a single value, a row for all rows
+ * of the result (trailing dims) or a column for all columns (leading dims). Counts tell which: an input that
+ * broadcasts to the result and has as many elements as some of its dims has those dims. */
+typedef struct fit {
+	const meta *out;
+	int64_t count, cols;           /* cols: 0 until an input decides it */
+	unsigned single;
+} fit;
+
+static int64_t trailing(const meta *m, int dims)
 {
-	unsigned single = 0;
+	int64_t n = 1;
 
-	t->out = c->out->data;
-	t->rows = 1;
-	t->cols = count;
-	for (int k = 0; k < how->inputs; k++) {
-		const view *v = c->in[k];
-		int64_t n = meta_count(&v->m);
+	for (int d = m->rank - dims; d < m->rank; d++)
+		n *= m->dims[d];
+	return n;
+}
 
-		if (!v->contiguous || (n != count && n != 1))
-			return false;
-		single |= (unsigned)(n != count) << k;
-		t->in[k] = v->data;
+/* Elements of a row of the result if `m` is a row or a column of it, else 0. */
+static int64_t find_cols(const fit *f, const meta *m, int64_t n, bool *column)
+{
+	int first = 0, last = m->rank;
+	int64_t rest;
+
+	while (m->dims[first] == 1)
+		first++;
+	if (trailing(f->out, m->rank - first) == n)
+		return n;
+	while (m->dims[last - 1] == 1)
+		last--;
+	rest = trailing(f->out, m->rank - last);
+	*column = m->rank == f->out->rank && n * rest == f->count;
+	return *column ? rest : 0;
+}
+
+static bool fit_input(fit *f, const view *v, int k, tile *t)
+{
+	int64_t n = meta_count(&v->m), cols;
+	bool column = false;
+
+	if (!v->contiguous)
+		return false;
+	t->in[k] = v->data;
+	t->in_row[k] = n == f->count ? -1 : 0;     /* -1: to become cols */
+	if (n == f->count || n == 1) {
+		f->single |= (unsigned)(n != f->count) << k;
+		return true;
 	}
-	*body = how->loops[single];
+	cols = find_cols(f, &v->m, n, &column);
+	if (!cols || (f->cols && f->cols != cols))
+		return false;
+	f->cols = cols;
+	if (column) {
+		t->in_row[k] = 1;
+		f->single |= 1u << k;
+	}
+	return true;
+}
+
+static bool fit_call(const kcall *c, const tile_op *how, int64_t count, tile *t, loop **body)
+{
+	fit f = { .out = &c->out->m, .count = count };
+
+	for (int k = 0; k < how->inputs; k++)
+		if (!fit_input(&f, c->in[k], k, t))
+			return false;
+	t->out = c->out->data;
+	t->cols = t->out_row = f.cols ? f.cols : count;
+	t->rows = f.cols ? count / f.cols : 1;
+	for (int k = 0; k < how->inputs; k++)
+		if (t->in_row[k] < 0)
+			t->in_row[k] = t->cols;
+	*body = how->loops[f.single];
 	return *body != NULL;
 }
 
@@ -335,7 +389,7 @@ void ISA(tiles_run)(const kcall *c, const tile_op *how)
 	tile t;
 
 	if (count * how->weight <= POOL_GRAIN_BYTES / (OPERANDS * ELEMENT_MAX) &&
-			fill_tile(c, how, count, &t, &body)) {
+			count && fit_call(c, how, count, &t, &body)) {
 		body(&t);
 		return;
 	}
