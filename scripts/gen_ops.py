@@ -165,9 +165,15 @@ def declaration(row):
             f"#define {name}({macro}) {name}_at(GT_HERE, {passed})\n")
 
 
+def listing(rows):
+    lines = [f"X({r['name']}, {r['call']})" for r in rows]
+    return ("/* All of the above, for those who make something of each: X(name, form of the call). */\n"
+            "#define GT_OPS(X) \\\n\t" + " \\\n\t".join(lines) + "\n")
+
+
 def header(rows):
-    parts = [declaration(r) for r in rows if r["call"] != "NONE"]
-    return "\n".join([HEADER, *parts, "#endif\n"])
+    called = [r for r in rows if r["call"] != "NONE"]
+    return "\n".join([HEADER, *map(declaration, called), listing(called), "#endif\n"])
 
 
 # ---- documentation ---------------------------------------------------------------------------------

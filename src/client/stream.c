@@ -1,0 +1,163 @@
+/* stream.c: the batch on its way to the link, and the numbers of places. */
+#include "client/client.h"
+
+#include <stdio.h>
+#include "base/mem.h"
+#include "ir/text.h"
+
+/* ---- handing over ---------------------------------------------------------------------------- */
+
+static const char *place(void *ctx, uint32_t number, uint32_t *line)
+{
+	const gt_site *s = sites_get(ctx, number);
+
+	if (!s)
+		return NULL;
+	*line = (uint32_t)s->line;
+	return s->file;
+}
+
+/* GT_DEBUG_CLIENT */
+static void print(gt_client *gt)
+{
+	const text_sites known = { .place = place, .ctx = gt->sites };
+	buf b = { 0 };
+
+	for (size_t at = 0; at < gt->used; ) {
+		const ins *i = (const ins *)(gt->words + at);
+
+		text_put(&b, i, &known);
+		at += i->words;
+	}
+	fwrite(b.data, 1, b.size, stderr);
+	buf_fini(&b);
+}
+
+gt_err stream_flush(gt_client *gt)
+{
+	const size_t words = gt->used, n = gt->count;
+	const uint64_t cost = gt->cost;
+	gt_err e;
+
+	if (!n)
+		return GT_OK;
+	if ((e = client_check_fork(gt)))
+		return e;
+	if (UNLIKELY(gt->debug))
+		print(gt);
+	gt->used = gt->count = 0;
+	gt->cost = 0;
+	/* The interrupt callback may run anything; nothing of it may come back here. */
+	gt->state = CLIENT_BUSY;
+	e = gt->link->ops->flush(gt->link, gt->words, words, n, cost);
+	gt->state = CLIENT_OPEN;
+	return e;
+}
+
+void stream_free(gt_client *gt, uint64_t id)
+{
+	ins *i = stream_room(gt);
+
+	*i = (ins){ .op = OP_free, .words = INS_HEAD_WORDS + 1, .nin = 1 };
+	i->tail[0] = id;
+	/* It is a hint: what comes of handing it over shows at the next call that has a result. */
+	stream_commit(gt, 10);
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+#define BLOCK_FIRST 8   /* the first block has 1 << 8 entries */
+
+static const gt_site **entry(const sites *s, uint32_t number)
+{
+	const uint32_t n = number + (1u << BLOCK_FIRST) - 1, block = 31 - (uint32_t)__builtin_clz(n);
+
+	return &s->blocks[block - BLOCK_FIRST][n - (1u << block)];
+}
+
+static uint32_t hash(const gt_site *site)
+{
+	return (uint32_t)((uintptr_t)site * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+/* Where `site` is or belongs. */
+static uint32_t *slot_of(const sites *s, const gt_site *site)
+{
+	uint32_t k = hash(site) & (s->capacity - 1);
+
+	while (s->slots[k] && *entry(s, s->slots[k]) != site)
+		k = (k + 1) & (s->capacity - 1);
+	return &s->slots[k];
+}
+
+static void grow(sites *s)
+{
+	mem_free(s->slots);
+	s->capacity *= 2;
+	s->slots = mem_zero(s->capacity * sizeof *s->slots);
+	for (uint32_t k = 1; k <= s->n; k++)
+		*slot_of(s, *entry(s, k)) = k;
+}
+
+static uint32_t add(sites *s, uint32_t *slot, const gt_site *site)
+{
+	const uint32_t number = ++s->n, n = number + (1u << BLOCK_FIRST) - 1;
+	const uint32_t block = 31 - (uint32_t)__builtin_clz(n) - BLOCK_FIRST;
+
+	assert(block < COUNT(s->blocks));
+	if (!s->blocks[block])
+		s->blocks[block] = mem_zero((sizeof **s->blocks << BLOCK_FIRST) << block);
+	*entry(s, number) = site;
+	*slot = number;
+	if (s->n * 2 > s->capacity)
+		grow(s);
+	return number;
+}
+
+uint32_t site_add(gt_client *gt, const gt_site *site)
+{
+	uint32_t *slot;
+
+	if (!site)
+		return 0;
+	slot = slot_of(gt->sites, site);
+	gt->site_number = *slot ? *slot : add(gt->sites, slot, site);
+	gt->site = site;
+	return gt->site_number;
+}
+
+sites *sites_new(void)
+{
+	sites *s = mem_zero(sizeof *s);
+
+	s->refs = 1;
+	s->capacity = 256;
+	s->slots = mem_zero(s->capacity * sizeof *s->slots);
+	return s;
+}
+
+sites *sites_hold(sites *s)
+{
+	__atomic_fetch_add(&s->refs, 1, __ATOMIC_RELAXED);
+	return s;
+}
+
+void sites_drop(sites *s)
+{
+	if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (size_t k = 0; k < COUNT(s->blocks); k++)
+		mem_free(s->blocks[k]);
+	mem_free(s->slots);
+	mem_free(s);
+}
+
+/* A number reaches another thread through an instruction's failure, which orders what is read here
+ * behind what add wrote. */
+const gt_site *sites_get(const sites *s, uint32_t number)
+{
+	const uint32_t n = number + (1u << BLOCK_FIRST) - 1;
+	const uint32_t block = 31 - (uint32_t)__builtin_clz(n) - BLOCK_FIRST;
+
+	return number && block < COUNT(s->blocks) && s->blocks[block] ? *entry(s, number) : NULL;
+}
