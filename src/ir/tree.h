@@ -60,8 +60,8 @@ static inline T NAME##_block(const T *x, int64_t n)                             
 	for (; i + TREE_LANES <= n; i += TREE_LANES)                                             \
 		for (int k = 0; k < TREE_LANES; k++)                                             \
 			lane[k] = COMBINE(lane[k], x[i + k]);                                    \
-	for (; i < n; i++)                                                                       \
-		lane[i % TREE_LANES] = COMBINE(lane[i % TREE_LANES], x[i]);                      \
+	for (int k = 0; k < n - i; k++)                                                          \
+		lane[k] = COMBINE(lane[k], x[i + k]);                                            \
 	return NAME##_fold(lane);                                                                \
 }                                                                                                \
                                                                                                  \
