@@ -2,20 +2,20 @@
  *
  * A view remembers how it came from its base: a chain of hops, one view instruction each. Base and
  * views are a group, which has the base's current value. A write through a member runs the chain
- * backwards (the view's new elements are put into what it views, and so on down to the base), gives
- * the base the result and counts the group's version up; every other member sees at its next use that
- * it is behind, and runs its chain forwards on the new base. So what in-place means never reaches the
- * stream.
+ * backwards (the view's new elements are put into what it views, and so on down to the base),
+ * gives the base the result and counts the group's version up; every other member sees at its next
+ * use that it is behind, and runs its chain forwards on the new base. So what in-place means never
+ * reaches the stream.
  *
- * Gradients follow by themselves, because both ways are ordinary recorded instructions. A chain that
- * leads through detach, or was made while nothing was recorded, does not carry them: writes through
- * it change the base's value and leave its node.
+ * Gradients follow by themselves, because both ways are ordinary recorded instructions. A chain
+ * that leads through detach, or was made while nothing was recorded, does not carry them: writes
+ * through it change the base's value and leave its node.
  */
 #include "client/client.h"
 
 #include "base/mem.h"
 
-/* ---- hops ------------------------------------------------------------------------------------- */
+/* ---- hops ------------------------------------------------------------------------------------ */
 
 static size_t hop_size(const hop *s)
 {
@@ -60,7 +60,8 @@ static hop *hop_new(gt_tensor *x, ins *i, const meta *to)
 
 	if (root)
 		shape_contiguous(&x->v->m, from);
-	*s = (hop){ .inner = x->hops, .refs = 1, .tracked = tracked, .head = { .nopd = (uint8_t)nopd } };
+	*s = (hop){ .inner = x->hops, .refs = 1, .tracked = tracked };
+	s->head.nopd = (uint8_t)nopd;
 	if (!i)
 		memcpy(s->strides, root ? from : last->strides, sizeof s->strides);
 	else
@@ -173,8 +174,8 @@ static gt_tensor *apply(const hop *s, gt_tensor *x)
 
 	if (s->head.op == HOP_DETACH)
 		return tensor_new(x->gt, value_hold(x->v));
-	return emit(x->gt, sites_get(x->gt->sites, s->head.site), (op)s->head.op, s->head.attr, &in, 1,
-		s->opd, s->head.nopd);
+	return emit(x->gt, sites_get(x->gt->sites, s->head.site), (op)s->head.op, s->head.attr, &in,
+		1, s->opd, s->head.nopd);
 }
 
 /* The hops from the base to `last`, in that order, in new memory; *depth of them. */
@@ -192,8 +193,8 @@ static hop **chain_of(hop *last, size_t *depth)
 	return chain;
 }
 
-/* The base, seen through the chain that ends with `last` (NULL: the base itself). Loose. Recorded as
- * it was when the views were made, whatever the mode is now. */
+/* The base, seen through the chain that ends with `last` (NULL: the base itself). Loose. Recorded
+ * as it was when the views were made, whatever the mode is now. */
 static gt_tensor *derive(gt_client *gt, const group *g, hop *last)
 {
 	const bool recording = gt->recording;
@@ -316,21 +317,26 @@ gt_err alias_check_write(gt_tensor *x, const char *what, bool needs_grad)
 	const group *g = x->group;
 
 	if (overlaps(x))
-		return fail(GT_EINVAL, "%s: several elements of this expanded view are one in memory; "
-			"clone it before writing to it", what);
+		return fail(GT_EINVAL, "%s: several elements of this expanded view are one in "
+			"memory; clone it before writing to it", what);
 	if (!x->gt->recording)
 		return GT_OK;
 	if (tensor_is_leaf(x))
-		return fail(GT_EGRAD, "%s: a leaf that requires a gradient cannot be written to while "
-			"gradients are recorded; do it under no_grad, or write to a clone", what);
+		return fail(GT_EGRAD, "%s: a leaf that requires a gradient cannot be written to "
+			"while gradients are recorded; do it under no_grad, or write to a "
+			"clone", what);
 	if (!g || !x->hops || detached(x->hops))
 		return GT_OK;
 	if (g->node && g->node->op == NODE_LEAF)
-		return fail(GT_EGRAD, "%s: a view of a leaf that requires a gradient cannot be written to "
-			"while gradients are recorded; do it under no_grad, or write to a clone", what);
+		return fail(GT_EGRAD, "%s: a view of a leaf that requires a gradient cannot be "
+			"written to while gradients are recorded; do it under no_grad, or write to "
+			"a clone",
+			what);
 	if (!x->tracked && (g->node || needs_grad))
-		return fail(GT_EGRAD, "%s: this view was made under no_grad and cannot be written to while "
-			"gradients are recorded; make the view again, or write under no_grad", what);
+		return fail(GT_EGRAD, "%s: this view was made under no_grad and cannot be written "
+			"to while gradients are recorded; make the view again, or write under "
+			"no_grad",
+			what);
 	return GT_OK;
 }
 

@@ -28,8 +28,8 @@ gt_err client_check_fork(const gt_client *gt)
 {
 	if (LIKELY(gt->forks == __atomic_load_n(&forks, __ATOMIC_RELAXED)))
 		return GT_OK;
-	return fail(GT_EFORK, "this process was forked after GT started, and the child has no worker "
-		"behind this client; open a new client in the child");
+	return fail(GT_EFORK, "this process was forked after GT started, and the child has no "
+		"worker behind this client; open a new client in the child");
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -70,7 +70,8 @@ void client_drain(gt_client *gt)
 	}
 }
 
-/* From here on gt_drop counts down instead of leaving handles to us; gt_close itself counts as one. */
+/* From here on gt_drop counts down instead of leaving handles to us; gt_close itself counts as
+ * one. */
 static void stop_draining(gt_client *gt)
 {
 	gt_tensor *none;

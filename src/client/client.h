@@ -1,16 +1,17 @@
 /* client.h: what a client is made of, and what the files of this room offer each other.
  *
  *	handle  gt_tensor: what users hold; has a value, perhaps a node, perhaps an alias group
- *	value   an id of the stream and its shape; immutable; the last strong reference queues `free`
- *	node    one recorded instruction of the tape; holds the nodes of its inputs and the values that
- *	        its gradient needs, never handles
+ *	value   an id of the stream and its shape; immutable; the last strong reference queues
+ *	        `free`
+ *	node    one recorded instruction of the tape; holds the nodes of its inputs and the values
+ *	        that its gradient needs, never handles
  *	group   handles that share storage: a base and the views of it (alias.c)
  *	frame   owns what a function of this room makes on the way to its result (tensor.c)
  *
- * stream.c collects instructions and hands them to the link, emit.c makes them, rows.c is the public
- * functions that come from the op table; grad.c and the grad_*.c run the tape backwards. The rest is
- * public functions by subject. Inside, a handle is "loose" when the holder of the pointer owns its
- * one reference, "owned" when a scope, a frame or the manual caller does.
+ * stream.c collects instructions and hands them to the link, emit.c makes them, rows.c is the
+ * public functions that come from the op table; grad.c and the grad_*.c run the tape backwards.
+ * The rest is public functions by subject. Inside, a handle is "loose" when the holder of the
+ * pointer owns its one reference, "owned" when a scope, a frame or the manual caller does.
  */
 #ifndef CLIENT_H
 #define CLIENT_H
@@ -279,15 +280,16 @@ static inline bool tensor_ready(gt_tensor *x, const char *what);
 /* What is made until frame_end belongs to the frame and goes with it, except the result. */
 typedef struct frame { gt_client *gt; size_t mark; } frame;
 frame      frame_begin(gt_client *gt);
-gt_tensor *frame_end(frame f, gt_tensor *result);     /* result: owned by the frame, or older, or NULL;
-                                                       * becomes the outer owner's */
-/* The same, but the result (made inside) comes back loose. */
+/* result: the frame's, or older, or NULL; becomes the outer owner's. */
+gt_tensor *frame_end(frame f, gt_tensor *result);
+/* The same, but the result comes back loose. */
 gt_tensor *frame_end_loose(frame f, gt_tensor *result);
 
 /* ---- emit.c ---------------------------------------------------------------------------------- */
 
-/* Append `o` with these inputs, infer its shape, record it on the tape. The result is loose; NULL on
- * error. Tensors among the inputs are ready, of this client, and in the dtypes that the row wants. */
+/* Append `o` with these inputs, infer its shape, record it on the tape. The result is loose; NULL
+ * on error. Tensors among the inputs are ready, of this client, and in the dtypes that the row
+ * wants. */
 gt_tensor *emit(gt_client *gt, const gt_site *site, op o, attr a, const gt_arg *in, int nin,
 		const int64_t *opd, int nopd);
 
@@ -344,7 +346,8 @@ bool dims_fits(const meta *from, const meta *to);
 void alias_detach(gt_tensor *view, gt_tensor *x);
 
 /* A loose view of x, which is ready, by one view instruction. */
-gt_tensor *alias_view(const gt_site *site, gt_tensor *x, op o, attr a, const int64_t *opd, int nopd);
+gt_tensor *alias_view(const gt_site *site, gt_tensor *x, op o, attr a, const int64_t *opd,
+		int nopd);
 
 /* Bring a member that missed a write up to date. */
 bool alias_sync(gt_tensor *x);
@@ -354,8 +357,8 @@ void alias_leave(gt_tensor *x);
 /* Whether x may be written to; needs_grad: the new elements do. */
 gt_err alias_check_write(gt_tensor *x, const char *what, bool needs_grad);
 
-/* Let x have the value (and, while recording, the node) of r, which has x's shape and dtype; and its
- * base and their views too. */
+/* Let x have the value (and, while recording, the node) of r, which has x's shape and dtype; and
+ * its base and their views too. */
 gt_err alias_write(const gt_site *site, gt_tensor *x, gt_tensor *r);
 
 /* ---- tape.c ---------------------------------------------------------------------------------- */
@@ -370,8 +373,10 @@ static inline node *node_hold(node *n)
 		n->refs++;
 	return n;
 }
-void node_drop(gt_client *gt, node *n);      /* NULL is fine; frees whatever hangs on it, iteratively */
-void node_spend(gt_client *gt, node *n);     /* give up the saved values */
+/* Free what hangs on it, however long the chain. NULL is fine. */
+void node_drop(gt_client *gt, node *n);
+/* Give up the saved values. */
+void node_spend(gt_client *gt, node *n);
 
 /* ---- signal.c -------------------------------------------------------------------------------- */
 

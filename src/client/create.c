@@ -32,7 +32,8 @@ static bool check_shape(const char *what, const gt_shape *s, meta *m)
 		}
 		if (__builtin_mul_overflow(count, MAX(s->dims[k], 1), &count) ||
 		    count > SHAPE_ELEMENTS_MAX) {
-			fail(GT_ELIMIT, "%s: more than 2^40 elements, the limit of one tensor", what);
+			fail(GT_ELIMIT, "%s: more than 2^40 elements, the limit of one tensor",
+				what);
 			return false;
 		}
 	}
@@ -160,7 +161,8 @@ gt_tensor *gt_from_at(const gt_site *site, gt_client *gt, gt_dtype dtype, gt_sha
 	if (!(b = copy_of(dtype, data, bytes)))
 		return NULL;
 	/* The shape was checked: what can still fail is the link, and that takes the blob. */
-	x = create(gt, site, OP_upload, dtype, NULL, 0, (int64_t[]){ (int64_t)(uintptr_t)b }, 1, &shape);
+	x = create(gt, site, OP_upload, dtype, NULL, 0, (int64_t[]){ (int64_t)(uintptr_t)b }, 1,
+		&shape);
 	if (x && bytes >= UPLOAD_AT_ONCE && stream_flush(gt))
 		return NULL;
 	return x;
@@ -168,8 +170,8 @@ gt_tensor *gt_from_at(const gt_site *site, gt_client *gt, gt_dtype dtype, gt_sha
 
 /* ---- random numbers -------------------------------------------------------------------------- */
 
-static gt_tensor *draw(const gt_site *site, gt_client *gt, op o, gt_dtype d, const gt_arg *in, int nin,
-		gt_shape shape)
+static gt_tensor *draw(const gt_site *site, gt_client *gt, op o, gt_dtype d, const gt_arg *in,
+		int nin, gt_shape shape)
 {
 	const int64_t first[] = { (int64_t)gt->seed, (int64_t)gt->draw };
 	gt_tensor *x = create(gt, site, o, d, in, nin, first, 2, &shape);
@@ -196,14 +198,16 @@ gt_tensor *gt_rand_like_at(const gt_site *site, gt_tensor *x, gt_make options)
 {
 	if (!tensor_ready(x, "rand_like"))
 		return NULL;
-	return draw(site, x->gt, OP_rand, dtype_or(options, gt_dtype_of(x)), NULL, 0, shape_like(x));
+	return draw(site, x->gt, OP_rand, dtype_or(options, gt_dtype_of(x)), NULL, 0,
+		shape_like(x));
 }
 
 gt_tensor *gt_randn_like_at(const gt_site *site, gt_tensor *x, gt_make options)
 {
 	if (!tensor_ready(x, "randn_like"))
 		return NULL;
-	return draw(site, x->gt, OP_randn, dtype_or(options, gt_dtype_of(x)), NULL, 0, shape_like(x));
+	return draw(site, x->gt, OP_randn, dtype_or(options, gt_dtype_of(x)), NULL, 0,
+		shape_like(x));
 }
 
 gt_tensor *gt_randint_at(const gt_site *site, gt_client *gt, int64_t low, int64_t high,

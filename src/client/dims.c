@@ -28,8 +28,8 @@ int dims_axis(const char *what, int axis, int rank)
 
 	if (axis >= -dims && axis < dims)
 		return axis < 0 ? axis + dims : axis;
-	fail(GT_EINVAL, "%s: axis %d is out of range for rank %d, expected %d to %d", what, axis, rank,
-		-dims, dims - 1);
+	fail(GT_EINVAL, "%s: axis %d is out of range for rank %d, expected %d to %d", what, axis,
+		rank, -dims, dims - 1);
 	return -1;
 }
 

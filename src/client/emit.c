@@ -1,7 +1,7 @@
 /* emit.c: one instruction: its record in the batch, its result's shape, value, handle and node.
  *
- * The only way into the stream for everything that has a result. The record is written where it will
- * stay; until it is committed an error leaves no trace.
+ * The only way into the stream for everything that has a result. The record is written where it
+ * will stay; until it is committed an error leaves no trace.
  */
 #include "client/client.h"
 
@@ -86,7 +86,8 @@ gt_tensor *emit(gt_client *gt, const gt_site *site, op o, attr a, const gt_arg *
 	value *v;
 
 	*i = (ins){ .op = (uint16_t)o, .words = (uint16_t)(INS_HEAD_WORDS + nin + nopd),
-		.nin = (uint8_t)nin, .nopd = (uint8_t)nopd, .site = site_number(gt, site), .attr = a };
+		.nin = (uint8_t)nin, .nopd = (uint8_t)nopd, .site = site_number(gt, site),
+		.attr = a };
 	put_inputs(i, in, nin, metas);
 	for (int k = 0; k < nopd; k++)
 		i->tail[nin + k] = (uint64_t)opd[k];

@@ -208,8 +208,9 @@ static void run_gradient(pass *p, node *n, gt_tensor *dy)
 	frame f;
 
 	if (n->flags & NODE_SPENT) {
-		p->error = fail(GT_EGRAD, "backward: a second time through the graph of '%s', whose saved "
-			"values were given up the first time; pass retain_graph there to keep them",
+		p->error = fail(GT_EGRAD, "backward: a second time through the graph of '%s', "
+			"whose saved values were given up the first time; pass retain_graph there "
+			"to keep them",
 			op_rows[n->op].name);
 		return;
 	}
@@ -275,14 +276,17 @@ static gt_err begin(pass *p, gt_tensor *x, gt_tensor *seed, const char *what)
 	if (x->gt != p->gt || (seed && seed->gt != p->gt))
 		return fail(GT_EINVAL, "%s: the tensors belong to different clients", what);
 	if (!x->node)
-		return fail(GT_EGRAD, "%s: the tensor does not depend on one that requires a gradient",
+		return fail(GT_EGRAD, "%s: the tensor does not depend on one that requires a "
+			"gradient",
 			what);
 	if (!seed && meta_count(&x->v->m) != 1)
-		return fail(GT_EGRAD, "%s: a gradient for %s must be given; only one element needs none",
+		return fail(GT_EGRAD, "%s: a gradient for %s must be given; only one element needs "
+			"none",
 			what, meta_text(&x->v->m, tx, sizeof tx));
 	if (seed && !dims_same(&seed->v->m, &x->v->m))
 		return fail(GT_ESHAPE, "%s: the gradient has shape %s, the tensor %s", what,
-			shape_text(&seed->v->m, ts, sizeof ts), shape_text(&x->v->m, tx, sizeof tx));
+			shape_text(&seed->v->m, ts, sizeof ts),
+			shape_text(&x->v->m, tx, sizeof tx));
 	if (p->mark && !wanted(p, x->node))
 		return GT_OK;
 	f = frame_begin(p->gt);
@@ -359,9 +363,11 @@ static gt_err check_tensors(gt_client *gt, gt_tensor *const *list, int n, const 
 		if (!tensor_ready(list[k], "gradients"))
 			return gt_last_error_code();
 		if (list[k]->gt != gt)
-			return fail(GT_EINVAL, "gradients: the tensors belong to different clients");
+			return fail(GT_EINVAL, "gradients: the tensors belong to different "
+				"clients");
 		if (!list[k]->node)
-			return fail(GT_EGRAD, "gradients: %s %d does not require a gradient", role, k);
+			return fail(GT_EGRAD, "gradients: %s %d does not require a gradient", role,
+				k);
 	}
 	return GT_OK;
 }
@@ -391,8 +397,8 @@ gt_err gt_gradients_at(const gt_site *site, gt_tensor *const *outputs, gt_tensor
 		.inputs = inputs, .n_in = n_in, .out = out };
 
 	if (n_out < 1 || n_in < 1)
-		return fail(GT_EINVAL, "gradients: of %d outputs by %d inputs, expected one or more of "
-			"each", n_out, n_in);
+		return fail(GT_EINVAL, "gradients: of %d outputs by %d inputs, expected one or "
+			"more of each", n_out, n_in);
 	for (int k = 0; k < n_in; k++)
 		out[k] = NULL;
 	if (!tensor_ready(outputs[0], "gradients"))

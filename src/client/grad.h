@@ -1,9 +1,9 @@
 /* grad.h: what a gradient sees, and what it may do.
  *
- * A gradient is written with the public macros (GT_HERE is the place of the forward call, so that an
- * error in a backward pass names the line it belongs to), and what it makes belongs to a frame that
- * ends with it. Being ordinary instructions, gradients can be recorded (create_graph). Each input that
- * wants one is given its share:
+ * A gradient is written with the public macros (GT_HERE is the place of the forward call, so that
+ * an error in a backward pass names the line it belongs to), and what it makes belongs to a frame
+ * that ends with it. Being ordinary instructions, gradients can be recorded (create_graph). Each
+ * input that wants one is given its share:
  *
  *	void grad_mul(grad *g)
  *	{

@@ -187,8 +187,8 @@ void grad_where(grad *g)
 		grad_give(g, 2, gt_where(A, 0, g->dy));
 }
 
-/* min(max(x, low), high): x on [low, high], the ends included; else the bound that holds it, which is
- * high where they are the wrong way round. */
+/* min(max(x, low), high): x on [low, high], the ends included; else the bound that holds it, which
+ * is high where they are the wrong way round. */
 void grad_clamp(grad *g)
 {
 	const gt_arg x = A, low = B, high = C;

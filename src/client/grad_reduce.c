@@ -59,7 +59,9 @@ void grad_sum(grad *g)
 
 void grad_mean(grad *g)
 {
-	grad_give(g, 0, grad_broadcast(g, kept(g, gt_div(g->dy, size_reduced(g))), grad_meta(g, 0)));
+	gt_tensor *share = gt_div(g->dy, size_reduced(g));
+
+	grad_give(g, 0, grad_broadcast(g, kept(g, share), grad_meta(g, 0)));
 }
 
 void grad_var(grad *g)   /* 2 (x - mean) / (n - correction) */
@@ -70,8 +72,8 @@ void grad_var(grad *g)   /* 2 (x - mean) / (n - correction) */
 	grad_give(g, 0, gt_mul(gt_mul(kept(g, g->dy), scale), gt_sub(x, mean(g, x))));
 }
 
-/* The product of the others: with one zero among the elements only that one has a gradient, with two
- * none has. */
+/* The product of the others: with one zero among the elements only that one has a gradient, with
+ * two none has. */
 void grad_prod(grad *g)
 {
 	gt_tensor *x = X, *zero = gt_eq(x, 0), *n = sum(g, zero);
@@ -112,7 +114,8 @@ void grad_log_softmax(grad *g)   /* dy - exp(y) sum(dy) */
 	grad_give(g, 0, gt_sub(g->dy, gt_mul(gt_exp(RESULT), s)));
 }
 
-/* (dy - mean(dy) - y mean(dy y)) / sqrt(var + eps). Ba, Kiros, Hinton: Layer Normalization, 2016. */
+/* (dy - mean(dy) - y mean(dy y)) / sqrt(var + eps): Ba, Kiros, Hinton, Layer Normalization,
+ * 2016. */
 void grad_layer_norm(grad *g)
 {
 	gt_tensor *x = X, *y = RESULT;

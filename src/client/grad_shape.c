@@ -99,7 +99,8 @@ void grad_slice(grad *g)     /* into zeros */
 	grad_give(g, 0, put_slice(g, gt_arg_tensor(grad_zeros(g, 0)), gt_arg_tensor(g->dy)));
 }
 
-void grad_slice_set(grad *g) /* what was replaced has no part in the result; what replaced it, its own */
+/* What was replaced has no part in the result; what replaced it, its own. */
+void grad_slice_set(grad *g)
 {
 	if (grad_wants(g, 0))
 		grad_give(g, 0, put_slice(g, gt_arg_tensor(g->dy), gt_arg_float(0)));
@@ -216,8 +217,8 @@ void grad_index_set(grad *g)
 	const int axis = g->n->attr.axis;
 
 	if (grad_wants(g, 0))
-		grad_give(g, 0, move_rows(g->site, OP_index_set, g->dy, grad_x(g, 1), grad_zeros(g, 2),
-			axis));
+		grad_give(g, 0, move_rows(g->site, OP_index_set, g->dy, grad_x(g, 1),
+			grad_zeros(g, 2), axis));
 	if (grad_wants(g, 2))
 		grad_give(g, 2, gt_index_select(g->dy, grad_x(g, 1), axis));
 }

@@ -112,15 +112,18 @@ static gt_err put_tensor(plan *p, const gt_index *s, int dim)
 	char tm[SHAPE_TEXT_MAX], tx[SHAPE_TEXT_MAX];
 
 	if (dtype_kind_of((gt_dtype)m->dtype) == KIND_FLOAT)
-		return fail(GT_EDTYPE, "index: an index tensor is %s, expected int64, int32 or bool",
+		return fail(GT_EDTYPE, "index: an index tensor is %s, expected int64, int32 or "
+			"bool",
 			dtype_name((gt_dtype)m->dtype));
 	if (p->npicks == GT_RANK_MAX)
 		return fail(GT_ELIMIT, "index: more than %d index tensors", GT_RANK_MAX);
 	p->picks[p->npicks++] = (pick){ s->t, p->rank, span };
 	for (int k = 0; k < span; k++) {
 		if (is_mask(s->t) && m->dims[k] != x->dims[dim + k])
-			return fail(GT_ESHAPE, "index: a mask of shape %s does not fit shape %s at dim %d",
-				shape_text(m, tm, sizeof tm), shape_text(x, tx, sizeof tx), dim + k);
+			return fail(GT_ESHAPE, "index: a mask of shape %s does not fit shape %s at "
+				"dim %d",
+				shape_text(m, tm, sizeof tm), shape_text(x, tx, sizeof tx),
+				dim + k);
 		put_all(p, dim + k);
 	}
 	return GT_OK;
@@ -154,7 +157,8 @@ static gt_err check_list(const gt_tensor *x, const gt_index *list, int n, int *r
 			if (!tensor_ready(list[k].t, "index"))
 				return gt_last_error_code();
 			if (list[k].t->gt != x->gt)
-				return fail(GT_EINVAL, "index: the inputs belong to different clients");
+				return fail(GT_EINVAL, "index: the inputs belong to different "
+					"clients");
 		}
 		*rest -= takes(&list[k]);
 		ellipses += list[k].kind == GT_INDEX_ELLIPSIS;
@@ -166,7 +170,8 @@ static gt_err check_list(const gt_tensor *x, const gt_index *list, int n, int *r
 	if (ellipses > 1)
 		return fail(GT_EINDEX, "index: more than one ellipsis");
 	if (fresh > GT_RANK_MAX)
-		return fail(GT_ELIMIT, "index: %d new dims, the limit is rank %d", fresh, GT_RANK_MAX);
+		return fail(GT_ELIMIT, "index: %d new dims, the limit is rank %d", fresh,
+			GT_RANK_MAX);
 	return GT_OK;
 }
 
@@ -261,7 +266,8 @@ static gt_tensor *merge(const gt_site *site, gt_tensor *v, int at, int span)
 	return tensor_own(view_reshape(site, v, dims, n));
 }
 
-/* Turn masks into indices; later picks move with the dims that go. Returns v, merged; NULL on error. */
+/* Turn masks into indices; later picks move with the dims that go. Returns v, merged; NULL on
+ * error. */
 static gt_tensor *resolve_masks(plan *p, gt_tensor *v)
 {
 	for (int k = 0; k < p->npicks && v; k++) {
@@ -306,8 +312,8 @@ static gt_tensor *bring_to_front(const plan *p, gt_tensor *v)
 /* Index t into a dim of that size as non-negative numbers, checked by the engine. */
 static gt_tensor *checked(const plan *p, gt_tensor *t, int64_t size)
 {
-	gt_tensor *all = gt_arange_at(p->site, p->x->gt, gt_arg_int(0), gt_arg_int(size), gt_arg_int(1),
-		(gt_make){ GT_INT64 });
+	gt_tensor *all = gt_arange_at(p->site, p->x->gt, gt_arg_int(0), gt_arg_int(size),
+		gt_arg_int(1), (gt_make){ GT_INT64 });
 
 	return gt_index_select_at(p->site, all, t, 0);
 }
@@ -383,7 +389,9 @@ static gt_err fit(const plan *p, gt_arg *a, const meta *to)
 	/* Leading dims of size 1 do no harm. */
 	while (m->rank - extra > to->rank && m->dims[extra] == 1)
 		extra++;
-	if (extra && !(a->t = tensor_own(view_reshape(p->site, a->t, m->dims + extra, m->rank - extra))))
+	if (extra)
+		a->t = tensor_own(view_reshape(p->site, a->t, m->dims + extra, m->rank - extra));
+	if (!a->t)
 		return gt_last_error_code();
 	if (dims_fits(&a->t->v->m, to))
 		return GT_OK;

@@ -9,7 +9,8 @@ static gt_tensor *fit(const gt_site *site, gt_tensor *x, gt_arg a, const char *w
 	frame f;
 
 	if (a.kind != GT_ARG_TENSOR)
-		return emit(x->gt, site, OP_full, (attr){ .dtype = m->dtype }, &a, 1, m->dims, m->rank);
+		return emit(x->gt, site, OP_full, (attr){ .dtype = m->dtype }, &a, 1, m->dims,
+			m->rank);
 	f = frame_begin(x->gt);
 	if ((as = gt_cast_at(site, a.t, (gt_dtype)m->dtype)) && !dims_fits(&as->v->m, m)) {
 		char ta[SHAPE_TEXT_MAX], tb[SHAPE_TEXT_MAX];
@@ -64,13 +65,15 @@ static gt_tensor *settle(const gt_site *site, gt_tensor *x, gt_tensor *r, const 
 	char ta[SHAPE_TEXT_MAX], tb[SHAPE_TEXT_MAX];
 
 	if (!dims_same(&r->v->m, &x->v->m)) {
-		fail(GT_ESHAPE, "%s in place: the result has shape %s, expected %s, the shape written to",
-			what, shape_text(&r->v->m, ta, sizeof ta), shape_text(&x->v->m, tb, sizeof tb));
+		fail(GT_ESHAPE, "%s in place: the result has shape %s, expected %s, the shape "
+			"written to",
+			what, shape_text(&r->v->m, ta, sizeof ta),
+			shape_text(&x->v->m, tb, sizeof tb));
 		return NULL;
 	}
 	if (dtype_kind_of(from) > dtype_kind_of(to)) {
-		fail(GT_EDTYPE, "%s in place: the result is %s, which does not become %s by itself; cast "
-			"first", what, dtype_name(from), dtype_name(to));
+		fail(GT_EDTYPE, "%s in place: the result is %s, which does not become %s by "
+			"itself; cast first", what, dtype_name(from), dtype_name(to));
 		return NULL;
 	}
 	return promote_tensor(site, r, to);
@@ -96,8 +99,8 @@ gt_err gt_update_at(const gt_site *site, gt_tensor *x, const char *name, gt_arg 
 	frame f;
 
 	if (!o || op_rows[o].kind != KIND_ELEMENT || op_rows[o].nin != 2)
-		return fail(GT_EINVAL, "update: '%s' is not an operation with two inputs, expected one "
-			"like \"add\"", name ? name : "NULL");
+		return fail(GT_EINVAL, "update: '%s' is not an operation with two inputs, expected "
+			"one like \"add\"", name ? name : "NULL");
 	if ((e = begin_write(x, by, op_rows[o].name)))
 		return e;
 	f = frame_begin(x->gt);

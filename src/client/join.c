@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 
-/* Take args[n] together, INS_INPUTS_MAX at a time, in place; returns how many are left. The new ones
- * belong to the frame. -1 on error. */
+/* Take args[n] together, INS_INPUTS_MAX at a time, in place; returns how many are left. The new
+ * ones belong to the frame. -1 on error. */
 static int cat_round(gt_client *gt, const gt_site *site, gt_arg *args, int n, int axis)
 {
 	int made = 0;
@@ -105,7 +105,8 @@ static bool check_equal(const gt_arg *args, int n)
 		if (m->rank == first->rank &&
 		    !memcmp(m->dims, first->dims, m->rank * sizeof *m->dims))
 			continue;
-		fail(GT_ESHAPE, "stack: tensor %d has shape %s, the first %s; expected equal shapes", k,
+		fail(GT_ESHAPE, "stack: tensor %d has shape %s, the first %s; expected equal "
+			"shapes", k,
 			shape_text(m, ta, sizeof ta), shape_text(first, tb, sizeof tb));
 		return false;
 	}

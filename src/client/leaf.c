@@ -40,8 +40,8 @@ gt_err gt_set_requires_grad(gt_tensor *x, bool on)
 	if (!tensor_ready(x, "requires_grad"))
 		return gt_last_error_code();
 	if (x->node && !tensor_is_leaf(x))
-		return on ? GT_OK : fail(GT_EGRAD, "requires_grad: this tensor was computed from one that "
-			"requires a gradient; detach it instead");
+		return on ? GT_OK : fail(GT_EGRAD, "requires_grad: this tensor was computed from "
+			"one that requires a gradient; detach it instead");
 	if (on == (x->node != NULL))
 		return GT_OK;
 	if (!on) {
@@ -79,8 +79,10 @@ gt_err gt_set_grad(gt_tensor *x, gt_tensor *gradient)
 		return fail(GT_EINVAL, "grad: a tensor cannot be its own gradient");
 	if (gradient && (!dims_same(&gradient->v->m, &x->v->m) ||
 	                 gt_dtype_of(gradient) != gt_dtype_of(x)))
-		return fail(GT_ESHAPE, "grad: a gradient of %s for a tensor of %s, expected the same",
-			meta_text(&gradient->v->m, tg, sizeof tg), meta_text(&x->v->m, tx, sizeof tx));
+		return fail(GT_ESHAPE, "grad: a gradient of %s for a tensor of %s, expected the "
+			"same",
+			meta_text(&gradient->v->m, tg, sizeof tg),
+			meta_text(&x->v->m, tx, sizeof tx));
 	was = x->grad;
 	x->grad = gradient ? tensor_hold(gradient) : NULL;
 	tensor_release(was);

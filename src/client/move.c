@@ -40,8 +40,8 @@ gt_tensor *gt_triu_at(const gt_site *site, gt_tensor *x, int64_t diagonal)
 /* ---- by index -------------------------------------------------------------------------------- */
 
 /* Emit o on x, an index (as int64) and perhaps a source. Owned. */
-static gt_tensor *by_index(const gt_site *site, op o, gt_tensor *x, gt_tensor *index, gt_tensor *source,
-		int axis)
+static gt_tensor *by_index(const gt_site *site, op o, gt_tensor *x, gt_tensor *index,
+		gt_tensor *source, int axis)
 {
 	gt_arg in[] = { gt_arg_tensor(x), gt_arg_tensor(index), gt_arg_tensor(source) };
 	const int n = source ? 3 : 2;

@@ -11,23 +11,37 @@
 #define T(x) gt_arg_tensor(x)
 #define F(x) gt_arg_float(x)
 
-static gt_tensor *add(const gt_site *s, gt_tensor *a, gt_tensor *b) { return gt_add_at(s, T(a), T(b)); }
-static gt_tensor *sub(const gt_site *s, gt_tensor *a, gt_tensor *b) { return gt_sub_at(s, T(a), T(b)); }
-static gt_tensor *mul(const gt_site *s, gt_tensor *a, gt_tensor *b) { return gt_mul_at(s, T(a), T(b)); }
+static gt_tensor *add(const gt_site *site, gt_tensor *a, gt_tensor *b)
+{
+	return gt_add_at(site, T(a), T(b));
+}
+
+static gt_tensor *sub(const gt_site *site, gt_tensor *a, gt_tensor *b)
+{
+	return gt_sub_at(site, T(a), T(b));
+}
+
+static gt_tensor *mul(const gt_site *site, gt_tensor *a, gt_tensor *b)
+{
+	return gt_mul_at(site, T(a), T(b));
+}
 
 /* One number, or all. */
 static gt_tensor *reduce(const gt_site *site, gt_tensor *losses, gt_reduction r)
 {
 	if (r == GT_NONE)
 		return losses;
-	return r == GT_SUM ? gt_sum_at(site, losses, GT_REDUCE()) : gt_mean_at(site, losses, GT_REDUCE());
+	if (r == GT_SUM)
+		return gt_sum_at(site, losses, GT_REDUCE());
+	return gt_mean_at(site, losses, GT_REDUCE());
 }
 
 static bool check_reduction(const char *what, gt_reduction r)
 {
 	if (r == GT_MEAN || r == GT_SUM || r == GT_NONE)
 		return true;
-	fail(GT_EINVAL, "%s: unknown reduction %d, expected GT_MEAN, GT_SUM or GT_NONE", what, (int)r);
+	fail(GT_EINVAL, "%s: unknown reduction %d, expected GT_MEAN, GT_SUM or GT_NONE", what,
+		(int)r);
 	return false;
 }
 
@@ -70,7 +84,8 @@ static bool check_affine(const gt_tensor *x, int n, gt_tensor *w, const char *wh
 	for (int k = 0; fits && k < n; k++)
 		fits = w->v->m.dims[k] == m->dims[m->rank - n + k];
 	if (!fits)
-		fail(GT_ESHAPE, "layer_norm: %s %s does not have the shape of the last %d dims of %s",
+		fail(GT_ESHAPE, "layer_norm: %s %s does not have the shape of the last %d dims of "
+			"%s",
 			which, meta_text(&w->v->m, tw, sizeof tw), n, meta_text(m, tx, sizeof tx));
 	return fits;
 }
@@ -118,7 +133,8 @@ gt_tensor *gt_dropout_at(const gt_site *site, gt_tensor *x, double p, bool train
 		return tensor_own(tensor_hold(x));
 	f = frame_begin(x->gt);
 	/* rand is below 1, so with p = 1 nothing is kept. */
-	kept = gt_ge_at(site, T(gt_rand_at(site, x->gt, gt_shape_of(x), (gt_make){ GT_FLOAT32 })), F(p));
+	kept = gt_rand_at(site, x->gt, gt_shape_of(x), (gt_make){ GT_FLOAT32 });
+	kept = gt_ge_at(site, T(kept), F(p));
 	x = gt_where_at(site, T(kept), T(x), F(0));
 	return frame_end(f, p < 1 ? gt_mul_at(site, T(x), F(1 / (1 - p))) : x);
 }
@@ -145,7 +161,8 @@ static gt_tensor *bounded_log(const gt_site *site, gt_tensor *x)
 	return gt_where_at(site, T(some), T(gt_maximum_at(site, T(log), F(-100))), F(-100));
 }
 
-gt_tensor *gt_binary_cross_entropy_at(const gt_site *site, gt_tensor *x, gt_tensor *y, gt_reduction r)
+gt_tensor *gt_binary_cross_entropy_at(const gt_site *site, gt_tensor *x, gt_tensor *y,
+		gt_reduction r)
 {
 	gt_client *gt = begin_equal("binary_cross_entropy", x, y, r);
 	gt_tensor *yes, *no;
@@ -186,14 +203,16 @@ static bool check_classes(const char *what, const gt_tensor *x, const gt_tensor 
 	for (int k = 0; fits && k < t->rank; k++)
 		fits = t->dims[k] == m->dims[k + (k >= axis)];
 	if (!fits)
-		fail(GT_ESHAPE, "%s: input %s and target %s, expected the target to have the input's shape "
-			"without dim %d, the classes", what, meta_text(m, tx, sizeof tx),
+		fail(GT_ESHAPE, "%s: input %s and target %s, expected the target to have the "
+			"input's shape without dim %d, the "
+			"classes", what, meta_text(m, tx, sizeof tx),
 			meta_text(t, tt, sizeof tt), axis);
 	return fits;
 }
 
 /* -log_probs[target], of the target's shape or (one number wanted anyway) with a dim of size 1. */
-static gt_tensor *picked(const gt_site *site, gt_tensor *log_probs, gt_tensor *target, gt_reduction r)
+static gt_tensor *picked(const gt_site *site, gt_tensor *log_probs, gt_tensor *target,
+		gt_reduction r)
 {
 	const int axis = class_axis(log_probs);
 	gt_tensor *at = gt_unsqueeze_at(site, target, axis);
@@ -204,7 +223,8 @@ static gt_tensor *picked(const gt_site *site, gt_tensor *log_probs, gt_tensor *t
 	return gt_neg_at(site, reduce(site, one, r));
 }
 
-gt_tensor *gt_nll_loss_at(const gt_site *site, gt_tensor *log_probs, gt_tensor *target, gt_reduction r)
+gt_tensor *gt_nll_loss_at(const gt_site *site, gt_tensor *log_probs, gt_tensor *target,
+		gt_reduction r)
 {
 	gt_client *gt = begin_loss("nll_loss", log_probs, target, r);
 	frame f;
@@ -215,7 +235,8 @@ gt_tensor *gt_nll_loss_at(const gt_site *site, gt_tensor *log_probs, gt_tensor *
 	return frame_end(f, picked(site, log_probs, target, r));
 }
 
-/* Targets that are probabilities: -sum(target * log p) over classes; the mean is over all others. */
+/* Targets that are probabilities: -sum(target * log p) over classes; the mean is over all
+ * others. */
 static gt_tensor *soft_cross_entropy(const gt_site *site, gt_tensor *log_probs, gt_tensor *target,
 		gt_reduction r)
 {
@@ -225,7 +246,8 @@ static gt_tensor *soft_cross_entropy(const gt_site *site, gt_tensor *log_probs, 
 	return gt_neg_at(site, reduce(site, losses, r));
 }
 
-gt_tensor *gt_cross_entropy_at(const gt_site *site, gt_tensor *logits, gt_tensor *target, gt_reduction r)
+gt_tensor *gt_cross_entropy_at(const gt_site *site, gt_tensor *logits, gt_tensor *target,
+		gt_reduction r)
 {
 	gt_client *gt = begin_loss("cross_entropy", logits, target, r);
 	gt_tensor *log_probs;
@@ -257,8 +279,9 @@ static bool check_attention(const gt_tensor *q, const gt_tensor *k, const gt_ten
 	    mq->dims[mq->rank - 1] == mk->dims[mk->rank - 1] &&
 	    mk->dims[mk->rank - 2] == mv->dims[mv->rank - 2])
 		return true;
-	fail(GT_ESHAPE, "scaled_dot_product_attention: got %s, %s and %s, expected (.., l, d), (.., s, d) "
-		"and (.., s, e)", meta_text(mq, tq, sizeof tq), meta_text(mk, tk, sizeof tk),
+	fail(GT_ESHAPE, "scaled_dot_product_attention: got %s, %s and %s, expected (.., l, d), "
+		"(.., s, d) and (.., s, "
+		"e)", meta_text(mq, tq, sizeof tq), meta_text(mk, tk, sizeof tk),
 		meta_text(mv, tv, sizeof tv));
 	return false;
 }
@@ -269,7 +292,9 @@ static gt_tensor *causal_mask(const gt_site *site, const gt_tensor *scores)
 	const meta *m = &scores->v->m;
 	const gt_shape square = { 2, { m->dims[m->rank - 2], m->dims[m->rank - 1] } };
 
-	return gt_tril_at(site, gt_full_at(site, scores->gt, square, gt_arg_bool(true), (gt_make){ 0 }), 0);
+	gt_tensor *all = gt_full_at(site, scores->gt, square, gt_arg_bool(true), (gt_make){ 0 });
+
+	return gt_tril_at(site, all, 0);
 }
 
 static gt_tensor *masked(const gt_site *site, gt_tensor *scores, gt_tensor *mask)
@@ -290,7 +315,8 @@ gt_tensor *gt_scaled_dot_product_attention_at(const gt_site *site, gt_tensor *q,
 	if (!gt || !check_attention(q, k, v))
 		return NULL;
 	if (mask && causal) {
-		fail(GT_EINVAL, "scaled_dot_product_attention: a mask and causal, expected one of them");
+		fail(GT_EINVAL, "scaled_dot_product_attention: a mask and causal, expected one of "
+			"them");
 		return NULL;
 	}
 	f = frame_begin(gt);

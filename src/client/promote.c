@@ -1,8 +1,8 @@
 /* promote.c: in which dtype inputs meet, and casting them to it.
  *
- * PyTorch's rule (https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc): tensors
- * with dims decide; a tensor of rank 0, and after it a number, counts only if its kind (bool, int,
- * float) is higher than what was decided before it.
+ * PyTorch's rule (https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc):
+ * tensors with dims decide; a tensor of rank 0, and after it a number, counts only if its kind
+ * (bool, int, float) is higher than what was decided before it.
  */
 #include "client/client.h"
 

@@ -1,9 +1,9 @@
 /* read.c: the only calls that wait.
  *
- * A fetch is an instruction that carries an answer; the value remembers the answer, so that reading
- * it again issues nothing. A remembered answer keeps the data alive: for most values that is their
- * own storage, but elements that a view shows out of order were copied for the answer, so there only
- * small ones are remembered.
+ * A fetch is an instruction that carries an answer; the value remembers the answer, so that
+ * reading it again issues nothing. A remembered answer keeps the data alive: for most values that
+ * is their own storage, but elements that a view shows out of order were copied for the answer, so
+ * there only small ones are remembered.
  */
 #include "client/client.h"
 
@@ -117,8 +117,8 @@ static gt_err wait_for(struct link *l, const sites *s, answer *a, const interrup
 	case ANSWER_FAILED:
 		return report(a->why, s);
 	default:
-		return fail(GT_ECLOSED, "the client was closed, or a wait interrupted, before the value "
-			"was read");
+		return fail(GT_ECLOSED, "the client was closed, or a wait interrupted, before the "
+			"value was read");
 	}
 }
 

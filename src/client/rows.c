@@ -20,12 +20,13 @@ static gt_tensor *call(op o, const gt_site *site, gt_arg *args, int n, int first
 {
 	gt_client *gt = emit_client(op_rows[o].name, args, n);
 	gt_tensor *casts[OPERANDS_MAX], *result;
+	gt_dtype d;
 	int made;
 
 	if (!gt)
 		return NULL;
-	made = promote_cast(site, args + first, n - first, compute_dtype(o, args + first, n - first),
-		casts);
+	d = compute_dtype(o, args + first, n - first);
+	made = promote_cast(site, args + first, n - first, d, casts);
 	if (made < 0)
 		return NULL;
 	result = emit(gt, site, o, (attr){ 0 }, args, n, NULL, 0);
@@ -73,7 +74,8 @@ static gt_tensor *pow_number(const gt_site *site, gt_tensor *x, gt_arg exponent)
 		return NULL;
 	d = promote(args, 2);
 	if (dtype_kind_of(d) == KIND_INT && e < 0) {
-		fail(GT_EINVAL, "pow: integers to the negative power %lld; cast the base to float32",
+		fail(GT_EINVAL, "pow: integers to the negative power %lld; cast the base to "
+			"float32",
 			(long long)exponent.i);
 		return NULL;
 	}

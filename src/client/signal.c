@@ -38,8 +38,11 @@ static uint32_t number_of(struct signals *s, const char *name)
 
 	if (n && n <= INS_NAME_MAX)
 		return interner_put(s->names, name, n) + 1;
-	fail(GT_EINVAL, "signal: a name of %s%zu bytes, expected 1 to %d", n > INS_NAME_MAX ? "more than "
-		: "", n > INS_NAME_MAX ? (size_t)INS_NAME_MAX : n, INS_NAME_MAX);
+	if (n)
+		fail(GT_EINVAL, "signal: the name '%.32s...' has more than %d bytes", name,
+			INS_NAME_MAX);
+	else
+		fail(GT_EINVAL, "signal: expected a name of 1 to %d bytes, got none", INS_NAME_MAX);
 	return 0;
 }
 
@@ -67,7 +70,8 @@ static gt_err enter(gt_client *gt, uint32_t number, uint32_t backward)
 	struct signals *s = gt->signals;
 
 	if (s->depth == NESTING_MAX)
-		return fail(GT_ELIMIT, "signal: '%s' would be nested deeper than %d; is a leave missing?",
+		return fail(GT_ELIMIT, "signal: '%s' would be nested deeper than %d; is a leave "
+			"missing?",
 			name_of(s, number), NESTING_MAX);
 	s->backward[s->depth] = gt->backward;
 	s->current[s->depth++] = number;

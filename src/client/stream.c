@@ -70,7 +70,8 @@ void stream_free(gt_client *gt, uint64_t id)
 
 static const gt_site **entry(const sites *s, uint32_t number)
 {
-	const uint32_t n = number + (1u << BLOCK_FIRST) - 1, block = 31 - (uint32_t)__builtin_clz(n);
+	const uint32_t n = number + (1u << BLOCK_FIRST) - 1,
+		block = 31 - (uint32_t)__builtin_clz(n);
 
 	return &s->blocks[block - BLOCK_FIRST][n - (1u << block)];
 }

@@ -1,8 +1,8 @@
 /* tape.c: the record of what was computed, for gradients.
  *
- * The tape is a graph without a list: an output's handle owns its node, a node its inputs' nodes. So
- * what nobody can reach is gone, whether gradients were switched off or not. Values are held as far
- * as grad.def says that gradients look at them; of the others a node knows the shape.
+ * The tape is a graph without a list: an output's handle owns its node, a node its inputs' nodes.
+ * So what nobody can reach is gone, whether gradients were switched off or not. Values are held as
+ * far as grad.def says that gradients look at them; of the others a node knows the shape.
  */
 #include "client/grad.h"
 

@@ -189,7 +189,8 @@ gt_tensor *gt_keep(gt_tensor *x)
 	return x;
 }
 
-/* Handles of a closed client, with the gradients that only they hold: nothing but the count is left. */
+/* Handles of a closed client, with the gradients that only they hold: nothing but the count is
+ * left. */
 static void drop_closed(gt_tensor *x)
 {
 	gt_client *gt = x->gt;

@@ -1,4 +1,5 @@
-/* view.c: the same elements seen under another shape. What writing through a view means: alias.c. */
+/* view.c: the same elements seen under another shape. What writing through a view means:
+ * alias.c. */
 #include "client/client.h"
 
 static int64_t product(const int64_t *dims, int rank)
@@ -66,7 +67,8 @@ static bool fill_in(const gt_tensor *x, gt_shape *s)
 			if (__builtin_mul_overflow(others, s->dims[k], &others))
 				return true;
 		} else if (at >= 0) {
-			fail(GT_EINVAL, "reshape: dims %d and %d are both -1, expected at most one", at, k);
+			fail(GT_EINVAL, "reshape: dims %d and %d are both -1, expected at most one",
+				at, k);
 			return false;
 		} else {
 			at = k;
@@ -75,7 +77,8 @@ static bool fill_in(const gt_tensor *x, gt_shape *s)
 	if (at < 0)
 		return true;
 	if (others < 1 || count % others) {
-		fail(GT_ESHAPE, "reshape: no size of dim %d makes %lld elements of the others; input %s",
+		fail(GT_ESHAPE, "reshape: no size of dim %d makes %lld elements of the others; "
+			"input %s",
 			at, (long long)count, meta_text(&x->v->m, text, sizeof text));
 		return false;
 	}
@@ -85,7 +88,8 @@ static bool fill_in(const gt_tensor *x, gt_shape *s)
 
 gt_tensor *gt_reshape_at(const gt_site *site, gt_tensor *x, gt_shape shape)
 {
-	if (!tensor_ready(x, "reshape") || !check_rank("reshape", shape.rank) || !fill_in(x, &shape))
+	if (!tensor_ready(x, "reshape") || !check_rank("reshape", shape.rank) || !fill_in(x,
+		&shape))
 		return NULL;
 	return tensor_own(view_reshape(site, x, shape.dims, shape.rank));
 }
@@ -97,9 +101,9 @@ gt_tensor *gt_permute_at(const gt_site *site, gt_tensor *x, gt_shape order)
 	if (!tensor_ready(x, "permute"))
 		return NULL;
 	for (int k = 0; order.rank == x->v->m.rank && k < order.rank; k++) {
-		const int axis = order.dims[k] == (int)order.dims[k] ? (int)order.dims[k] : INT32_MAX;
+		const int64_t axis = MIN(MAX(order.dims[k], INT32_MIN), INT32_MAX);
 
-		if ((perm[k] = dims_axis("permute", axis, order.rank)) < 0)
+		if ((perm[k] = dims_axis("permute", (int)axis, order.rank)) < 0)
 			return NULL;
 		seen |= 1 << perm[k];
 	}
