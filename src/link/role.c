@@ -7,6 +7,8 @@
 #include "link/futex.h"
 
 #define LOOKS_PER_CLOCK 16
+#define BELL_ASLEEP 1u
+#define BELL_RING 2u
 
 void role_init(role *r, bool (*hire)(role *r))
 {
@@ -15,11 +17,13 @@ void role_init(role *r, bool (*hire)(role *r))
 
 void role_ring(role *r)
 {
-	atomic_fetch_add(&r->bell, 1);
+	uint32_t bell = atomic_load(&r->bell);
+
+	while (!atomic_compare_exchange_weak(&r->bell, &bell, (bell + BELL_RING) & ~BELL_ASLEEP))
+		;
 	if (UNLIKELY(atomic_load(&r->hired) != THREAD_RUNS) && !r->hire(r))
 		return;
-	/* Only the first ring pays for a system call: who takes the mark wakes. */
-	if (atomic_load(&r->asleep) && atomic_exchange(&r->asleep, 0))
+	if (bell & BELL_ASLEEP)
 		futex_wake(&r->bell, 1);
 }
 
@@ -41,11 +45,10 @@ void role_rest(role *r, uint32_t seen)
 {
 	if (r->spins && spin(r, seen))
 		return;
-	while (atomic_load(&r->bell) == seen) {
-		atomic_store(&r->asleep, 1);
-		futex_wait(&r->bell, seen, UINT64_MAX);
-	}
-	atomic_store(&r->asleep, 0);
+	if (!atomic_compare_exchange_strong(&r->bell, &seen, seen | BELL_ASLEEP))
+		return;
+	while (atomic_load(&r->bell) == (seen | BELL_ASLEEP))
+		futex_wait(&r->bell, seen | BELL_ASLEEP, UINT64_MAX);
 }
 
 bool role_freeze(role *r, enum role_frost frost, uint64_t ns)

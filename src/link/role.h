@@ -31,8 +31,9 @@ struct role {
 	bool spins;                                   /* a core is free to wait on */
 	bool (*hire)(role *r);                        /* start the worker's thread; false: there is none */
 
-	_Alignas(CACHE_LINE) _Atomic uint32_t bell;   /* counts the rings; the thread sleeps on it */
-	_Atomic uint32_t asleep;
+	/* Counts the rings; the thread sleeps on it. The lowest bit says that it does: in the same word, so that a ring
+	 * which comes late cannot take away the flag of a later sleep. */
+	_Alignas(CACHE_LINE) _Atomic uint32_t bell;
 	_Atomic uint32_t hired;                       /* role_thread */
 };
 

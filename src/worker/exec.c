@@ -270,12 +270,17 @@ static void control(tenant *t, const ins *i)
 	}
 }
 
+/* An upload without its data: nobody wants to read those here. */
 static void print(const tenant *t, const ins *i)
 {
 	buf text = { 0 };
 
-	text_put(&text, i, NULL);
-	text.size -= text.size && text.data[text.size - 1] == '\n';
+	if (i->op == OP_upload) {
+		buf_printf(&text, "t%" PRIu64 " = upload of %zu bytes", i->out, ins_blob(i)->size);
+	} else {
+		text_put(&text, i, NULL);
+		text.size -= text.size && text.data[text.size - 1] == '\n';
+	}
 	log_line("worker_%d c%u: %s", t->worker->options.number, t->session, buf_text(&text));
 	buf_fini(&text);
 }

@@ -78,6 +78,16 @@ static void evict(tenant *t)
 	line_gone(&t->line);   /* t is no longer ours */
 }
 
+/* Asked after the mark may have been taken off: closing is work too. True if the tenant is gone. */
+static bool evict_if_closing(tenant *t)
+{
+	uint32_t state = atomic_load(&t->line.state);
+
+	if (UNLIKELY(state == LINE_CLOSING))
+		evict(t);
+	return state != LINE_OPEN;
+}
+
 /* ---- helping ---------------------------------------------------------------------------------------- */
 
 /* The helper's thread is a user's: it keeps its floating-point modes and its last error. */
@@ -109,17 +119,12 @@ static bool run_line(line *l, const goal *g, uint64_t until)
 	unsigned n, total = 0;
 	manners m;
 
-	if (UNLIKELY(atomic_load(&l->state) != LINE_OPEN)) {
-		if (atomic_load(&l->state) == LINE_CLOSING)
-			evict(t);
-		return true;
-	}
 	put_manners(&m, w);
 	do {
 		total += n = run_slice(t, wanted);
 	} while (n && !line_reached(l, g) && !line_crowded(l) && (until == UINT64_MAX || clock_ns() < until));
 	drop_manners(&m, w);
-	return total;
+	return evict_if_closing(t) || total;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------- */
@@ -133,14 +138,10 @@ static void serve(worker *w)
 		n = 0;
 		settle_arrivals(w);
 		for (size_t k = 0; k < w->count; k++) {
-			tenant *t = w->tenants[k];
-
-			if (LIKELY(atomic_load(&t->line.state) == LINE_OPEN)) {
-				n += run_slice(t, NULL);
-			} else {
-				evict(t);   /* the last tenant takes its place */
+			n += run_slice(w->tenants[k], NULL);
+			if (UNLIKELY(evict_if_closing(w->tenants[k]))) {
 				n++;
-				k--;
+				k--;        /* the last tenant has taken its place */
 			}
 		}
 	} while (n && !atomic_load(&w->stop) && !atomic_load(&w->role.frozen));
