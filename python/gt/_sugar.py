@@ -4,16 +4,11 @@ import builtins
 from gt import _gt
 from gt._gt import Tensor
 
-__all__ = []
-
-
-def _offer(*functions):
-    """Make functions of a tensor methods, too."""
-    for f in functions:
-        setattr(Tensor, f.__name__, f)
-        if not f.__name__.endswith("_"):
-            __all__.append(f.__name__)
-
+__all__ = [
+    "absolute", "allclose", "asarray", "clip", "concat", "concatenate", "divide", "equal", "expand_dims",
+    "floor_divide", "is_tensor", "leaky_relu", "logical_and", "logical_not", "logical_or", "logical_xor", "multiply",
+    "negative", "norm", "power", "ravel", "remainder", "repeat", "roll", "subtract", "take_along_axis", "tile",
+    "true_divide"]
 
 # ---- functions of a tensor ----------------------------------------------------------------------------
 
@@ -135,23 +130,32 @@ def _ints(values):
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else tuple(values)
 
 
-_offer(leaky_relu, norm, repeat, roll, take_along_axis, allclose, equal, logical_not, logical_and,
-       logical_or, logical_xor, scatter_add_, uniform_, normal_)
-__all__.append("is_tensor")
-
 # ---- second names ----------------------------------------------------------------------------------------
 
-_NAMES = {
-    "negative": "neg", "absolute": "abs", "subtract": "sub", "multiply": "mul", "divide": "div",
-    "true_divide": "div", "floor_divide": "floordiv", "remainder": "mod", "power": "pow",
-    "clip": "clamp", "concat": "cat", "concatenate": "cat", "ravel": "flatten", "asarray": "as_tensor",
-    "tile": "repeat", "expand_dims": "unsqueeze",
-}
-for _new, _old in _NAMES.items():
-    if hasattr(Tensor, _old):
-        setattr(Tensor, _new, getattr(Tensor, _old))
-    globals()[_new] = getattr(_gt, _old, globals().get(_old))
-    __all__.append(_new)
+absolute = _gt.abs
+asarray = _gt.as_tensor
+clip = _gt.clamp
+concat = concatenate = _gt.cat
+divide = true_divide = _gt.div
+expand_dims = _gt.unsqueeze
+floor_divide = _gt.floordiv
+multiply = _gt.mul
+negative = _gt.neg
+power = _gt.pow
+ravel = _gt.flatten
+remainder = _gt.mod
+subtract = _gt.sub
+tile = repeat
+
+# ---- methods ----------------------------------------------------------------------------------------------
+
+for _f in (leaky_relu, norm, repeat, roll, take_along_axis, allclose, equal, logical_not, logical_and, logical_or,
+           logical_xor, scatter_add_, uniform_, normal_):
+    setattr(Tensor, _f.__name__, _f)
+for _name in __all__:
+    _f = globals()[_name]
+    if _name != _f.__name__ and hasattr(Tensor, _f.__name__):
+        setattr(Tensor, _name, getattr(Tensor, _f.__name__))
 
 # NumPy arrays and scalars on the left leave the operation to the tensor on the right.
 Tensor.__array_priority__ = 1000

@@ -36,24 +36,6 @@ static PyObject *finish(gt_tensor *t, const common *c)
 
 /* ---- from data --------------------------------------------------------------------------------------------------- */
 
-/* An array that is not ours to read as it is: let NumPy convert it. */
-static PyObject *converted(PyObject *o, gt_dtype dtype)
-{
-	PyObject *dt = PyObject_GetAttrString(o, "dtype"), *same, *x;
-
-	if (dtype == GT_DTYPE_NONE || !PyObject_HasAttrString(o, "astype")) {
-		error_set(GT_EDTYPE, "an array of %S cannot become a tensor as it is: give dtype=, as in "
-				"gt.tensor(a, dtype=gt.float32)", dt ? dt : o);
-		Py_XDECREF(dt);
-		return NULL;
-	}
-	Py_XDECREF(dt);
-	same = PyObject_CallMethod(o, "astype", "s", gt_dtype_name(dtype));
-	x = same ? make_numbers(same, dtype) : NULL;
-	Py_XDECREF(same);
-	return x;
-}
-
 static gt_tensor *upload(const Py_buffer *view, gt_dtype dtype)
 {
 	gt_shape shape = { .rank = view->ndim };
@@ -75,24 +57,45 @@ out:
 	return t;
 }
 
-/* `*to` NULL with no exception: not a dtype of ours. */
-static bool from_buffer(PyObject *o, PyObject **to)
+/* 1 with a tensor in *to; 0 if its dtype is not ours, or NumPy has no buffer for it; -1 with an exception. */
+static int from_buffer(PyObject *o, PyObject **to)
 {
 	Py_buffer view;
 	gt_dtype d;
 
 	*to = NULL;
-	if (PyObject_GetBuffer(o, &view, PyBUF_FULL_RO) < 0)
-		return false;
+	if (PyObject_GetBuffer(o, &view, PyBUF_FULL_RO) < 0) {
+		if (!PyObject_HasAttrString(o, "dtype"))
+			return -1;
+		PyErr_Clear();
+		return 0;
+	}
 	d = dtype_of_format(view.format);
 	if (view.ndim > GT_RANK_MAX)
 		error_set(GT_ELIMIT, "an array of %d dims; the limit is %d", view.ndim, GT_RANK_MAX);
-	else if (d != GT_DTYPE_NONE) {
-		gt_tensor *t = upload(&view, d);
-		*to = t || !PyErr_Occurred() ? tensor_wrap(t) : NULL;
-	}
+	else if (d != GT_DTYPE_NONE)
+		*to = tensor_wrap(upload(&view, d));
 	PyBuffer_Release(&view);
-	return !PyErr_Occurred();
+	return *to ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
+/* An array that is not ours to read as it is: NumPy may convert it to the dtype that was asked for. */
+static PyObject *converted(PyObject *o, gt_dtype dtype)
+{
+	PyObject *dt = PyObject_GetAttrString(o, "dtype"), *same, *x = NULL;
+
+	if (dtype == GT_DTYPE_NONE || !PyObject_HasAttrString(o, "astype")) {
+		error_set(GT_EDTYPE, "an array of %S cannot become a tensor as it is: give dtype=, as in "
+				"gt.tensor(a, dtype=gt.float32)", dt ? dt : (PyObject *)Py_TYPE(o));
+		Py_XDECREF(dt);
+		return NULL;
+	}
+	Py_XDECREF(dt);
+	same = PyObject_CallMethod(o, "astype", "s", gt_dtype_name(dtype));
+	if (same && from_buffer(same, &x) == 0)
+		error_set(GT_EDTYPE, "astype(%s) gave %R", gt_dtype_name(dtype), Py_TYPE(same));
+	Py_XDECREF(same);
+	return x;
 }
 
 static PyObject *recast(PyObject *x, gt_dtype dtype)
@@ -106,14 +109,11 @@ static PyObject *recast(PyObject *x, gt_dtype dtype)
 static PyObject *from_array(PyObject *o, gt_dtype dtype)
 {
 	PyObject *x;
+	int found = from_buffer(o, &x);
 
-	if (!from_buffer(o, &x)) {
-		/* NumPy exports no buffer of its newer dtypes, but can convert them. */
-		if (!PyObject_HasAttrString(o, "astype"))
-			return NULL;
-		PyErr_Clear();
-	}
-	return x ? recast(x, dtype) : converted(o, dtype);
+	if (found < 0)
+		return NULL;
+	return found ? recast(x, dtype) : converted(o, dtype);
 }
 
 static PyObject *from_lists(PyObject *o, gt_dtype dtype)
@@ -126,7 +126,7 @@ static PyObject *from_lists(PyObject *o, gt_dtype dtype)
 		return NULL;
 	t = session_client() ? gt_from_at(site_here(), session.client, dtype, shape, data) : NULL;
 	PyMem_Free(data);
-	return t || !PyErr_Occurred() ? tensor_wrap(t) : NULL;
+	return tensor_wrap(t);
 }
 
 static PyObject *from_protocol(PyObject *o, gt_dtype dtype)

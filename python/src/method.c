@@ -158,6 +158,8 @@ static PyObject *m_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, P
 static PyObject *f_##name(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *names)
 #define METHOD_AS_FUNCTION(name) \
 AS_FUNCTION(name) { (void)module; return as_function(m_##name, #name, args, n, names); }
+#define ROW_AS_FUNCTION(name) \
+AS_FUNCTION(row_##name) { (void)module; return as_function(m_row_##name, #name, args, n, names); }
 
 #define METHOD(name, spec, doc)   AS_METHOD(name) PARSED(name, spec, method_##name(self, a))
 #define BOTH(name, spec, doc)     METHOD(name, spec, doc) METHOD_AS_FUNCTION(name)
@@ -182,10 +184,10 @@ static PyObject *f_row_##py(PyObject *module, PyObject *const *args, Py_ssize_t 
 }
 #define ROW_REDUCE(op, py, doc) \
 AS_METHOD(row_##py) PARSED(py, REDUCE_SPEC, reduce(self, a, gt_##op##_at)) \
-METHOD_AS_FUNCTION(row_##py)
+ROW_AS_FUNCTION(py)
 #define ROW_AXIS(op, py, doc) \
 AS_METHOD(row_##py) PARSED(py, AXIS_SPEC, along(self, a, gt_##op##_at)) \
-METHOD_AS_FUNCTION(row_##py)
+ROW_AS_FUNCTION(py)
 /* where and clamp: their arguments are optional or in another order, so they are written by hand. */
 #define ROW_TERNARY(op, py, doc)
 #include "calls.def"
