@@ -51,7 +51,8 @@ static void bench_shapes(void)
 	const meta a = { .dtype = GT_FLOAT32, .rank = 2, .dims = { 32, 64 } };
 	const meta b = { .dtype = GT_FLOAT32, .rank = 1, .dims = { 64 } };
 	const meta w = { .dtype = GT_FLOAT32, .rank = 2, .dims = { 64, 10 } };
-	const meta *const equal[] = { &a, &a }, *const bias[] = { &a, &b }, *const product[] = { &a, &w };
+	const meta *const equal[] = { &a, &a }, *const bias[] = { &a, &b };
+	const meta *const product[] = { &a, &w };
 	const meta *const scaled[] = { &a, NULL };
 	meta out;
 

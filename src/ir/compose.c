@@ -12,7 +12,7 @@ typedef struct draft {
 	bool last;             /* the next result is i->out */
 } draft;
 
-/* ---- one primitive each -------------------------------------------------------------------------- */
+/* ---- one primitive each ---- */
 
 static ins *begin(draft *d, ins_room *room, op code)
 {
@@ -113,7 +113,7 @@ static uint64_t finite_or_zero(draft *d, uint64_t x)
 	return emit(d, i);
 }
 
-/* ---- the rows ------------------------------------------------------------------------------------ */
+/* ---- the rows ---- */
 
 static int64_t reduced(const draft *d)
 {

@@ -20,10 +20,11 @@ gt_dtype    dtype_parse(const char *s, size_t n);   /* GT_DTYPE_NONE if unknown 
 
 /* Result of combining two tensors that both have dims, or both have none. */
 gt_dtype dtype_promote(gt_dtype a, gt_dtype b);
-/* Result of combining a tensor that has dims with one of rank 0: the former's dtype unless the latter's kind is higher. */
+/* Result of combining a tensor that has dims with one of rank 0: the former's dtype unless the
+ * latter's kind is higher. */
 gt_dtype dtype_promote_0d(gt_dtype tensor, gt_dtype zero_dim);
-/* Result of combining a tensor with a scalar of that kind: the tensor's dtype unless the kind is higher,
- * then the default of that kind (int64, float32). */
+/* Result of combining a tensor with a scalar of that kind: the tensor's dtype unless the kind is
+ * higher, then the default of that kind (int64, float32). */
 gt_dtype dtype_promote_scalar(gt_dtype tensor, dtype_kind scalar);
 /* What a scalar becomes where nothing else decides: bool, int64, float32. */
 gt_dtype dtype_of_scalar(dtype_kind scalar);

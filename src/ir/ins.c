@@ -45,7 +45,7 @@ void ins_put_name(ins *i, const char *s, size_t n)
 		ins_put_operand(i, (int64_t)words[k]);
 }
 
-/* ---- form ---------------------------------------------------------------------------------------- */
+/* ---- form ---- */
 
 static gt_err check_counts(const ins *i, const op_row *row, size_t words)
 {
@@ -67,7 +67,8 @@ static gt_err check_scalar(const ins *i, const op_row *row, unsigned k)
 	if (op_input(row, k) == 't')
 		return fail(GT_EPROTO, "%s: input %u is a scalar, expected a tensor", row->name, k);
 	if (ins_kind(i, k) == KIND_BOOL && ins_in(i)[k] > 1)
-		return fail(GT_EPROTO, "%s: input %u is a bool that is neither 0 nor 1", row->name, k);
+		return fail(GT_EPROTO,
+			"%s: input %u is a bool that is neither 0 nor 1", row->name, k);
 	return GT_OK;
 }
 
@@ -125,7 +126,8 @@ static gt_err check_attr(const ins *i, const op_row *row)
 	if (row->attrs & ATTR_DTYPE && (!rest.dtype || rest.dtype >= GT_DTYPE_COUNT))
 		return fail(GT_EPROTO, "%s: unknown dtype %u", row->name, rest.dtype);
 	if (row->attrs & ATTR_KEEPDIMS && rest.keepdims > 1)
-		return fail(GT_EPROTO, "%s: keepdims is %u, expected 0 or 1", row->name, rest.keepdims);
+		return fail(GT_EPROTO,
+			"%s: keepdims is %u, expected 0 or 1", row->name, rest.keepdims);
 	if (row->attrs & ATTR_AXIS && rest.axis >= GT_RANK_MAX)
 		return fail(GT_EPROTO, "%s: axis %u, expected less than %d", row->name, rest.axis,
 			GT_RANK_MAX);
@@ -133,7 +135,9 @@ static gt_err check_attr(const ins *i, const op_row *row)
 	rest.axes = row->attrs & ATTR_AXES ? 0 : rest.axes;
 	rest.keepdims = row->attrs & ATTR_KEEPDIMS ? 0 : rest.keepdims;
 	rest.axis = row->attrs & ATTR_AXIS ? 0 : rest.axis;
-	return rest.bits ? fail(GT_EPROTO, "%s: an attribute it does not have is set", row->name) : GT_OK;
+	if (rest.bits)
+		return fail(GT_EPROTO, "%s: an attribute it does not have is set", row->name);
+	return GT_OK;
 }
 
 static gt_err check_name(const ins *i, const op_row *row)
@@ -142,7 +146,8 @@ static gt_err check_name(const ins *i, const op_row *row)
 	size_t room = (size_t)i->nopd * 8, n = strnlen(s, room);
 
 	if (!n || n > INS_NAME_MAX)
-		return fail(GT_EPROTO, "%s: name of %zu bytes, expected 1 to %d", row->name, n, INS_NAME_MAX);
+		return fail(GT_EPROTO, "%s: name of %zu bytes, expected 1 to %d", row->name, n,
+			INS_NAME_MAX);
 	if (n / 8 + 1 != i->nopd)
 		return fail(GT_EPROTO, "%s: name of %zu bytes in %u words", row->name, n, i->nopd);
 	for (size_t k = n; k < room; k++)
@@ -161,7 +166,8 @@ gt_err ins_check(const ins *i, size_t words)
 			INS_HEAD_WORDS);
 	if (!(row = op_row_of(i->op)))
 		return fail(GT_EPROTO, "unknown op code %u; is the sender newer?", i->op);
-	if ((e = check_counts(i, row, words)) || (e = check_inputs(i, row)) || (e = check_attr(i, row)))
+	if ((e = check_counts(i, row, words)) || (e = check_inputs(i, row)) ||
+		(e = check_attr(i, row)))
 		return e;
 	if (i->reserved)
 		return fail(GT_EPROTO, "%s: reserved bits are set", row->name);
@@ -175,7 +181,7 @@ gt_err ins_check(const ins *i, size_t words)
 	return GT_OK;
 }
 
-/* ---- blobs --------------------------------------------------------------------------------------- */
+/* ---- blobs ---- */
 
 #define BLOB_ALIGN 64
 
@@ -192,7 +198,9 @@ blob *blob_new(size_t size)
 	if (size <= PTRDIFF_MAX - head - BLOB_ALIGN && !mem_fails())
 		b = aligned_alloc(BLOB_ALIGN, ALIGN_UP(head + size, (size_t)BLOB_ALIGN));
 	if (b)
-		*b = (blob){ .refs = 1, .size = size, .data = (char *)b + head, .release = release_blob };
+		*b = (blob){
+			.refs = 1, .size = size, .data = (char *)b + head, .release = release_blob
+		};
 	return b;
 }
 

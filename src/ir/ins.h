@@ -1,8 +1,9 @@
 /* ins.h: the instruction, the one thing client, dispatcher and worker all speak.
  *
- * A fixed head of 32 bytes and a tail of 8-byte words: inputs, then operands. What decides which code runs
- * (op, attributes, scalar kinds) is in the head; what may change from run to run (ids, scalar values, sizes,
- * bounds, draw numbers) is in the tail. Values are named by 64-bit ids, assigned once, counted per session, 0 is no value.
+ * A fixed head of 32 bytes and a tail of 8-byte words: inputs, then operands. What decides which
+ * code runs (op, attributes, scalar kinds) is in the head; what may change from run to run (ids,
+ * scalar values, sizes, bounds, draw numbers) is in the tail. Values are named by 64-bit ids,
+ * assigned once, counted per session, 0 is no value.
  */
 #ifndef IR_INS_H
 #define IR_INS_H
@@ -59,8 +60,9 @@ static inline unsigned ins_kind(const ins *i, unsigned k)
 
 typedef union scalar { int64_t i; double f; uint64_t bits; } scalar;
 
-/* Room for any instruction, and how one is made: init, then its inputs, then its operands, in order. The words are
- * kept up to date all along; what does not fit is a bug. Nobody has to use these: the layout is the contract. */
+/* Room for any instruction, and how one is made: init, then its inputs, then its operands, in
+ * order. The words are kept up to date all along; what does not fit is a bug. Nobody has to use
+ * these: the layout is the contract. */
 typedef union ins_room {
 	ins head;
 	uint64_t words[INS_WORDS_MAX];
@@ -75,12 +77,15 @@ void ins_put_name(ins *i, const char *s, size_t n);   /* n <= INS_NAME_MAX */
 /* The string of a row with operand `s`: NUL-terminated, padded with zeros to whole words. */
 static inline const char *ins_name(const ins *i) { return (const char *)ins_opd(i); }
 
-/* Check everything about `i` that the table alone decides: known op, numbers of inputs and operands, which inputs may be
- * scalars, attributes in range and unused bits zero, ids not 0, name well formed. What this passes, the kernels may take for
- * granted; shapes and dtypes are shape_infer's. `words` is how many words there are at `i`. GT_EPROTO, the text without position. */
+/* Check everything about `i` that the table alone decides: known op, numbers of inputs and
+ * operands, which inputs may be scalars, attributes in range and unused bits zero, ids not 0, name
+ * well formed. What this passes, the kernels may take for granted; shapes and dtypes are
+ * shape_infer's. `words` is how many words there are at `i`. GT_EPROTO, the text without
+ * position. */
 gt_err ins_check(const ins *i, size_t words);
 
-/* Bytes that travel with an instruction (upload). Reference counted: shared by client and worker of one process. */
+/* Bytes that travel with an instruction (upload). Reference counted: shared by client and worker of
+ * one process. */
 typedef struct blob {
 	uint32_t refs;     /* atomic */
 	size_t size;

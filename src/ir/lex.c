@@ -36,7 +36,8 @@ int lex_skip(text_reader *t, bool lines)
 {
 	int c;
 
-	while ((c = lex_peek(t)) == ' ' || c == '\t' || c == '\r' || c == '#' || (lines && c == '\n')) {
+	while ((c = lex_peek(t)) == ' ' || c == '\t' || c == '\r' || c == '#' ||
+		(lines && c == '\n')) {
 		if (c == '#')
 			while (lex_peek(t) != '\n' && lex_peek(t) != LEX_END)
 				lex_next(t);
@@ -128,7 +129,8 @@ static int get_escape(text_reader *t)
 
 	if (c == '"' || c == '\\')
 		return c;
-	if (c != 'x' || (high = hex(lex_next(t))) < 0 || (low = hex(lex_next(t))) < 0 || !(high | low))
+	if (c != 'x' || (high = hex(lex_next(t))) < 0 || (low = hex(lex_next(t))) < 0 ||
+		!(high | low))
 		return LEX_END;
 	return high << 4 | low;
 }
@@ -159,7 +161,7 @@ gt_err lex_string(text_reader *t, size_t max)
 	return GT_OK;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 gt_err lex_refuse(text_reader *t, const char *why)
 {

@@ -1,7 +1,7 @@
 /* lex.h: what text_get.c reads lines with.
  *
- * A word that is refused is in t->word with its position, so every error says where, what was expected and what
- * came: "3:14: expected a dtype, got 'flaot32'".
+ * A word that is refused is in t->word with its position, so every error says where, what was
+ * expected and what came: "3:14: expected a dtype, got 'flaot32'".
  */
 #ifndef IR_LEX_H
 #define IR_LEX_H
@@ -13,7 +13,8 @@
 int lex_peek(text_reader *t);   /* the next character, or LEX_END */
 int lex_next(text_reader *t);   /* takes it */
 
-/* On to something that counts, and peek: blanks and comments do not count, nor, if `lines`, ends of lines. */
+/* On to something that counts, and peek: blanks and comments do not count, nor, if `lines`, ends of
+ * lines. */
 int lex_skip(text_reader *t, bool lines);
 
 /* The next word into t->word; empty if there is none. Too long ones are cut and end in ~,

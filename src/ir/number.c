@@ -19,7 +19,7 @@ void number_leave(locale_t previous)
 	uselocale(previous);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void put_text(buf *to, const char *s)
 {
@@ -101,7 +101,7 @@ void number_put_element(buf *to, gt_dtype d, const void *p)
 	}
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Whether only digits follow an optional sign: what tells an int from a float. */
 static bool is_int(const char *word)
@@ -130,7 +130,8 @@ const char *number_get_unsigned(const char *word, uint64_t max, uint64_t *value)
 }
 
 /* "nan" or "nan:0x7fc00001": the bits, which must be those of a NaN of that size. */
-static bool get_nan(const char *word, uint64_t usual, uint64_t infinity, uint64_t all, uint64_t *bits)
+static bool get_nan(const char *word, uint64_t usual, uint64_t infinity, uint64_t all,
+	uint64_t *bits)
 {
 	char *end;
 
@@ -144,7 +145,8 @@ static bool get_nan(const char *word, uint64_t usual, uint64_t infinity, uint64_
 	return !errno && !*end && end > word + 6 && *bits <= all && (*bits & all >> 1) > infinity;
 }
 
-/* Only words that begin as numbers do go to strtod, which would take "infinity" and more; and no spaces. */
+/* Only words that begin as numbers do go to strtod, which would take "infinity" and more; and no
+ * spaces. */
 static bool begins_number(const char *word)
 {
 	const char *digits = word + (*word == '-' || *word == '+');

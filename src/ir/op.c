@@ -17,8 +17,9 @@
 #define INPUTS_COMPOSITE "t"
 
 const op_row op_rows[OP_CODES] = {
-#define OP(op_name, code, op_kind, op_nin) [code] = { .name = #op_name, .kind = KIND_##op_kind, \
-	.nin = op_nin, .inputs = INPUTS_##op_kind, .operands = "", .fields = "", .dtypes = "", .doc = "",
+#define OP(op_name, code, op_kind, op_nin) \
+	[code] = { .name = #op_name, .kind = KIND_##op_kind, .nin = op_nin, \
+		.inputs = INPUTS_##op_kind, .operands = "", .fields = "", .dtypes = "", .doc = "",
 #define TYPES(in, out) .dtypes = in, .result = RESULT_##out, \
 	.kinds = HAS(in, 'b') << KIND_BOOL | HAS(in, 'i') << KIND_INT | HAS(in, 'f') << KIND_FLOAT,
 #define ATTRS(bits) .attrs = bits,

@@ -31,7 +31,7 @@ extern const char *const op_attr_names[ATTR_COUNT];   /* of bit 1 << k: "dtype",
 
 /* How the result's dtype follows from the inputs (ops.def, TYPES); 0 for rows without result. */
 typedef enum op_result {
-	RESULT_same = 1,         /* that of the first tensor input that is not an index or a condition */
+	RESULT_same = 1,         /* that of the inputs, indices and conditions aside */
 	RESULT_bool,
 	RESULT_float,            /* the same, but float32 for ints and bools */
 	RESULT_index,            /* int64 */
@@ -43,6 +43,14 @@ typedef enum op_result {
 
 typedef struct meta_list { const meta *in[INS_INPUTS_MAX]; } meta_list;
 
+/* The texts' letters:
+ *
+ *	inputs    one an input: t tensor, s scalar, a any of the two, but at least one input of the
+ *	          instruction is a tensor; rows with nin = -1 take tensors
+ *	operands  one an operand, `*` behind it: any number. d size, i integer, u unsigned 64 bit,
+ *	          t ticket, b blob (data), s string (the rest of the tail, see ins_name)
+ *	dtypes    input dtypes taken: subset of "bif" (bool, int, float), see shape.c
+ */
 typedef struct op_row {
 	const char *name;        /* NULL: code not in use */
 	uint8_t kind;            /* op_kind */
@@ -50,12 +58,10 @@ typedef struct op_row {
 	uint8_t attrs;           /* ATTR_ bits */
 	uint8_t result;          /* op_result */
 	uint8_t kinds;           /* bit 1 << dtype_kind: what `dtypes` says */
-	const char *inputs;      /* one character each: t = tensor, s = scalar, a = any of the two, but at least one input of
-	                          * the instruction is a tensor; rows with nin = -1 take tensors */
-	const char *operands;    /* one character each: d = size, i = integer, u = unsigned 64 bit; `*` after = any number of them;
-	                          * s = string (rest of the tail), b = blob (data), t = ticket */
-	const char *fields;      /* names of the operands i, u, t in the text form; two or more names for one `i*`: they take turns */
-	const char *dtypes;      /* input dtypes taken: subset of "bif" (bool, int, float), see shape.c */
+	const char *inputs;
+	const char *operands;
+	const char *fields;      /* names of the operands i, u, t; several for one `i*` take turns */
+	const char *dtypes;
 	const char *doc;
 } op_row;
 

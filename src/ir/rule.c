@@ -6,7 +6,7 @@ gt_err rule_none(const call *c)
 	return fail(GT_EINVAL, "%s: has no result", c->row->name);
 }
 
-/* ---- creation ------------------------------------------------------------------------------------ */
+/* ---- creation ---- */
 
 static gt_err create(const call *c, unsigned at)
 {
@@ -25,7 +25,7 @@ gt_err rule_random(const call *c)   /* seed, draw number, sizes */
 	return create(c, 2);
 }
 
-/* ---- element by element -------------------------------------------------------------------------- */
+/* ---- element by element ---- */
 
 static bool same_dims(const meta *a, const meta *b)
 {
@@ -79,8 +79,8 @@ gt_err rule_same_axes(const call *c)
 	const unsigned axes = c->i->attr.axes, end = 1u << c->in[0]->rank;
 
 	if (!axes || axes >= end || (axes & -axes) + axes != end)
-		return call_refuse(c, GT_ESHAPE, "axes must be the last dims, at least one; the mask is %#x",
-			axes);
+		return call_refuse(c, GT_ESHAPE,
+			"axes must be the last dims, at least one; the mask is %#x", axes);
 	return rule_same(c);
 }
 
@@ -100,7 +100,8 @@ gt_err rule_broadcast3(const call *c)
 
 gt_err rule_where(const call *c)
 {
-	const bool condition = c->in[0] ? c->in[0]->dtype == GT_BOOL : ins_kind(c->i, 0) == KIND_BOOL;
+	const meta *a = c->in[0];
+	const bool condition = a ? a->dtype == GT_BOOL : ins_kind(c->i, 0) == KIND_BOOL;
 	gt_err e;
 
 	if (!condition)
@@ -108,7 +109,7 @@ gt_err rule_where(const call *c)
 	return (e = call_dtype(c, 1, 2)) ? e : meet3(c);
 }
 
-/* ---- reductions ---------------------------------------------------------------------------------- */
+/* ---- reductions ---- */
 
 gt_err rule_reduce(const call *c)
 {
@@ -120,7 +121,8 @@ gt_err rule_reduce(const call *c)
 		return call_refuse(c, GT_ESHAPE, "axis %d is out of range for rank %u",
 			31 - __builtin_clz(axes), x->rank);
 	if (c->i->attr.keepdims > 1)
-		return call_refuse(c, GT_EINVAL, "keepdims is %u, expected 0 or 1", c->i->attr.keepdims);
+		return call_refuse(c, GT_EINVAL,
+			"keepdims is %u, expected 0 or 1", c->i->attr.keepdims);
 	if ((e = call_dtype(c, 0, c->i->nin)))
 		return e;
 	c->out->rank = 0;
@@ -141,14 +143,16 @@ gt_err rule_reduce_nonempty(const call *c)
 
 	for (unsigned k = 0; k < x->rank; k++)
 		if (axes >> k & 1 && !x->dims[k])
-			return call_refuse(c, GT_ESHAPE, "dim %u is reduced but has size 0, and of no elements "
-				"there is none to choose", k);
+			return call_refuse(c, GT_ESHAPE,
+				"dim %u is reduced but has size 0, and of no elements "
+				"there is none to choose",
+				k);
 	if (c->row->result == RESULT_index && axes != all && (!axes || axes & (axes - 1)))
 		return call_refuse(c, GT_EINVAL, "reduces one axis or all, not the mask %#x", axes);
 	return rule_reduce(c);
 }
 
-/* ---- products ------------------------------------------------------------------------------------ */
+/* ---- products ---- */
 
 gt_err rule_matmul(const call *c)
 {

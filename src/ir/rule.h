@@ -1,7 +1,9 @@
-/* rule.h: what the shape rules (rule.c, rule_move.c) and their caller (shape.c, all call_ functions) share.
+/* rule.h: what the shape rules (rule.c, rule_move.c) and their caller (shape.c, all call_
+ * functions) share.
  *
- * A rule sees an instruction whose op is known, whose counts of inputs and operands fit the row and whose
- * in[k] is NULL exactly where input k is a scalar that the row permits. It checks the rest and fills `out`.
+ * A rule sees an instruction whose op is known, whose counts of inputs and operands fit the row and
+ * whose in[k] is NULL exactly where input k is a scalar that the row permits. It checks the rest
+ * and fills `out`.
  */
 #ifndef IR_RULE_H
 #define IR_RULE_H
@@ -25,8 +27,8 @@ typedef gt_err rule(const call *c);
 gt_err call_refuse(const call *c, gt_err e, const char *format, ...)
 	__attribute__((format(printf, 3, 4), cold));
 
-/* The result's dtype from the value inputs first .. first + n - 1: tensors among them must have one dtype that the
- * row takes, scalars must not be of a higher kind. Sets out->dtype. */
+/* The result's dtype from the value inputs first .. first + n - 1: tensors among them must have one
+ * dtype that the row takes, scalars must not be of a higher kind. Sets out->dtype. */
 gt_err call_dtype(const call *c, unsigned first, unsigned n);
 
 /* Input k must be an int64 tensor (an index). */

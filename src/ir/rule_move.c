@@ -6,7 +6,7 @@ static gt_err value_dtype(const call *c)
 	return call_dtype(c, 0, 1);
 }
 
-/* ---- views --------------------------------------------------------------------------------------- */
+/* ---- views ---- */
 
 gt_err rule_reshape(const call *c)
 {
@@ -33,7 +33,8 @@ gt_err rule_permute(const call *c)
 	c->out->rank = x->rank;
 	for (unsigned k = 0; k < GT_RANK_MAX; k++) {
 		if (k < x->rank ? perm[k] >= x->rank || seen >> perm[k] & 1 : perm[k])
-			return call_refuse(c, GT_ESHAPE, "perm must hold each dim of rank %u once", x->rank);
+			return call_refuse(c, GT_ESHAPE,
+				"perm must hold each dim of rank %u once", x->rank);
 		if (k < x->rank) {
 			seen |= 1u << perm[k];
 			c->out->dims[k] = x->dims[perm[k]];
@@ -61,7 +62,8 @@ gt_err rule_expand(const call *c)
 	if ((e = value_dtype(c)) || (e = call_sizes(c, 0, c->i->nopd)))
 		return e;
 	if (!expands(c->in[0], c->out))
-		return call_refuse(c, GT_ESHAPE, "does not expand to shape %s: only dims of size 1 do",
+		return call_refuse(c, GT_ESHAPE,
+			"does not expand to shape %s: only dims of size 1 do",
 			shape_text(c->out, text, sizeof text));
 	return GT_OK;
 }
@@ -86,16 +88,22 @@ static gt_err slice_dims(const call *c, meta *m)
 	const int64_t *opd = ins_opd(c->i);
 
 	if (c->i->nopd != 3 * x->rank)
-		return call_refuse(c, GT_EINVAL, "%u operands, expected first, count and step for each of %u "
-			"dims", c->i->nopd, x->rank);
+		return call_refuse(c, GT_EINVAL,
+			"%u operands, expected first, count and step for each of %u "
+			"dims",
+			c->i->nopd, x->rank);
 	m->rank = x->rank;
 	for (unsigned k = 0; k < x->rank; k++, opd += 3) {
 		if (opd[1] < 0 || !opd[2])
-			return call_refuse(c, GT_EINVAL, "dim %u has count %lld and step %lld, expected a count "
-				"of 0 or more and a step other than 0", k, (long long)opd[1], (long long)opd[2]);
+			return call_refuse(c, GT_EINVAL,
+				"dim %u has count %lld and step %lld, expected a count "
+				"of 0 or more and a step other than 0",
+				k, (long long)opd[1], (long long)opd[2]);
 		if (!range_fits(x->dims[k], opd[0], opd[1], opd[2]))
-			return call_refuse(c, GT_ESHAPE, "dim %u has size %lld: %lld elements from %lld by %lld "
-				"leave it", k, (long long)x->dims[k], (long long)opd[1], (long long)opd[0],
+			return call_refuse(c, GT_ESHAPE,
+				"dim %u has size %lld: %lld elements from %lld by %lld "
+				"leave it",
+				k, (long long)x->dims[k], (long long)opd[1], (long long)opd[0],
 				(long long)opd[2]);
 		m->dims[k] = opd[1];
 	}
@@ -119,13 +127,14 @@ gt_err rule_slice_set(const call *c)
 	if ((e = call_dtype(c, 0, 2)) || (e = slice_dims(c, &hole)))
 		return e;
 	if (c->in[1] && !expands(c->in[1], &hole))
-		return call_refuse(c, GT_ESHAPE, "the second input does not broadcast to the slice of shape %s",
+		return call_refuse(c, GT_ESHAPE,
+			"the second input does not broadcast to the slice of shape %s",
 			shape_text(&hole, text, sizeof text));
 	meta_copy(c->out, c->in[0]);
 	return GT_OK;
 }
 
-/* ---- several tensors, matrices ------------------------------------------------------------------- */
+/* ---- several tensors, matrices ---- */
 
 gt_err rule_cat(const call *c)
 {
@@ -143,8 +152,8 @@ gt_err rule_cat(const call *c)
 		for (unsigned k = 0; fits && k < x->rank; k++)
 			fits = k == axis || c->in[n]->dims[k] == x->dims[k];
 		if (!fits)
-			return call_refuse(c, GT_ESHAPE, "input %u differs from the first in more than dim %u",
-				n, axis);
+			return call_refuse(c, GT_ESHAPE,
+				"input %u differs from the first in more than dim %u", n, axis);
 		c->out->dims[axis] += c->in[n]->dims[axis];
 	}
 	return call_limit(c);
@@ -157,20 +166,22 @@ gt_err rule_matrix(const call *c)
 	return rule_same(c);
 }
 
-/* ---- indexing ------------------------------------------------------------------------------------ */
+/* ---- indexing ---- */
 
-/* Every size of the index at most that of `x`, the one at the axis not counted unless `also_axis`. */
+/* Every size of the index at most that of `x`, the one at the axis not counted unless
+ * `also_axis`. */
 static gt_err index_within(const call *c, const meta *x, const char *what, bool also_axis)
 {
 	const meta *index = c->in[1];
 
 	if (index->rank != x->rank)
-		return call_refuse(c, GT_ESHAPE, "the index has rank %u, the %s rank %u", index->rank, what,
-			x->rank);
+		return call_refuse(c, GT_ESHAPE, "the index has rank %u, the %s rank %u",
+			index->rank, what, x->rank);
 	for (unsigned k = 0; k < x->rank; k++)
 		if (index->dims[k] > x->dims[k] && (also_axis || k != c->i->attr.axis))
-			return call_refuse(c, GT_ESHAPE, "dim %u of the index is %lld, more than %lld of the %s",
-				k, (long long)index->dims[k], (long long)x->dims[k], what);
+			return call_refuse(c, GT_ESHAPE,
+				"dim %u of the index is %lld, more than %lld of the %s", k,
+				(long long)index->dims[k], (long long)x->dims[k], what);
 	return GT_OK;
 }
 
@@ -194,7 +205,8 @@ gt_err rule_gather(const call *c)
 static gt_err source_dtype(const call *c)
 {
 	if (c->in[2]->dtype != c->in[0]->dtype)
-		return call_refuse(c, GT_EDTYPE, "first and third input must have one dtype; cast one of them");
+		return call_refuse(c, GT_EDTYPE,
+			"first and third input must have one dtype; cast one of them");
 	return GT_OK;
 }
 
@@ -247,7 +259,8 @@ gt_err rule_index_add(const call *c)
 		const int64_t want = k == c->i->attr.axis ? index->dims[0] : x->dims[k];
 
 		if (source->dims[k] != want)
-			return call_refuse(c, GT_ESHAPE, "dim %u of the third input is %lld, expected %lld", k,
+			return call_refuse(c, GT_ESHAPE,
+				"dim %u of the third input is %lld, expected %lld", k,
 				(long long)source->dims[k], (long long)want);
 	}
 	meta_copy(c->out, x);
@@ -263,8 +276,8 @@ gt_err rule_one_hot(const call *c)
 	if ((e = value_dtype(c)))
 		return e;
 	if (x->rank == GT_RANK_MAX)
-		return call_refuse(c, GT_ELIMIT, "the result has rank %d, the limit is %d", x->rank + 1,
-			GT_RANK_MAX);
+		return call_refuse(c, GT_ELIMIT, "the result has rank %d, the limit is %d",
+			x->rank + 1, GT_RANK_MAX);
 	if (depth < 0)
 		return call_refuse(c, GT_EINVAL, "size %lld, expected 0 or more", (long long)depth);
 	for (int k = 0; k < x->rank; k++)

@@ -1,7 +1,7 @@
 /* shape.c: shape_infer's frame: what every rule relies on, error texts, broadcasting.
  *
- * The rules themselves are in rule.c and rule_move.c, strides in view.c. Client and worker infer every
- * instruction, so the way to a rule is short and equal shapes are recognised first.
+ * The rules themselves are in rule.c and rule_move.c, strides in view.c. Client and worker infer
+ * every instruction, so the way to a rule is short and equal shapes are recognised first.
  */
 #include "ir/shape.h"
 
@@ -16,14 +16,15 @@ static rule *const rules[OP_CODES] = {
 #include "ir/ops.def"
 };
 
-/* ---- texts --------------------------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 const char *shape_text(const meta *m, char *text, size_t size)
 {
 	size_t n = (size_t)snprintf(text, size, "(");
 
 	for (int k = 0; k < m->rank && n < size; k++)
-		n += (size_t)snprintf(text + n, size - n, k ? ", %lld" : "%lld", (long long)m->dims[k]);
+		n += (size_t)snprintf(
+			text + n, size - n, k ? ", %lld" : "%lld", (long long)m->dims[k]);
 	if (n < size)
 		snprintf(text + n, size - n, m->rank == 1 ? ",)" : ")");
 	return text;
@@ -82,14 +83,21 @@ gt_err call_refuse(const call *c, gt_err e, const char *format, ...)
 		inputs_text(c, inputs, sizeof inputs));
 }
 
-/* ---- what rules share ---------------------------------------------------------------------------- */
+/* ---- what rules share ---- */
 
 static const char *const kind_names[] = { "tensor", "bool", "int", "float" };
 
 static const char *taken_text(const op_row *row)
 {
 	static const char *const texts[] = {
-		"no", "bool", "int", "bool and int", "float", "bool and float", "int and float", "all",
+		"no",
+		"bool",
+		"int",
+		"bool and int",
+		"float",
+		"bool and float",
+		"int and float",
+		"all",
 	};
 
 	return texts[row->kinds >> KIND_BOOL];
@@ -113,7 +121,8 @@ static inline gt_dtype result_of(const op_row *row, gt_dtype d)
 	}
 }
 
-/* Results whose dtype is an attribute. The attribute itself may be anything: it comes from outside. */
+/* Results whose dtype is an attribute. The attribute itself may be anything: it comes from outside.
+ */
 static gt_err attr_dtype(const call *c)
 {
 	const gt_dtype d = (gt_dtype)c->i->attr.dtype;
@@ -138,15 +147,17 @@ static gt_err common_dtype(const call *c, unsigned first, unsigned n, gt_dtype *
 		if (!c->in[k])
 			highest = MAX(highest, (dtype_kind)ins_kind(c->i, k));
 		else if (*d && *d != c->in[k]->dtype)
-			return call_refuse(c, GT_EDTYPE, "dtypes %s and %s differ; cast one of them",
-				dtype_name(*d), dtype_name((gt_dtype)c->in[k]->dtype));
+			return call_refuse(c, GT_EDTYPE,
+				"dtypes %s and %s differ; cast one of them", dtype_name(*d),
+				dtype_name((gt_dtype)c->in[k]->dtype));
 		else
 			*d = (gt_dtype)c->in[k]->dtype;
 	}
 	if (!*d)
 		*d = dtype_of_scalar(highest);
 	else if (highest > dtype_kind_of(*d) && c->row->result < RESULT_attr)
-		return call_refuse(c, GT_EDTYPE, "a %s scalar does not go with dtype %s; cast the tensor",
+		return call_refuse(c, GT_EDTYPE,
+			"a %s scalar does not go with dtype %s; cast the tensor",
 			kind_names[highest], dtype_name(*d));
 	return GT_OK;
 }
@@ -180,11 +191,14 @@ static gt_err limit(const char *name, const meta *m)
 	int64_t count = 1;
 
 	for (int k = 0; k < m->rank; k++)
-		if (__builtin_mul_overflow(count, MAX(m->dims[k], 1), &count) || count > SHAPE_ELEMENTS_MAX) {
+		if (__builtin_mul_overflow(count, MAX(m->dims[k], 1), &count) ||
+			count > SHAPE_ELEMENTS_MAX) {
 			char text[SHAPE_TEXT_MAX];
 
-			return fail(GT_ELIMIT, "%s: a result of shape %s has more than 2^40 elements, the limit "
-				"of one tensor", name, shape_text(m, text, sizeof text));
+			return fail(GT_ELIMIT,
+				"%s: a result of shape %s has more than 2^40 elements, the limit "
+				"of one tensor",
+				name, shape_text(m, text, sizeof text));
 		}
 	return GT_OK;
 }
@@ -197,8 +211,8 @@ gt_err call_limit(const call *c)
 gt_err call_axis(const call *c)
 {
 	if (c->i->attr.axis >= c->in[0]->rank)
-		return call_refuse(c, GT_ESHAPE, "axis %u is out of range for rank %u", c->i->attr.axis,
-			c->in[0]->rank);
+		return call_refuse(c, GT_ESHAPE, "axis %u is out of range for rank %u",
+			c->i->attr.axis, c->in[0]->rank);
 	return GT_OK;
 }
 
@@ -210,21 +224,22 @@ gt_err call_sizes(const call *c, unsigned at, unsigned n)
 	for (unsigned k = 0; k < n; k++) {
 		c->out->dims[k] = ins_opd(c->i)[at + k];
 		if (c->out->dims[k] < 0)
-			return call_refuse(c, GT_ESHAPE, "dim %u has size %lld, expected 0 or more", k,
-				(long long)c->out->dims[k]);
+			return call_refuse(c, GT_ESHAPE, "dim %u has size %lld, expected 0 or more",
+				k, (long long)c->out->dims[k]);
 	}
 	return call_limit(c);
 }
 
-/* ---- broadcasting -------------------------------------------------------------------------------- */
+/* ---- broadcasting ---- */
 
-static gt_err no_broadcast(const char *name, const meta *a, const meta *b, int dim, int64_t da, int64_t db)
+static gt_err no_broadcast(const char *name, const meta *a, const meta *b, int dim, int64_t da,
+	int64_t db)
 {
 	char ta[SHAPE_TEXT_MAX], tb[SHAPE_TEXT_MAX];
 
-	return fail(GT_ESHAPE, "%s: shapes %s and %s do not broadcast: dim %d is %lld and %lld", name,
-		shape_text(a, ta, sizeof ta), shape_text(b, tb, sizeof tb), dim, (long long)da,
-		(long long)db);
+	return fail(GT_ESHAPE, "%s: shapes %s and %s do not broadcast: dim %d is %lld and %lld",
+		name, shape_text(a, ta, sizeof ta), shape_text(b, tb, sizeof tb), dim,
+		(long long)da, (long long)db);
 }
 
 gt_err shape_broadcast(const char *name, const meta *a, const meta *b, meta *out)
@@ -232,7 +247,8 @@ gt_err shape_broadcast(const char *name, const meta *a, const meta *b, meta *out
 	const int rank = MAX(a->rank, b->rank), ha = rank - a->rank, hb = rank - b->rank;
 
 	for (int k = rank - 1; k >= 0; k--) {
-		const int64_t da = k >= ha ? a->dims[k - ha] : 1, db = k >= hb ? b->dims[k - hb] : 1;
+		const int64_t da = k >= ha ? a->dims[k - ha] : 1;
+		const int64_t db = k >= hb ? b->dims[k - hb] : 1;
 
 		if (da != db && da != 1 && db != 1)
 			return no_broadcast(name, a, b, k, da, db);
@@ -242,7 +258,7 @@ gt_err shape_broadcast(const char *name, const meta *a, const meta *b, meta *out
 	return limit(name, out);
 }
 
-/* ---- the one entry ------------------------------------------------------------------------------- */
+/* ---- the one entry ---- */
 
 static gt_err check_form(const ins *i, const op_row *row, const meta *const *in)
 {
@@ -261,7 +277,8 @@ static gt_err check_form(const ins *i, const op_row *row, const meta *const *in)
 	return tensors ? GT_OK : fail(GT_EINVAL, "%s: no input is a tensor", row->name);
 }
 
-/* Two tensors of one dtype and shape, which is what most instructions are: true if this is all there is to do. */
+/* Two tensors of one dtype and shape, which is what most instructions are: true if this is all
+ * there is to do. */
 static inline bool equal_tensors(const call *c)
 {
 	const meta *a = c->in[0], *b = c->in[1];

@@ -9,8 +9,8 @@
 #define SHAPE_ELEMENTS_MAX ((int64_t)1 << 40)
 #define SHAPE_TEXT_MAX 192   /* room for what meta_text and shape_text write */
 
-/* Infer the result of `i` given its tensor inputs' metas (in[k] is NULL for scalar inputs).
- * Errors (GT_ESHAPE, GT_EDTYPE, GT_ELIMIT, GT_EINVAL) name the op and all input shapes: "add: shapes
+/* Infer the result of `i` given its tensor inputs' metas (in[k] is NULL for scalar inputs). Errors
+ * (GT_ESHAPE, GT_EDTYPE, GT_ELIMIT, GT_EINVAL) name the op and all input shapes: "add: shapes
  * (2, 3) and (4,) do not broadcast: dim 1 is 3 and 4". Does not allocate. The instruction may come from
  * anywhere: everything used of it is checked. `out` is undefined after an error. */
 gt_err shape_infer(const ins *i, const meta *const *in, meta *out);
@@ -26,8 +26,9 @@ const char *shape_text(const meta *m, char *text, size_t size);
 void shape_contiguous(const meta *m, int64_t *strides);
 bool shape_is_contiguous(const meta *m, const int64_t *strides);
 
-/* Strides (and offset in elements, added to *offset) of a KIND_VIEW instruction's result, given the input's.
- * False if no strides express it (a reshape that needs a copy). A pure function of the shapes and strides. */
+/* Strides (and offset in elements, added to *offset) of a KIND_VIEW instruction's result, given the
+ * input's. False if no strides express it (a reshape that needs a copy). A pure function of the
+ * shapes and strides. */
 bool shape_view(const ins *i, const meta *in, const int64_t *in_strides,
 		const meta *out, int64_t *out_strides, int64_t *offset);
 

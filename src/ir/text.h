@@ -14,10 +14,10 @@
  *	fetch t7
  *	free t7
  *
- * In order: the result, the op, the dtype of a creation, inputs (t with an id, or a scalar whose kind shows: 2.0, 2, true), the
- * sizes, then in any order operands and attributes by name, the data of an upload (which may go on over several
- * lines), the site: a number, or file and line where somebody knows them. Numbers are exact: records written and
- * read again are the same bit for bit.
+ * In order: the result, the op, the dtype of a creation, inputs (t with an id, or a scalar whose
+ * kind shows: 2.0, 2, true), the sizes, then in any order operands and attributes by name, the data
+ * of an upload (which may go on over several lines), the site: a number, or file and line where
+ * somebody knows them. Numbers are exact: records written and read again are the same bit for bit.
  */
 #ifndef IR_TEXT_H
 #define IR_TEXT_H
@@ -28,7 +28,8 @@
 
 /* What the sites of a stream mean; each may be NULL. Pointers borrow. */
 typedef struct text_sites {
-	const char *(*place)(void *ctx, uint32_t site, uint32_t *line);   /* its file; NULL if unknown */
+	/* The site's file; NULL if unknown. */
+	const char *(*place)(void *ctx, uint32_t site, uint32_t *line);
 	uint32_t (*number)(void *ctx, const char *file, size_t n, uint32_t line);
 	void *ctx;
 } text_sites;
@@ -57,9 +58,10 @@ void text_open(text_reader *t, size_t (*read)(void *ctx, char *to, size_t n), vo
 	const text_sites *sites);
 void text_open_string(text_reader *t, const char *s, size_t n, const text_sites *sites);
 
-/* Read the next instruction; *end if there is none. It passes ins_check, and an upload has data of the right size in a blob which
- * is the caller's (Gives). Memory beyond the reader is bounded by the length of one upload. GT_ESYNTAX: "3:14: expected a
- * dtype, got 'flaot32'"; the reader is then of no more use. Tickets of fetches are what the text said. */
+/* Read the next instruction; *end if there is none. It passes ins_check, and an upload has data of
+ * the right size in a blob which is the caller's (Gives). Memory beyond the reader is bounded by
+ * the length of one upload. GT_ESYNTAX: "3:14: expected a dtype, got 'flaot32'"; the reader is then
+ * of no more use. Tickets of fetches are what the text said. */
 gt_err text_get(text_reader *t, ins_room *room, bool *end);
 
 #endif

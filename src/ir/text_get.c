@@ -1,7 +1,7 @@
 /* text_get.c: text to instructions, one at a time from a stream read in pieces.
  *
- * What a line may contain follows from the op's row; sizes, named operands and attributes are collected in a
- * `line` and put in the row's order at its end.
+ * What a line may contain follows from the op's row; sizes, named operands and attributes are
+ * collected in a `line` and put in the row's order at its end.
  */
 #include "ir/text.h"
 
@@ -23,7 +23,7 @@ typedef struct line {
 	blob *data;
 } line;
 
-/* ---- parts of a line ----------------------------------------------------------------------------- */
+/* ---- parts of a line ---- */
 
 static bool is_id(const char *word)
 {
@@ -52,7 +52,8 @@ static gt_err get_input(text_reader *t, line *l, unsigned k)
 		return e;
 	}
 	if (number_get_scalar(t->word, &kind, &value))
-		return lex_expected(t, may == 's' ? "a number, true or false" : "a tensor, a number, true or false");
+		return lex_expected(t, may == 's' ? "a number, true or false" :
+			"a tensor, a number, true or false");
 	ins_put_scalar(l->i, kind, value);
 	return GT_OK;
 }
@@ -155,7 +156,8 @@ static gt_err get_field(text_reader *t, line *l, unsigned f)
 	if ((e = lex_take(t, '=', "'='")))
 		return e;
 	if (letter[1] == '*')
-		return lex_list(t, INT64_MIN, INT64_MAX, l->fields[f], INS_OPERANDS_MAX, &l->n_fields[f]);
+		return lex_list(t, INT64_MIN,
+			INT64_MAX, l->fields[f], INS_OPERANDS_MAX, &l->n_fields[f]);
 	l->n_fields[f] = 1;
 	if (*letter == 'i')
 		return lex_int(t, INT64_MIN, INT64_MAX, l->fields[f]);
@@ -217,7 +219,7 @@ static gt_err get_site(text_reader *t, line *l)
 	return GT_OK;
 }
 
-/* ---- uploads ------------------------------------------------------------------------------------- */
+/* ---- uploads ---- */
 
 static gt_err fail_line(unsigned row, gt_err e)
 {
@@ -233,7 +235,8 @@ static gt_err get_elements(text_reader *t, gt_dtype d, int64_t count, buf *to)
 		union { uint64_t words; char bytes[8]; } element;
 
 		if (k && lex_skip(t, true) != ',')
-			return lex_expected_here(t, "',' and another element: the shape asks for more");
+			return lex_expected_here(t,
+				"',' and another element: the shape asks for more");
 		if (k)
 			lex_next(t);
 		lex_skip(t, true);
@@ -272,7 +275,7 @@ static gt_err get_data(text_reader *t, line *l)
 	return e;
 }
 
-/* ---- lines --------------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 static gt_err get_rest(text_reader *t, line *l)
 {
@@ -363,11 +366,13 @@ static gt_err finish(line *l, unsigned begin)
 	gt_err e;
 
 	if (!put_operands(l))
-		return fail(GT_ESYNTAX, "%u:1: expected all operands of %s:%s%s%s%s%s", begin, l->row->name,
-			strchr(operands, 'd') ? " sizes" : "", *operands == 'b' ? " data" : "",
-			*operands == 's' ? " name" : "", *fields ? " " : "", fields);
+		return fail(GT_ESYNTAX, "%u:1: expected all operands of %s:%s%s%s%s%s", begin,
+			l->row->name, strchr(operands, 'd') ? " sizes" : "",
+			*operands == 'b' ? " data" : "", *operands == 's' ? " name" : "",
+			*fields ? " " : "", fields);
 	if ((l->attrs | ATTR_KEEPDIMS) != (l->row->attrs | ATTR_KEEPDIMS))
-		return fail(GT_ESYNTAX, "%u:1: expected every attribute of %s", begin, l->row->name);
+		return fail(GT_ESYNTAX,
+			"%u:1: expected every attribute of %s", begin, l->row->name);
 	return (e = ins_check(l->i, INS_WORDS_MAX)) ? fail_line(begin, e) : GT_OK;
 }
 
@@ -389,7 +394,8 @@ static gt_err get_head(text_reader *t, line *l, ins_room *room)
 	l->row = op_row_of(code);
 	l->i = ins_init(room, code, out);
 	if (op_has_result(l->row) != !!out)
-		return lex_expected(t, out ? "an op that has a result" : "a result before the op, such as t1 =");
+		return lex_expected(t,
+			out ? "an op that has a result" : "a result before the op, such as t1 =");
 	return GT_OK;
 }
 

@@ -26,9 +26,10 @@ bool shape_is_contiguous(const meta *m, const int64_t *strides)
 	return is;
 }
 
-/* Reshape. Input dims (those of size 1 left out) fall into runs that strides walk like one long dim; the view exists
- * exactly if output dims can be dealt out such that each run's elements become whole output dims. So: from the
- * last dim, collect a run, then cut output dims from it until its elements are used up. */
+/* Reshape. Input dims (those of size 1 left out) fall into runs that strides walk like one long
+ * dim; the view exists exactly if output dims can be dealt out such that each run's elements become
+ * whole output dims. So: from the last dim, collect a run, then cut output dims from it until its
+ * elements are used up. */
 static bool regroup(const meta *in, const int64_t *in_strides, const meta *out, int64_t *strides)
 {
 	int k = in->rank - 1, o = out->rank - 1;
@@ -58,11 +59,15 @@ static void expand(const meta *in, const int64_t *in_strides, const meta *out, i
 {
 	const int head = out->rank - in->rank;
 
-	for (int k = 0; k < out->rank; k++)
-		strides[k] = k < head || in->dims[k - head] != out->dims[k] ? 0 : in_strides[k - head];
+	for (int k = 0; k < out->rank; k++) {
+		const bool repeated = k < head || in->dims[k - head] != out->dims[k];
+
+		strides[k] = repeated ? 0 : in_strides[k - head];
+	}
 }
 
-static void slice(const ins *i, const meta *out, const int64_t *in_strides, int64_t *strides, int64_t *offset)
+static void slice(const ins *i, const meta *out, const int64_t *in_strides, int64_t *strides,
+	int64_t *offset)
 {
 	const int64_t *opd = ins_opd(i);
 	const bool some = meta_count(out) > 0;

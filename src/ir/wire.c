@@ -1,8 +1,8 @@
 /* wire.c: instructions to bytes and back; wire.h has the format.
  *
- * The row decides what is written, so encoder and decoder walk it in the same order: each put_x has its get_x.
- * The decoder runs on past a mistake (everything it reads is bounded) and looks at `why` and `cut` at the end
- * of each instruction.
+ * The row decides what is written, so encoder and decoder walk it in the same order: each put_x has
+ * its get_x. The decoder runs on past a mistake (everything it reads is bounded) and looks at `why`
+ * and `cut` at the end of each instruction.
  */
 #include "ir/wire.h"
 
@@ -13,7 +13,8 @@ static const char magic[4] = "GTS\n";
 
 /* The largest instruction (cat of 64) must leave room for WIRE_BATCH_INS of its kind. */
 #define VARINT_MAX 10
-_Static_assert(WIRE_BATCH_INS * (8 + VARINT_MAX * (3 + INS_INPUTS_MAX + INS_OPERANDS_MAX)) <= WIRE_BATCH_BYTES,
+_Static_assert(WIRE_BATCH_INS * (8 + VARINT_MAX * (3 + INS_INPUTS_MAX + INS_OPERANDS_MAX)) <=
+		WIRE_BATCH_BYTES,
 	"a batch of the largest instructions fits");
 
 static uint64_t zigzag(int64_t n)
@@ -26,7 +27,7 @@ static int64_t unzigzag(uint64_t n)
 	return (int64_t)(n >> 1 ^ -(n & 1));
 }
 
-/* ---- encoding ------------------------------------------------------------------------------------ */
+/* ---- encoding ---- */
 
 static void put_varint(buf *to, uint64_t v)
 {
@@ -122,8 +123,8 @@ gt_err wire_put_batch(buf *to, const batch *b)
 	if (!b->count)
 		return GT_OK;
 	if (b->count > WIRE_BATCH_INS)
-		return fail(GT_ELIMIT, "a batch of %zu instructions, the limit is %d; send several", b->count,
-			WIRE_BATCH_INS);
+		return fail(GT_ELIMIT, "a batch of %zu instructions, the limit is %d; send several",
+			b->count, WIRE_BATCH_INS);
 	buf_put_u32(to, (uint32_t)b->count);
 	buf_put_u32(to, 0);   /* the sizes are known when all is written */
 	buf_put_u64(to, 0);
@@ -139,7 +140,7 @@ gt_err wire_put_batch(buf *to, const batch *b)
 	return GT_OK;
 }
 
-/* ---- decoding ------------------------------------------------------------------------------------ */
+/* ---- decoding ---- */
 
 typedef struct decoder {
 	reader r;          /* ends where the batch's instructions end */
@@ -303,8 +304,8 @@ gt_err wire_get_header(reader *r)
 	if (!p || r->cut || memcmp(p, magic, sizeof magic))
 		return fail(GT_EPROTO, "not a GT stream: it must begin with 'GTS' and a newline");
 	if (version != WIRE_VERSION || flags)
-		return fail(GT_EPROTO, "a stream of version %u.%u, this GT speaks version %u.0", version, flags,
-			WIRE_VERSION);
+		return fail(GT_EPROTO, "a stream of version %u.%u, this GT speaks version %u.0",
+			version, flags, WIRE_VERSION);
 	return GT_OK;
 }
 
@@ -318,10 +319,12 @@ static gt_err get_head(reader *r, batch_head *h)
 	if (r->cut)
 		return fail(GT_EPROTO, "a batch's head is cut");
 	if (!h->count || h->count > WIRE_BATCH_INS || h->bytes > WIRE_BATCH_BYTES)
-		return fail(GT_EPROTO, "a batch of %u instructions in %u bytes, expected 1 to %d in at most %d",
+		return fail(GT_EPROTO,
+			"a batch of %u instructions in %u bytes, expected 1 to %d in at most %d",
 			h->count, h->bytes, WIRE_BATCH_INS, WIRE_BATCH_BYTES);
 	if (h->data > (uint64_t)INT64_MAX)
-		return fail(GT_EPROTO, "a batch with %llu bytes of data", (unsigned long long)h->data);
+		return fail(GT_EPROTO,
+			"a batch with %llu bytes of data", (unsigned long long)h->data);
 	return GT_OK;
 }
 

@@ -35,7 +35,8 @@ static bool meta_sound(const meta *m)
 	bool sound = m->dtype && m->dtype < GT_DTYPE_COUNT && m->rank <= GT_RANK_MAX;
 
 	for (int k = 0; sound && k < m->rank; k++)
-		sound = m->dims[k] >= 0 && !__builtin_mul_overflow(count, MAX(m->dims[k], 1), &count);
+		sound = m->dims[k] >= 0 &&
+			!__builtin_mul_overflow(count, MAX(m->dims[k], 1), &count);
 	return sound && count <= SHAPE_ELEMENTS_MAX;
 }
 

@@ -1,5 +1,5 @@
-/* text.c: any bytes as a text stream: refused, or parsed to instructions that print to a text which parses to the same
- * instructions and prints the same. */
+/* text.c: any bytes as a text stream: refused, or parsed to instructions that print to a text which
+ * parses to the same instructions and prints the same. */
 #include "stream.h"
 
 #include "base/buf.h"
@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	parse(data, size, &once, &v);
 	REQUIRE(!parse(once.data, once.size, &twice, NULL));
-	REQUIRE(once.size == twice.size && (!once.size || !memcmp(once.data, twice.data, once.size)));
+	REQUIRE(once.size == twice.size &&
+		(!once.size || !memcmp(once.data, twice.data, once.size)));
 	buf_fini(&once);
 	buf_fini(&twice);
 	values_fini(&v);

@@ -1,4 +1,5 @@
-/* wire.c: any bytes as a wire stream: refused, or decoded to instructions that encode to the same bytes. */
+/* wire.c: any bytes as a wire stream: refused, or decoded to instructions that encode to the same
+ * bytes. */
 #include "stream.h"
 
 #include "ir/wire.h"

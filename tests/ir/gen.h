@@ -1,7 +1,8 @@
 /* gen.h: random valid instructions for every row of the op table, for property tests.
  *
- * A row's SHAPE rule chooses the generator, by name: a new rule without one does not compile. The rest (counts,
- * dtypes, which inputs may be scalars, attributes) follows from the row's other columns.
+ * A row's SHAPE rule chooses the generator, by name: a new rule without one does not compile. The
+ * rest (counts, dtypes, which inputs may be scalars, attributes) follows from the row's other
+ * columns.
  */
 #ifndef TESTS_IR_GEN_H
 #define TESTS_IR_GEN_H
@@ -86,7 +87,8 @@ static void gen_scalar(gen *g, dtype_kind highest)
 	const uint64_t bits = gen_bits(g);
 
 	g->in[g->room.head.nin] = NULL;
-	ins_put_scalar(&g->room.head, kind, (scalar){ .bits = kind == KIND_BOOL ? bits & 1 : bits });
+	ins_put_scalar(
+		&g->room.head, kind, (scalar){ .bits = kind == KIND_BOOL ? bits & 1 : bits });
 }
 
 static void gen_sizes(gen *g, const meta *m)
@@ -95,8 +97,8 @@ static void gen_sizes(gen *g, const meta *m)
 		ins_put_operand(&g->room.head, m->dims[k]);
 }
 
-/* Inputs from the next position on: tensors of that meta or of shapes that broadcast to it, some of them scalars where the
- * row permits; the one at `whole` is a tensor of exactly m. */
+/* Inputs from the next position on: tensors of that meta or of shapes that broadcast to it, some of
+ * them scalars where the row permits; the one at `whole` is a tensor of exactly m. */
 static void gen_values(gen *g, meta m, int whole)
 {
 	for (int k = g->room.head.nin; k < g->row->nin; k++) {
@@ -118,7 +120,7 @@ static void gen_values(gen *g, meta m, int whole)
 	}
 }
 
-/* ---- one generator a rule ------------------------------------------------------------------------ */
+/* ---- one generator a rule ---- */
 
 static void make_none(gen *g)
 {

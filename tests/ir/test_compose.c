@@ -1,5 +1,6 @@
-/* test_compose.c: decompositions are well-formed instructions of primitive rows and compute what the row says,
- * shown by a small interpreter in double. That kernels give the same bits is the engine's test. */
+/* test_compose.c: decompositions are well-formed instructions of primitive rows and compute what
+ * the row says, shown by a small interpreter in double. That kernels give the same bits is the
+ * engine's test. */
 #include "check.h"
 
 #include <math.h>
@@ -68,6 +69,17 @@ static double element(machine *x, const ins *i, unsigned k, const meta *m, int64
 	return v->data[at];
 }
 
+/* Element `flat` of an instruction's result. */
+static double compute(machine *x, const ins *i, const meta *m, int64_t flat)
+{
+	if (i->op == OP_reshape)
+		return find(x, *ins_in(i))->data[flat];
+	if (i->op == OP_full)
+		return ((scalar){ .bits = *ins_in(i) }).f;
+	return apply((op)i->op, element(x, i, 0, m, flat), element(x, i, 1, m, flat),
+		element(x, i, 2, m, flat));
+}
+
 static void reduce(const ins *i, const value *x, value *to)
 {
 	meta kept = x->m;
@@ -109,15 +121,11 @@ static gt_err emit(void *ctx, const ins *i)
 	if (shape_infer(i, in, &to->m))
 		fail_msg("%s", gt_last_error());
 	assert_in_range(meta_count(&to->m), 0, ELEMENTS_MAX);
-	if (op_row_of(i->op)->kind == KIND_REDUCE) {
+	if (op_row_of(i->op)->kind == KIND_REDUCE)
 		reduce(i, find(x, *ins_in(i)), to);
-	} else {
+	else
 		for (int64_t n = 0; n < meta_count(&to->m); n++)
-			to->data[n] = i->op == OP_reshape ? find(x, *ins_in(i))->data[n] :
-				i->op == OP_full ? ((scalar){ .bits = *ins_in(i) }).f :
-				apply((op)i->op, element(x, i, 0, &to->m, n), element(x, i, 1, &to->m, n),
-					element(x, i, 2, &to->m, n));
-	}
+			to->data[n] = compute(x, i, &to->m, n);
 	to->id = i->out;
 	x->count++;
 	return GT_OK;
@@ -126,8 +134,10 @@ static gt_err emit(void *ctx, const ins *i)
 #define X   1
 #define OUT 99
 
-/* Decompose and run `code` on a tensor of these dims; the result, whose meta must be the composite's. */
-static const value *run(machine *x, op code, meta m, const double *data, unsigned axes, bool keepdims)
+/* Decompose and run `code` on a tensor of these dims; the result, whose meta must be the
+ * composite's. */
+static const value *run(machine *x, op code, meta m, const double *data, unsigned axes,
+	bool keepdims)
 {
 	const composer to = { fresh, emit, x };
 	const meta *in[] = { &m, NULL };
@@ -220,7 +230,8 @@ static void test_softmax(void **state)
 /* The promises at the head of compose.h about infinities and nothing. */
 static void test_edges(void **state)
 {
-	static const double none[] = { -INFINITY, -INFINITY }, one[] = { INFINITY, 0 }, nan2[] = { NAN, 0 };
+	static const double none[] = { -INFINITY, -INFINITY };
+	static const double one[] = { INFINITY, 0 }, nan2[] = { NAN, 0 };
 	static machine x;
 
 	(void)state;
@@ -234,7 +245,8 @@ static void test_edges(void **state)
 	near(run(&x, OP_var, shape(1, 0, 0), none, 1, false), 0, NAN);
 	near(run(&x, OP_var, shape(1, 1, 0), rows, 1, false), 0, NAN);
 	assert_int_equal(meta_count(&run(&x, OP_softmax, shape(2, 3, 0), none, 2, false)->m), 0);
-	assert_int_equal(meta_count(&run(&x, OP_log_softmax, shape(2, 0, 3), none, 2, false)->m), 0);
+	assert_int_equal(
+		meta_count(&run(&x, OP_log_softmax, shape(2, 0, 3), none, 2, false)->m), 0);
 	assert_int_equal(meta_count(&run(&x, OP_layer_norm, shape(2, 3, 0), none, 2, false)->m), 0);
 	assert_int_equal(meta_count(&run(&x, OP_logsumexp, shape(2, 0, 3), none, 2, false)->m), 0);
 }

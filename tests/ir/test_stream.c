@@ -1,5 +1,5 @@
-/* test_stream.c: properties of random valid instructions of every row: they are accepted, inferred, and go through
- * wire and text and back without losing a bit. */
+/* test_stream.c: properties of random valid instructions of every row: they are accepted, inferred,
+ * and go through wire and text and back without losing a bit. */
 #include "check.h"
 
 #include "base/buf.h"

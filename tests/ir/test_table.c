@@ -4,7 +4,7 @@
 #include <limits.h>
 #include "gen.h"
 
-/* ---- the op table -------------------------------------------------------------------------------- */
+/* ---- the op table ---- */
 
 static void test_rows(void **state)
 {
@@ -29,9 +29,11 @@ static void test_rows(void **state)
 		assert_int_equal(op_has_result(row), row->result != 0);
 		assert_int_not_equal(row->kind, KIND_NONE);
 		assert_true(strlen(row->doc) >= 3 && row->doc[strlen(row->doc) - 1] == '.');
-		assert_true(!(row->attrs & ATTR_PERM) || row->attrs == ATTR_PERM);   /* it takes all bytes */
+		/* A permutation takes all bytes of the attributes. */
+		assert_true(!(row->attrs & ATTR_PERM) || row->attrs == ATTR_PERM);
 		for (dtype_kind kind = KIND_BOOL; kind <= KIND_FLOAT; kind++)
-			assert_int_equal(op_takes(row, kind), strchr(row->dtypes, "?bif"[kind]) != NULL);
+			assert_int_equal(
+				op_takes(row, kind), strchr(row->dtypes, "?bif"[kind]) != NULL);
 	}
 	assert_true(rows > 80);
 	assert_int_equal(op_by_name("ad", 2), 0);
@@ -41,9 +43,17 @@ static void test_rows(void **state)
 
 static void test_operands_fit(void **state)
 {
-	static const struct { op code; unsigned low, high; } fits[] = {
-		{ OP_add, 0, 0 }, { OP_fetch, 1, 1 }, { OP_enter, 1, 99 }, { OP_upload, 1, 99 }, { OP_eye, 2, 2 },
-		{ OP_rand, 2, 99 }, { OP_reshape, 0, 99 }, { OP_slice, 0, 99 }, { OP_tril, 1, 1 },
+	static const struct { op code; unsigned low, high;
+	} fits[] = {
+		{ OP_add, 0, 0 },
+		{ OP_fetch, 1, 1 },
+		{ OP_enter, 1, 99 },
+		{ OP_upload, 1, 99 },
+		{ OP_eye, 2, 2 },
+		{ OP_rand, 2, 99 },
+		{ OP_reshape, 0, 99 },
+		{ OP_slice, 0, 99 },
+		{ OP_tril, 1, 1 },
 	};
 
 	(void)state;
@@ -53,7 +63,7 @@ static void test_operands_fit(void **state)
 				n >= fits[k].low && n <= fits[k].high);
 }
 
-/* ---- dtypes -------------------------------------------------------------------------------------- */
+/* ---- dtypes ---- */
 
 static void test_dtypes(void **state)
 {
@@ -77,11 +87,21 @@ static void test_promotion(void **state)
 {
 	enum { F = GT_FLOAT32, D = GT_FLOAT64, I = GT_INT32, L = GT_INT64, B = GT_BOOL };
 	static const uint8_t order[] = { B, I, L, F, D };
-	static const uint8_t tensors[5][5] = {   /* either side */
-		{ B, I, L, F, D }, { I, I, L, F, D }, { L, L, L, F, D }, { F, F, F, F, D }, { D, D, D, D, D },
+	static const uint8_t tensors[5][5] = {
+		/* either side */
+		{ B, I, L, F, D },
+		{ I, I, L, F, D },
+		{ L, L, L, F, D },
+		{ F, F, F, F, D },
+		{ D, D, D, D, D },
 	};
-	static const uint8_t zero_dim[5][5] = {   /* row: with dims; column: of rank 0 */
-		{ B, I, L, F, D }, { I, I, I, F, D }, { L, L, L, F, D }, { F, F, F, F, F }, { D, D, D, D, D },
+	static const uint8_t zero_dim[5][5] = {
+		/* row: with dims; column: of rank 0 */
+		{ B, I, L, F, D },
+		{ I, I, I, F, D },
+		{ L, L, L, F, D },
+		{ F, F, F, F, F },
+		{ D, D, D, D, D },
 	};
 	static const uint8_t scalars[5][3] = {   /* bool, int, float */
 		{ B, L, F }, { I, I, F }, { L, L, F }, { F, F, F }, { D, D, D },
@@ -95,14 +115,15 @@ static void test_promotion(void **state)
 			assert_int_equal(dtype_promote(x, y), tensors[a][b]);
 			assert_int_equal(dtype_promote_0d(x, y), zero_dim[a][b]);
 			if (b < 3)
-				assert_int_equal(dtype_promote_scalar(x, (dtype_kind)(b + 1)), scalars[a][b]);
+				assert_int_equal(dtype_promote_scalar(x, (dtype_kind)(b + 1)),
+					scalars[a][b]);
 		}
 }
 
-/* ---- form ---------------------------------------------------------------------------------------- */
+/* ---- form ---- */
 
-/* Every byte of a valid record's head and every word of its tail changed in turn: ins_check may accept it, but what it accepts
- * keeps the promises that others build on. */
+/* Every byte of a valid record's head and every word of its tail changed in turn: ins_check may
+ * accept it, but what it accepts keeps the promises that others build on. */
 static void test_changed_records(void **state)
 {
 	unsigned refused = 0, accepted = 0;

@@ -20,7 +20,8 @@ static uint32_t bits(float v)
 	return b;
 }
 
-/* Steps 1 to 5 of tree.h, word for word, with missing elements left out instead of added as identities. */
+/* Steps 1 to 5 of tree.h, word for word, with missing elements left out instead of added as
+ * identities. */
 static float fold_lanes(const float *lane, const int *used, int n, int first)
 {
 	float left, right;
@@ -79,7 +80,8 @@ static void test_definition(void **state)
 	(void)state;
 	assert_int_equal(bits(sum32_all(x, 0, 0.0f)), 0);
 	for (int64_t n = 1; n <= most; n += n < 100 ? 1 : n < 9000 ? 61 : 1237)
-		assert_int_equal(bits(sum32_all(x, n, 0.0f)), bits(blocks_by_definition(x, tree_blocks(n), n)));
+		assert_int_equal(bits(sum32_all(x, n, 0.0f)),
+			bits(blocks_by_definition(x, tree_blocks(n), n)));
 	for (int64_t blocks = 1; blocks <= 23; blocks++)
 		assert_int_equal(bits(sum32_all(x, blocks * TREE_BLOCK, 0.0f)),
 			bits(blocks_by_definition(x, blocks, blocks * TREE_BLOCK)));
@@ -120,9 +122,16 @@ static void test_maximum(void **state)
 /* If one of these changes, results that users have seen change. */
 static void test_frozen(void **state)
 {
-	static const struct { int64_t n; uint32_t sum32; } golden[] = {
-		{ 1, 0x3f800000 }, { 3, 0x3feaaaab }, { 15, 0x40545dde }, { 16, 0x40585dde },
-		{ 17, 0x405c21a2 }, { 1000, 0x40ef88fb }, { 4096, 0x410e5259 }, { 4097, 0x410e5359 },
+	static const struct { int64_t n; uint32_t sum32;
+	} golden[] = {
+		{ 1, 0x3f800000 },
+		{ 3, 0x3feaaaab },
+		{ 15, 0x40545dde },
+		{ 16, 0x40585dde },
+		{ 17, 0x405c21a2 },
+		{ 1000, 0x40ef88fb },
+		{ 4096, 0x410e5259 },
+		{ 4097, 0x410e5359 },
 		{ 50000, 0x41365a22 },
 	};
 	float *x = malloc(50000 * sizeof *x);

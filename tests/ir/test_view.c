@@ -1,4 +1,5 @@
-/* test_view.c: strides of views against elements counted one by one; a reshape is a view exactly when strides can do it. */
+/* test_view.c: strides of views against elements counted one by one; a reshape is a view exactly
+ * when strides can do it. */
 #include "check.h"
 
 #include "gen.h"
@@ -91,8 +92,8 @@ static strided random_view(gen *g, const strided *s)
 	return to;
 }
 
-/* Strides that would show the elements of s in shape m, if there are any: every stride follows from one element, and
- * the other elements say whether it was right. */
+/* Strides that would show the elements of s in shape m, if there are any: every stride follows from
+ * one element, and the other elements say whether it was right. */
 static bool strides_exist(const strided *s, const meta *m)
 {
 	strided t = { .m = *m, .offset = place(s, 0) };
@@ -153,7 +154,8 @@ static void test_random_chains(void **state)
 		gen g = { .state = seed };
 		strided s = contiguous(&g);
 
-		for (int n = (int)gen_range(&g, 0, 4); n && meta_count(&s.m) < ELEMENTS_MAX / 27; n--)
+		for (int n = (int)gen_range(&g, 0, 4); n && meta_count(&s.m) < ELEMENTS_MAX / 27;
+			n--)
 			s = random_view(&g, &s);
 		for (int n = 0; n < 4 && meta_count(&s.m) < ELEMENTS_MAX; n++, reshapes++)
 			try_reshape(&g, &s);

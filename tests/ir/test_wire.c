@@ -105,7 +105,8 @@ static void test_every_bit_flipped(void **state)
 }
 
 /* A batch around these instruction bytes and data. */
-static buf batch_of(uint32_t count, const void *ins_bytes, size_t n, const void *data, size_t data_size)
+static buf batch_of(
+	uint32_t count, const void *ins_bytes, size_t n, const void *data, size_t data_size)
 {
 	buf b = { 0 };
 
@@ -129,13 +130,14 @@ static void refuses(buf bytes, const char *why)
 	buf_fini(&bytes);
 }
 
-#define REFUSES(count, ins_bytes, data, why) refuses(batch_of(count, ins_bytes, sizeof(ins_bytes) - 1, \
-	data, sizeof(data) - 1), why)
+#define REFUSES(count, ins_bytes, data, why) \
+	refuses(batch_of(count, ins_bytes, sizeof(ins_bytes) - 1, data, sizeof(data) - 1), why)
 
 static void test_errors(void **state)
 {
 	(void)state;
-	/* 4 = leave, 1 = free, 60 = add, 3 = enter, 10 = upload, 135 = cat, 100 = sum, 130 = reshape */
+	/* 4 = leave, 1 = free, 60 = add, 3 = enter, 10 = upload, 135 = cat, 100 = sum, 130 =
+	 * reshape */
 	REFUSES(1, "\xff\x00", "", "at byte 16: unknown op code 255; is the sender newer?");
 	REFUSES(2, "\x04\x00\xff\x00", "", "at byte 18: unknown op code 255");
 	REFUSES(2, "\x04\x00", "", "at byte 18: the batch ends early");
@@ -145,27 +147,34 @@ static void test_errors(void **state)
 	REFUSES(1025, "", "", "a batch of 1025 instructions in 0 bytes, expected 1 to 1024");
 	REFUSES(1, "\x01\x00\x00", "", "free: input 0 is 0, which is no value");
 	REFUSES(1, "\x01\x00\x80\x00", "", "free: a number in more bytes than it needs");
-	REFUSES(1, "\x01\x00\x81\x80\x80\x80\x80\x80\x80\x80\x80\x02", "", "free: a number of more than 64 bits");
-	REFUSES(1, "\x01\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "", "free: a number of more than 64");
+	REFUSES(1, "\x01\x00\x81\x80\x80\x80\x80\x80\x80\x80\x80\x02", "",
+		"free: a number of more than 64 bits");
+	REFUSES(1, "\x01\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "",
+		"free: a number of more than 64");
 	REFUSES(1, "\x04\x80\x80\x80\x80\x10", "", "leave: a site or scalar kinds out of range");
 	REFUSES(1, "\x3c\x00\x00\x05\x01\x05", "", "add: input 1 is the result itself");
 	REFUSES(1, "\x3c\x00\x00\x00\x01\x02", "", "add: the result is 0, which is no value");
 	REFUSES(1, "\x3c\x00\x10\x05\x01\x02", "", "add: scalar kinds of inputs that do not exist");
 	REFUSES(1, "\x3c\x00\x05\x05\x01\x01", "", "add: no input is a tensor");
-	REFUSES(1, "\x3c\x00\x01\x05\x02\x01", "", "add: input 0 is a bool that is neither 0 nor 1");
+	REFUSES(1, "\x3c\x00\x01\x05\x02\x01", "",
+		"add: input 0 is a bool that is neither 0 nor 1");
 	REFUSES(1, "\x03\x00\x00", "", "enter: name of 0 bytes");
 	REFUSES(1, "\x03\x00\x02\x61\x00", "", "enter: a name that is too long or contains a zero");
 	REFUSES(1, "\x03\x00\xc8\x61", "", "enter: the batch ends early");
 	REFUSES(1, "\x87\x00\x00\x00\x05", "", "cat: 0 inputs, expected 1 to 64");
-	REFUSES(1, "\x87\x00\x41\x00\x05", "", "cat: more inputs or operands than an instruction has");
+	REFUSES(1, "\x87\x00\x41\x00\x05", "",
+		"cat: more inputs or operands than an instruction has");
 	REFUSES(1, "\x87\x00\x01\x09\x05\x01", "", "cat: axis 9, expected less than 8");
 	REFUSES(1, "\x64\x00\x01\x02\x05\x01", "", "sum: keepdims is 2, expected 0 or 1");
 	REFUSES(1, "\x82\x00\x05\x01\x21", "", "reshape: more inputs or operands");
 	REFUSES(1, "\x0a\x00\x09\x05\x00", "", "upload: unknown dtype 9");
-	REFUSES(1, "\x0a\x00\x05\x05\x01\x02", "\x00\x02", "upload: a bool that is neither 0 nor 1");
+	REFUSES(1, "\x0a\x00\x05\x05\x01\x02", "\x00\x02",
+		"upload: a bool that is neither 0 nor 1");
 	REFUSES(1, "\x0a\x00\x01\x05\x01\x02", "1234567", "upload: 8 bytes of data are missing");
-	REFUSES(1, "\x0a\x00\x01\x05\x01\x01", "12345", "0 bytes of instructions and 1 of data are left over");
-	REFUSES(1, "\x0a\x00\x01\x05\x02\xff\xff\xff\xff\x0f\xff\xff\xff\xff\x0f", "", "more than 2^40 elements");
+	REFUSES(1, "\x0a\x00\x01\x05\x01\x01", "12345",
+		"0 bytes of instructions and 1 of data are left over");
+	REFUSES(1, "\x0a\x00\x01\x05\x02\xff\xff\xff\xff\x0f\xff\xff\xff\xff\x0f", "",
+		"more than 2^40 elements");
 }
 
 static void test_header(void **state)
@@ -183,10 +192,12 @@ static void test_header(void **state)
 	assert_string_equal(gt_last_error(), "a stream of version 2.0, this GT speaks version 1.0");
 }
 
-/* Sizes that promise more than there is must not be believed; no memory for what there is is an error. */
+/* Sizes that promise more than there is must not be believed; no memory for what there is is an
+ * error. */
 static void test_memory(void **state)
 {
-	static const uint8_t upload[] = { 10, 0, GT_FLOAT64, 5, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20 };
+	static const uint8_t upload[] = { 10, 0, GT_FLOAT64, 5, 1, 0x80, 0x80, 0x80, 0x80, 0x80,
+		0x20 };
 	buf bytes = batch_of(1, upload, sizeof upload, "12345678", 8), small;
 	reader r = { .data = bytes.data, .size = bytes.size };
 	uint64_t size = UINT64_C(1) << 43;
@@ -198,7 +209,8 @@ static void test_memory(void **state)
 	memcpy(bytes.data + 8, &size, sizeof size);
 	r = (reader){ .data = bytes.data, .size = bytes.size };
 	assert_int_equal(wire_get_batch(&r, &b), GT_EPROTO);
-	assert_non_null(strstr(gt_last_error(), "a batch of 11 + 8796093022208 bytes, 19 are left"));
+	assert_non_null(
+		strstr(gt_last_error(), "a batch of 11 + 8796093022208 bytes, 19 are left"));
 	assert_int_equal(wire_batch_size(bytes.data, &size), GT_OK);
 	assert_int_equal(size, WIRE_BATCH_HEAD + 11 + (UINT64_C(1) << 43));
 	small = batch_of(1, "\x0a\x00\x01\x05\x01\x02", 6, "12345678", 8);
