@@ -6,12 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 total=${1:?usage: scripts/fuzz.sh SECONDS}
-shopt -s nullglob
-targets=(build-fuzz/tests/fuzz/fuzz_*)
-targets=("${targets[@]//*.p/}")
 list=()
-for t in "${targets[@]}"; do
-	[ -n "$t" ] && list+=("$t")
+for t in build-fuzz/tests/fuzz/fuzz_*; do
+	[ -f "$t" ] && [ -x "$t" ] && list+=("$t")
 done
 [ ${#list[@]} -gt 0 ] || { echo "fuzz: no targets in build-fuzz/tests/fuzz" >&2; exit 1; }
 each=$((total / ${#list[@]}))
@@ -22,8 +19,8 @@ for t in "${list[@]}"; do
 	name=${t##*/fuzz_}
 	found=build-fuzz/corpus/$name
 	mkdir -p "$found"
-	args=(-max_total_time="$each" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
-		-artifact_prefix="build-fuzz/$name-" "$found")
+	args=(-max_total_time="$each" -timeout=10 -rss_limit_mb=2048 -verbosity=0
+		-print_final_stats=1 -artifact_prefix="build-fuzz/$name-" "$found")
 	[ ! -d "tests/fuzz/corpus/$name" ] || args+=("tests/fuzz/corpus/$name")
 	[ ! -f "build-fuzz/tests/fuzz/$name.dict" ] || args+=(-dict="build-fuzz/tests/fuzz/$name.dict")
 	if "$t" "${args[@]}" >"build-fuzz/$name.log" 2>&1; then

@@ -22,7 +22,8 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 missing_packages() {
 	local installed p
-	installed=" $(dpkg-query -W -f='${Package}:${db:Status-Status} ' "${PACKAGES[@]}" 2>/dev/null || true)"
+	installed=" $(dpkg-query -W -f='${Package}:${db:Status-Status} ' "${PACKAGES[@]}" \
+		2>/dev/null || true)"
 	for p in "${PACKAGES[@]}"; do
 		[[ $installed == *" $p:installed "* ]] || printf '%s ' "$p"
 	done
@@ -44,15 +45,15 @@ as_root() {
 install_packages() {
 	local missing
 	[ -z "${SKIP_PACKAGES:-}" ] || return 0
-	command -v dpkg-query >/dev/null || die "this is not a Debian system: install the equivalents of" \
-		"'${PACKAGES[*]}', then run with SKIP_PACKAGES=1"
+	command -v dpkg-query >/dev/null || die "this is not a Debian system: install the" \
+		"equivalents of '${PACKAGES[*]}', then run with SKIP_PACKAGES=1"
 	missing=$(missing_packages)
 	[ -n "$missing" ] || return 0
 	say "installing $missing"
 	# shellcheck disable=SC2086
 	as_root sh -c 'apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -q -y --no-install-recommends "$@"' sh $missing >&2 </dev/null && return 0
-	die "these packages are missing and could not be installed; run this as root, then make again:
+		apt-get install -q -y --no-install-recommends "$@"' sh $missing >&2 && return 0
+	die "these packages are missing and could not be installed; run as root, then make again:
     apt-get update && apt-get install -y --no-install-recommends $missing"
 }
 
@@ -76,7 +77,8 @@ choose_python() {
 # A .venv whose interpreter went away, or that came here from another place (its scripts name the
 # place in their first line), is made anew.
 make_venv() {
-	.venv/bin/python -c '' 2>/dev/null && head -n 1 .venv/bin/pip | grep -qF "$PWD/.venv/" && return
+	.venv/bin/python -c '' 2>/dev/null &&
+		head -n 1 .venv/bin/pip | grep -qF "$PWD/.venv/" && return
 	say "making .venv"
 	rm -rf build-python
 	"$(choose_python)" -m venv --clear .venv

@@ -23,7 +23,8 @@ stage() {
 	fi
 	detail=$(grep -E "$pattern" "$log" | tail -n 1 | sed 's/^[= ]*//; s/[= ]*$//')
 	rm -f "$log"
-	summary+=("$(printf '%-14s %-7s %4d s  %s' "$name" "$verdict" $((SECONDS - started)) "$detail")")
+	printf -v log '%-14s %-7s %4d s  %s' "$name" "$verdict" $((SECONDS - started)) "$detail"
+	summary+=("$log")
 }
 
 # A build folder, then its C tests. Sanitizers slow the tests down, so they get more time.
@@ -32,12 +33,14 @@ c_tests() {
 	shift
 	[ "$name" != default ] || dir=build
 	scripts/build.sh "$name" "$@" && meson test -C "$dir" --print-errorlogs -t 4 --no-rebuild |
-		awk '/^(Ok|Fail|Timeout|Expected Fail|Unexpected Pass|Skipped):/ { if ($NF) s = s " " $0 }
+		awk '/^(Ok|Fail|Timeout|Skipped|Unexpected Pass|Expected Fail):/ {
+				if ($NF) s = s " " $0 }
 			{ print } END { gsub(/ +/, " ", s); print "tests:" s }'
 }
 
 fuzz() {
-	CC=clang scripts/build.sh fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
+	CC=clang scripts/build.sh fuzz -Dfuzz=true -Db_sanitize=address,undefined \
+		-Db_lundef=false &&
 		scripts/fuzz.sh "$FUZZ_SECONDS"
 }
 

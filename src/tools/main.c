@@ -31,7 +31,8 @@ int tool_unknown(const char *what, const char *name, const char *const *names, s
 	const char *likely = nearest_likely(name, names, n);
 
 	if (likely)
-		return tool_fail(EXIT_USAGE, "unknown %s '%s' (did you mean '%s'?)", what, name, likely);
+		return tool_fail(EXIT_USAGE, "unknown %s '%s' (did you mean '%s'?)", what, name,
+			likely);
 	return tool_fail(EXIT_USAGE, "unknown %s '%s'", what, name);
 }
 

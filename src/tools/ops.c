@@ -1,4 +1,4 @@
-/* ops.c: `gt ops`, the op table for people. Reads ops.def itself: it wants the code and the words. */
+/* ops.c: `gt ops`, the op table for people. Reads ops.def itself for codes and words. */
 #include <stdio.h>
 #include <string.h>
 #include "base/base.h"

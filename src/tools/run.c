@@ -17,7 +17,7 @@
 #include "ir/text.h"
 #include "tools/tools.h"
 
-#define AT_ONCE 256                      /* instructions handed over before the answers are awaited */
+#define AT_ONCE 256                      /* instructions handed over before answers are awaited */
 #define NAMED_SITES (UINT32_C(1) << 31)  /* numbers from here on are ours, below are the file's */
 
 typedef struct request { answer *a; uint64_t id; } request;
@@ -150,7 +150,7 @@ static gt_err collect(run *r, text_reader *t, bool *end)
 	return GT_OK;
 }
 
-/* What stands before a mistake is executed all the same, as it is when the stream comes in pieces. */
+/* What stands before a mistake is executed all the same, as when the stream comes in pieces. */
 static void execute(run *r)
 {
 	const text_sites sites = { .number = number_of, .ctx = r };

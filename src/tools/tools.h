@@ -9,7 +9,8 @@ enum { EXIT_DONE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2 };
 
 typedef struct tool {
 	const char *name, *arguments, *doc, *more;
-	int (*run)(int argc, char **argv);   /* argv[0] is the command's name; returns an exit status */
+	/* argv[0] is the command's name; returns an exit status. */
+	int (*run)(int argc, char **argv);
 } tool;
 
 /* The rows of commands.def. */

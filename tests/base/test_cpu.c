@@ -91,7 +91,7 @@ static void test_v2_container(void **state)
 static void test_v1(void **state)
 {
 	(void)state;
-	put("proc/self/cgroup", "7:cpuset:/x\n4:cpu,cpuacct:/job\n3:memory:/job\n1:name=systemd:/\n");
+	put("proc/self/cgroup", "7:cpuset:/x\n4:cpu,cpuacct:/job\n3:memory:/job\n1:name=s:/\n");
 	put("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "400000\n");
 	put("sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
 	put("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "2000000000\n");
@@ -118,10 +118,12 @@ static void test_nonsense(void **state)
 
 static void test_this_machine(void **state)
 {
+	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+
 	(void)state;
 	assert_in_range(cpu_cores(), 1, sysconf(_SC_NPROCESSORS_CONF));
 	assert_true(cpu_memory() >= 16 << 20);
-	assert_true(cpu_memory() <= (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+	assert_true(cpu_memory() <= pages * (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 static void test_affinity(void **state)

@@ -91,7 +91,8 @@ static void test_empty(void **state)
 	idmap_fini(&m);
 }
 
-/* A session's life: a window of live ids that moves. The table must not grow with the ids passed. */
+/* A session's life: a window of live ids that moves. The table must not grow with the ids
+ * passed. */
 static void test_moving_window(void **state)
 {
 	idmap m = { 0 };

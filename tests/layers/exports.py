@@ -14,7 +14,8 @@ MARK = re.compile(r'__attribute__\s*\(\(visibility\("default"\)\)\)([^;{]*)')
 
 
 def run(*command, **options):
-	return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
+	done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options)
+	return done.stdout
 
 
 def exported(library):

@@ -33,8 +33,8 @@ LIBRARIES = {
 }
 # The language is data: it opens nothing and starts nothing.
 IR_HEADERS = re.compile(r"(pthread|threads|unistd|fcntl|poll|signal)\.h$|^sys/")
-IR_CALLS = re.compile(r"\b(fopen|fdopen|popen|fread|fgets|getline|getc|fscanf|fprintf|printf|puts|fputs"
-	r"|fwrite|putc|putchar|fflush|perror)\s*\(")
+IR_CALLS = re.compile(r"\b(fopen|fdopen|popen|fread|fgets|getline|getc|fscanf|fprintf|printf|puts"
+	r"|fputs|fwrite|putc|putchar|fflush|perror)\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
@@ -52,12 +52,16 @@ def allowed(room, knows, name):
 
 
 def check_own(root, name, room, knows):
-	"""An include in quotes: a file of src/, or outside of it a neighbour or a generated file."""
+	"""An include in quotes: a file of src/, outside of it also a neighbour or a generated one."""
 	if not (root / "src" / name).is_file():
 		if not (room in OUTSIDE and ("/" not in name or (root / room / name).is_file())):
 			yield f'"{name}" is no file of src/: quoted includes are named from there'
 	elif not allowed(room, knows, name):
 		yield f'"{name}": {room} may include {", ".join(knows) or "nothing"} besides itself'
+
+
+def is_public(root, name):
+	return name in GENERATED or (root / "include" / name).is_file()
 
 
 def check_library(relative, name):
@@ -75,7 +79,7 @@ def check_file(root, path):
 	for own, library in INCLUDE.findall(text):
 		if own:
 			yield from check_own(root, own, room, knows)
-		elif library.startswith("gt/") and library not in GENERATED and not (root / "include" / library).is_file():
+		elif library.startswith("gt/") and not is_public(root, library):
 			yield f"<{library}> is no public header"
 		yield from check_library(relative, own or library)
 		if room == "ir" and IR_HEADERS.search(library):

@@ -50,7 +50,7 @@ def main():
 	for name, text, expected in BAD:
 		found = violations({name: text})
 		if len(found) != 1 or expected not in found[0]:
-			failures.append(f"{name} with {text!r}: expected one '{expected}', got {found}")
+			failures.append(f"{name} with {text!r}: expected '{expected}', got {found}")
 	print("\n".join(failures) or f"{len(BAD)} mistakes found")
 	return bool(failures)
 

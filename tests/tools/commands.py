@@ -1,4 +1,4 @@
-"""commands.py GT VERSION: the `gt` command: outputs, exit statuses, proposals for what was mistyped.
+"""commands.py GT VERSION: the `gt` command: outputs, exit statuses, proposals for mistyped names.
 
 Exit statuses are part of the manual: 0 done, 1 it went wrong, 2 the command line was wrong.
 """
@@ -52,14 +52,17 @@ def run(*arguments, stdout=subprocess.PIPE, stdin="", **settings):
 
 
 def expect(arguments, status, out=(), err=(), stdin="", **settings):
-	"""Status, and texts that must stand in each output; an output without texts must be empty."""
+	"""Status, and texts that each output must have; an output without texts must be empty."""
 	done = run(*arguments, stdin=stdin, **settings)
-	problems = [] if done.returncode == status else [f"exit status {done.returncode}, not {status}"]
+	problems = []
+	if done.returncode != status:
+		problems.append(f"exit status {done.returncode}, not {status}")
 	for name, text, wanted in ("stdout", done.stdout, out), ("stderr", done.stderr, err):
 		problems += [f"{name} lacks {w!r}" for w in wanted if w not in text]
 		if text and not wanted:
 			problems.append(f"{name} should be empty")
-	failures.extend(f"gt {' '.join(arguments)}: {p}\n{done.stdout}{done.stderr}" for p in problems)
+	command = "gt " + " ".join(arguments)
+	failures.extend(f"{command}: {p}\n{done.stdout}{done.stderr}" for p in problems)
 	return done.stdout
 
 
@@ -78,7 +81,7 @@ def check_commands():
 		if expect([name, "--help"], 0, out=["usage"]) != text:
 			failures.append(f"gt {name} --help differs from gt help {name}")
 
-	expect(["versoin"], 2, err=["unknown command 'versoin' (did you mean 'version'?)", "gt help"])
+	expect(["versoin"], 2, err=["unknown command 'versoin' (did you mean 'version'?)", "help"])
 	expect(["xyzzy"], 2, err=["unknown command 'xyzzy'\n"])
 	expect(["help", "op"], 2, err=["unknown command 'op' (did you mean 'ops'?)"])
 	expect(["help", "ops", "flags"], 2, err=["usage: gt help"])
@@ -91,9 +94,10 @@ def check_commands():
 
 	expect(["flags"], 0, out=["GT_WORKERS       1 ", "GT_BACKEND       cpu "])
 	expect(["flags"], 0, out=["GT_WORKERS       3 "], GT_WORKERS="3")
-	expect(["flags"], 1, out=["GT_WORKERS       1 "], err=["GT_WORKERS='x': expected"], GT_WORKERS="x")
-	expect(["flags"], 0, out=["GT_QUIET"], err=["GT_WORKER is ignored (did you mean GT_WORKERS?)"],
-		GT_WORKER="3")
+	expect(["flags"], 1, out=["GT_WORKERS       1 "], err=["GT_WORKERS='x': expected"],
+		GT_WORKERS="x")
+	expect(["flags"], 0, out=["GT_QUIET"], GT_WORKER="3",
+		err=["GT_WORKER is ignored (did you mean GT_WORKERS?)"])
 
 	table = expect(["ops"], 0, out=["matmul", "relu", "1+"]).splitlines()
 	codes = [int(line.split()[1]) for line in table]
@@ -130,9 +134,10 @@ def check_run():
 		with open(path, "w") as f:
 			f.write(FAILING)
 		expect(["run", path], 1, out=["t1 = upload float32 [2] {3, 3}", "t7 = upload"],
-			err=["gt: train.py:13: t2: matmul: ", "t3: ", f"gt: {path}:5: t5: exp: input t99"])
+			err=["gt: train.py:13: t2: matmul: ", "t3: ", f"{path}:5: t5: exp: input t99"])
 
-	many = "".join(f"t{i} = full int64 {i} [1]\nfetch t{i}\nfree t{i}\n" for i in range(1, 2001))
+	many = "".join(f"t{i} = full int64 {i} [1]\nfetch t{i}\nfree t{i}\n"
+		for i in range(1, 2001))
 	lines = expect(["run", "-"], 0, out=["t2000"], stdin=many).splitlines()
 	if lines != [f"t{i} = upload int64 [1] {{{i}}}" for i in range(1, 2001)]:
 		failures.append("2,000 reads did not come back in order")
