@@ -91,7 +91,7 @@ def complete(row):
     return row
 
 
-# ---- C ---------------------------------------------------------------------------------------------
+# ---- C ----
 
 HEADER = """\
 /* gt/ops.h: operations made from the op table (src/ir/ops.def) by scripts/gen_ops.py.
@@ -176,7 +176,7 @@ def header(rows):
     return "\n".join([HEADER, *map(declaration, called), listing(called), "#endif\n"])
 
 
-# ---- documentation ---------------------------------------------------------------------------------
+# ---- documentation ----
 
 TITLES = {
     "CONTROL": "Control", "CREATE": "Creation", "ELEMENT": "Element by element",
@@ -233,7 +233,7 @@ def doc(rows):
     return "".join(parts)
 
 
-# ---- Python ----------------------------------------------------------------------------------------
+# ---- Python ----
 
 def python_name(row):
     """and, or, not are words of the language; the four belong together."""
@@ -251,9 +251,9 @@ def calls(rows):
 STUBS = {
     "UNARY": ("", "Tensor"),
     "BINARY": (", other: _Operand", "Tensor"),
-    "REDUCE": (", axis: _Axes = None, keepdims: bool = False, dtype: _Dtype = None, *, "
-               "dim: _Axes = None, keepdim: bool = False", "Tensor"),
-    "AXIS": (", axis: int = -1, *, dim: int = -1", "Tensor"),
+    "REDUCE": (", axis: _Axes = None, keepdims: _bool = False, dtype: _Dtype = None, *, "
+               "dim: _Axes = None, keepdim: _bool = False", "Tensor"),
+    "AXIS": (", axis: _int = -1, *, dim: _int = -1", "Tensor"),
 }
 BY_HAND = ("add", "sub", "max", "min")
 
