@@ -48,7 +48,7 @@ static int read_digits(const char *path)
 	snprintf(command, sizeof command, "gzip -dc '%s'", path);
 	if (!(in = popen(command, "r")))
 		return 0;
-	while (n < ROWS_MAX && read_row(in, n % 5 == 4 ? &test : &train))
+	while (n < ROWS_MAX && read_row(in, n % 5 == 0 ? &test : &train))
 		n++;
 	return pclose(in) == 0 && n > 0;
 }
@@ -72,14 +72,17 @@ static double accuracy(gt_module *net, gt_tensor *x, gt_tensor *classes)
 
 static gt_tensor *loss_of(gt_module *net, gt_tensor *x, gt_tensor *y, gt_tensor *rows)
 {
-	return gt_cross_entropy(gt_forward(net, gt_index_select(x, rows, 0)), gt_index_select(y, rows, 0));
+	gt_tensor *guess = gt_forward(net, gt_index_select(x, rows, 0));
+
+	return gt_cross_entropy(guess, gt_index_select(y, rows, 0));
 }
 
 static double learn(gt_client *gt)
 {
 	gt_tensor *x = gt_from(gt, GT_FLOAT32, GT_SHAPE(train.n, PIXELS), train.pixels);
 	gt_tensor *y = gt_from(gt, GT_INT64, GT_SHAPE(train.n), train.classes);
-	gt_module *net = gt_sequential(gt, gt_linear(gt, PIXELS, 128), gt_relu_layer(gt), gt_linear(gt, 128, CLASSES));
+	gt_module *net = gt_sequential(gt, gt_linear(gt, PIXELS, 128), gt_relu_layer(gt),
+		gt_linear(gt, 128, CLASSES));
 	gt_optim *opt = gt_sgd(net, .lr = 0.05, .momentum = 0.9);
 	double right;
 
@@ -119,7 +122,8 @@ int main(int argc, char **argv)
 	if (gt_last_error_code())
 		fprintf(stderr, "\ndigits: %s\n", gt_last_error());
 	else
-		printf("%s%.1f %% of %d held-out digits recognised\n", isatty(1) ? "\n" : "", right * 100, test.n);
+		printf("%s%.1f %% of %d held-out digits recognised\n", isatty(1) ? "\n" : "",
+			right * 100, test.n);
 	gt_close(gt);
 	return right >= 0.95 ? 0 : 1;
 }

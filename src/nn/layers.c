@@ -16,10 +16,12 @@ static gt_module *finish(gt_scope *s, gt_module *m, gt_err e)
 
 static gt_err check_size(const char *kind, const char *what, int64_t n)
 {
-	return n > 0 ? GT_OK : fail(GT_EINVAL, "%s: %s must be at least 1, got %lld", kind, what, (long long)n);
+	if (n > 0)
+		return GT_OK;
+	return fail(GT_EINVAL, "%s: %s must be at least 1, got %lld", kind, what, (long long)n);
 }
 
-/* ---- linear ---------------------------------------------------------------------------------------- */
+/* ---- linear ---------------------------------------------------------------------------------- */
 
 static gt_tensor *uniform(gt_client *gt, gt_shape shape, double bound)
 {
@@ -52,7 +54,7 @@ gt_module *gt_linear_with(gt_client *gt, int64_t in, int64_t out, gt_linear_opti
 	return finish(s, m, e);
 }
 
-/* ---- embedding, layer norm, dropout ----------------------------------------------------------------- */
+/* ---- embedding, layer norm, dropout ---------------------------------------------------------- */
 
 static gt_tensor *embedding_forward(const gt_site *site, gt_module *m, gt_tensor *x)
 {
@@ -75,7 +77,9 @@ gt_module *gt_embedding_layer(gt_client *gt, int64_t n, int64_t width)
 
 static gt_tensor *layer_norm_forward(const gt_site *site, gt_module *m, gt_tensor *x)
 {
-	return gt_layer_norm_at(site, x, 1, tensor_at(m, 0), tensor_at(m, 1), *(double *)gt_module_data(m));
+	const double eps = *(double *)gt_module_data(m);
+
+	return gt_layer_norm_at(site, x, 1, tensor_at(m, 0), tensor_at(m, 1), eps);
 }
 
 gt_module *gt_layer_norm_layer(gt_client *gt, int64_t width, double eps)
@@ -112,7 +116,7 @@ gt_module *gt_dropout_layer(gt_client *gt, double p)
 	return m;
 }
 
-/* ---- activations, sequences -------------------------------------------------------------------------- */
+/* ---- activations, sequences ------------------------------------------------------------------ */
 
 typedef struct activation { gt_tensor *(*function)(const gt_site *, gt_tensor *); } activation;
 
@@ -121,7 +125,8 @@ static gt_tensor *activation_forward(const gt_site *site, gt_module *m, gt_tenso
 	return ((activation *)gt_module_data(m))->function(site, x);
 }
 
-gt_module *gt_activation(gt_client *gt, const char *kind, gt_tensor *(*function)(const gt_site *, gt_tensor *))
+gt_module *gt_activation(gt_client *gt, const char *kind,
+		gt_tensor *(*function)(const gt_site *, gt_tensor *))
 {
 	gt_module *m = gt_module_new(gt, kind, activation_forward, sizeof(activation));
 

@@ -54,7 +54,7 @@ const char *gt_module_kind(const gt_module *m) { return m->kind; }
 gt_client *gt_module_client(const gt_module *m) { return m->gt; }
 bool gt_module_training(const gt_module *m) { return m->training; }
 
-/* ---- building ------------------------------------------------------------------------------------ */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static entry *find(const gt_module *m, const char *name, size_t n)
 {
@@ -70,7 +70,8 @@ static gt_err check_name(const gt_module *m, const char *name)
 		return fail(GT_EINVAL, "%s: '%s' is no name for a part of a module: "
 			"expected some text without dots", m->kind, name ? name : "(null)");
 	if (find(m, name, strlen(name)))
-		return fail(GT_EINVAL, "%s: there is a '%s' already; choose another name", m->kind, name);
+		return fail(GT_EINVAL, "%s: there is a '%s' already; choose another name",
+			m->kind, name);
 	return GT_OK;
 }
 
@@ -81,12 +82,20 @@ static void append(gt_module *m, const char *name, entry e)
 	m->entries[m->count++] = e;
 }
 
+/* A NULL came: of a chain that failed, whose error stays, or without one. */
+static gt_err missing(const char *what)
+{
+	gt_err e = gt_last_error_code();
+
+	return e ? e : fail(GT_EINVAL, "expected %s, got NULL", what);
+}
+
 static gt_err add_tensor(gt_module *m, const char *name, gt_tensor *x, bool is_parameter)
 {
 	gt_err e;
 
 	if (!m || !x)
-		return gt_last_error_code() ? gt_last_error_code() : fail(GT_EINVAL, "no module or no tensor given");
+		return missing("a module and a tensor");
 	if ((e = check_name(m, name)))
 		return e;
 	if (is_parameter && (e = gt_set_requires_grad(x, true)))
@@ -110,7 +119,7 @@ gt_err gt_module_add(gt_module *m, const char *name, gt_module *child)
 	gt_err e = GT_OK;
 
 	if (!m || !child)
-		e = gt_last_error_code() ? gt_last_error_code() : fail(GT_EINVAL, "no module given");
+		e = missing("two modules");
 	else
 		e = check_name(m, name);
 	if (e)
@@ -120,7 +129,7 @@ gt_err gt_module_add(gt_module *m, const char *name, gt_module *child)
 	return e;
 }
 
-/* ---- finding -------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static gt_err report_missing(const gt_module *m, const char *path)
 {
@@ -180,7 +189,8 @@ gt_err gt_module_load(gt_module *m, const char *path, gt_tensor *value)
 		return gt_last_error_code();
 	have = gt_shape_of(value);
 	want = gt_shape_of(x);
-	if (have.rank != want.rank || memcmp(have.dims, want.dims, (size_t)want.rank * sizeof *want.dims))
+	if (have.rank != want.rank ||
+	    memcmp(have.dims, want.dims, (size_t)want.rank * sizeof *want.dims))
 		return fail(GT_ESHAPE, "'%s' has %lld elements in %d dims, the value %lld in %d: "
 			"shapes must be equal", path, (long long)gt_count(x), want.rank,
 			(long long)gt_count(value), have.rank);
@@ -190,7 +200,7 @@ gt_err gt_module_load(gt_module *m, const char *path, gt_tensor *value)
 	return e;
 }
 
-/* ---- all of them ----------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 typedef struct visit { gt_state_fn *each; void *ctx; char path[PATH_MAX_BYTES]; } visit;
 
@@ -198,7 +208,8 @@ static void visit_below(visit *v, gt_module *m, size_t n)
 {
 	for (size_t k = 0; k < m->count; k++) {
 		const entry *e = &m->entries[k];
-		const size_t used = n + (size_t)snprintf(v->path + n, sizeof v->path - n, n ? ".%s" : "%s", e->name);
+		const size_t used = n + (size_t)snprintf(v->path + n, sizeof v->path - n,
+			n ? ".%s" : "%s", e->name);
 
 		if (e->child && used < sizeof v->path)
 			visit_below(v, e->child, used);

@@ -1,7 +1,7 @@
 /* optim.c: SGD, Adam, AdamW and clipping: a few instructions a parameter, formulas at gt/nn.h.
  *
- * The scalars of a step (learning rate, bias corrections) are operands of instructions: changing them changes no
- * instruction's form.
+ * The scalars of a step (learning rate, bias corrections) are operands of instructions: changing
+ * them changes no instruction's form.
  */
 #include "nn/nn.h"
 
@@ -9,7 +9,7 @@
 
 typedef struct slot {
 	gt_tensor *w;            /* kept */
-	gt_tensor *m, *v;        /* momentum or first moment, second moment; kept; NULL before the first step */
+	gt_tensor *m, *v;        /* first (or momentum) and second moment; kept; NULL at first */
 } slot;
 
 typedef void rule(gt_optim *o, slot *s, gt_tensor *g, const gt_site *site);
@@ -26,7 +26,7 @@ struct gt_optim {
 	slot slots[];
 };
 
-/* ---- arithmetic with a place ---------------------------------------------------------------------- */
+/* ---- arithmetic with a place ----------------------------------------------------------------- */
 
 static gt_tensor *add(const gt_site *site, gt_tensor *a, gt_tensor *b)
 {
@@ -50,7 +50,7 @@ static void replace(gt_tensor **state, gt_tensor *x)
 	*state = gt_keep(x);
 }
 
-/* ---- rules ---------------------------------------------------------------------------------------- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 static void sgd_update(gt_optim *o, slot *s, gt_tensor *g, const gt_site *site)
 {
@@ -59,8 +59,8 @@ static void sgd_update(gt_optim *o, slot *s, gt_tensor *g, const gt_site *site)
 	if (p->weight_decay != 0)
 		g = add_scaled(site, g, p->weight_decay, s->w);
 	if (p->momentum != 0) {
-		gt_tensor *b = s->m ? add_scaled(site, scale(site, s->m, p->momentum), 1 - p->dampening, g)
-			: gt_clone_at(site, g);
+		gt_tensor *b = !s->m ? gt_clone_at(site, g)
+			: add_scaled(site, scale(site, s->m, p->momentum), 1 - p->dampening, g);
 
 		replace(&s->m, b);
 		g = p->nesterov ? add_scaled(site, g, p->momentum, b) : b;
@@ -84,12 +84,13 @@ static void adam_update(gt_optim *o, slot *s, gt_tensor *g, const gt_site *site)
 	replace(&s->m, s->m ? add(site, scale(site, s->m, p->beta1), m) : m);
 	replace(&s->v, s->v ? add(site, scale(site, s->v, p->beta2), v) : v);
 	root = gt_sqrt_at(site, s->v);
-	root = gt_add_at(site, gt_arg_tensor(scale(site, root, 1 / sqrt(correction2))), gt_arg_float(p->eps));
+	root = scale(site, root, 1 / sqrt(correction2));
+	root = gt_add_at(site, gt_arg_tensor(root), gt_arg_float(p->eps));
 	gt_update_at(site, s->w, "sub", gt_arg_tensor(gt_div_at(site,
 		gt_arg_tensor(scale(site, s->m, p->lr / correction1)), gt_arg_tensor(root))));
 }
 
-/* ---- making --------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static gt_optim *make(gt_tensor *const *list, int n, rule *update)
 {
@@ -123,7 +124,8 @@ gt_optim *gt_sgd_of(gt_tensor *const *list, int n, gt_sgd_options options)
 
 	if (options.lr < 0 || (options.nesterov && (options.momentum <= 0 || options.dampening != 0))) {
 		fail(GT_EINVAL, "SGD: expected lr >= 0, and for nesterov a momentum and no dampening; "
-			"got lr %g, momentum %g, dampening %g", options.lr, options.momentum, options.dampening);
+			"got lr %g, momentum %g, dampening %g", options.lr, options.momentum,
+			options.dampening);
 		return NULL;
 	}
 	if (!(o = make(list, n, sgd_update)))
@@ -139,8 +141,8 @@ static gt_optim *adam_of(gt_tensor *const *list, int n, gt_adam_options options,
 
 	if (options.lr < 0 || options.eps < 0 || !(options.beta1 >= 0 && options.beta1 < 1) ||
 	    !(options.beta2 >= 0 && options.beta2 < 1)) {
-		fail(GT_EINVAL, "Adam: expected lr and eps >= 0, betas in [0, 1); got lr %g, eps %g, betas %g and %g",
-			options.lr, options.eps, options.beta1, options.beta2);
+		fail(GT_EINVAL, "Adam: expected lr and eps >= 0, betas in [0, 1); got lr %g, eps %g, "
+			"betas %g and %g", options.lr, options.eps, options.beta1, options.beta2);
 		return NULL;
 	}
 	if (!(o = make(list, n, adam_update)))
@@ -201,7 +203,7 @@ void gt_optim_free(gt_optim *o)
 	mem_free(o);
 }
 
-/* ---- using ---------------------------------------------------------------------------------------- */
+/* ---- using ----------------------------------------------------------------------------------- */
 
 double gt_optim_lr(const gt_optim *o) { return *o->lr; }
 void gt_optim_set_lr(gt_optim *o, double lr) { *o->lr = lr; }
