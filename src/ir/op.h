@@ -60,7 +60,7 @@ typedef struct op_row {
 	uint8_t kinds;           /* bit 1 << dtype_kind: what `dtypes` says */
 	const char *inputs;
 	const char *operands;
-	const char *fields;      /* names of the operands i, u, t; several for one `i*` take turns */
+	const char *fields;      /* names of the operands i, u; several for one i* take turns */
 	const char *dtypes;
 	const char *doc;
 } op_row;

@@ -92,9 +92,7 @@ static void put_fields(buf *to, const ins *i, const op_row *row)
 			}
 			return;
 		}
-		if (*p == 't' && !*opd)
-			continue;
-		if (*p == 'i' || *p == 'u' || *p == 't') {
+		if (*p == 'i' || *p == 'u') {
 			put_field(to, &fields);
 			buf_printf(to, *p == 'i' ? "%lld" : "%llu", (long long)*opd);
 		} else if (*p == 's') {

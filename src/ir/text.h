@@ -18,6 +18,8 @@
  * kind shows: 2.0, 2, true), the sizes, then in any order operands and attributes by name, the data
  * of an upload (which may go on over several lines), the site: a number, or file and line where
  * somebody knows them. Numbers are exact: records written and read again are the same bit for bit.
+ * The exception is the ticket of a fetch: it means something only to who sent it, in one process it
+ * is even an address; it is not written, and read as 0.
  */
 #ifndef IR_TEXT_H
 #define IR_TEXT_H
@@ -61,7 +63,7 @@ void text_open_string(text_reader *t, const char *s, size_t n, const text_sites 
 /* Read the next instruction; *end if there is none. It passes ins_check, and an upload has data of
  * the right size in a blob which is the caller's (Gives). Memory beyond the reader is bounded by
  * the length of one upload. GT_ESYNTAX: "3:14: expected a dtype, got 'flaot32'"; the reader is then
- * of no more use. Tickets of fetches are what the text said. */
+ * of no more use. */
 gt_err text_get(text_reader *t, ins_room *room, bool *end);
 
 #endif

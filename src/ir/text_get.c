@@ -140,7 +140,7 @@ static gt_err get_attr(text_reader *t, line *l, unsigned k)
 /* Which letter of OPERANDS field f is; a repeated letter serves all the rest. */
 static const char *field_letter(const op_row *row, unsigned f)
 {
-	const char *p = row->operands + strcspn(row->operands, "iut");
+	const char *p = row->operands + strcspn(row->operands, "iu");
 
 	return p[1] == '*' ? p : p + f;
 }
@@ -327,8 +327,7 @@ static bool put_operand(line *l, const char *letter, int *f)
 		ins_put_operand(l->i, (int64_t)(uintptr_t)l->data);
 		return l->data;
 	case 't':
-		ins_put_operand(l->i, l->n_fields[*f] < 0 ? 0 : l->fields[*f][0]);
-		++*f;
+		ins_put_operand(l->i, 0);
 		return true;
 	case 'i':
 	case 'u':

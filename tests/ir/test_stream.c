@@ -80,7 +80,8 @@ static void through_text(gen *g, const ins *i)
 	ins_room room;
 	bool end;
 
-	(void)g;
+	if (*g->row->operands == 't')   /* tickets are not part of the text */
+		g->room.head.tail[1] = 0;
 	text_put(&text, i, NULL);
 	text_open_string(&t, (char *)text.data, text.size, NULL);
 	if (text_get(&t, &room, &end))

@@ -54,8 +54,7 @@ static void test_forms(void **state)
 			"t1 = upload float32 [3] {0.1, 1.4013e-45, 3.4028235e+38}\n" },
 		{ "t1 = permute t2 perm=[0,1,2]", "t1 = permute t2 perm=[0,1,2]\n" },
 		{ "t1 = permute t2 perm=[]", "t1 = permute t2 perm=[0]\n" },
-		{ "fetch t9 ticket=3", "fetch t9 ticket=3\n" },
-		{ "fetch t9 ticket=0", "fetch t9\n" },
+		{ "fetch t9", "fetch t9\n" },
 		{ "enter \"a b\\\"\\\\\\x0a\"", "enter \"a b\\\"\\\\\\x0a\"\n" },
 		{ "leave", "leave\n" },
 	};
@@ -185,6 +184,7 @@ static void test_errors(void **state)
 		{ "leave ~",
 			"1:7: expected an operand or attribute of the op, or the end of the line, "
 			"got '~'" },
+		{ "fetch t9 ticket=3", "1:10: expected an operand or attribute of the op" },
 		{ "\x01", "1:1: expected an op, got byte 0x01" },
 	};
 

@@ -170,9 +170,7 @@ inline help(l, kind, k)
 	if
 	:: !CROWDED(l) && !held ->
 		if
-		:: atomic { !held -> held = true }
-			executors++;
-			assert(executors == 1);
+		:: atomic { !held -> held = true; executors++; assert(executors == 1) }
 			if
 			:: state[l] == OPEN ->
 				do
@@ -201,8 +199,7 @@ inline help(l, kind, k)
 			:: state[l] == GONE -> helped = true
 			:: else
 			fi;
-			executors--;
-			held = false;
+			d_step { executors--; held = false };
 			if
 			:: urgent > 0 -> ring()
 			:: else
@@ -284,8 +281,8 @@ inline wait(t, l, kind, k)
 		fi;
 		help(l, kind, k);
 		if
-		:: helped
-		:: else ->
+		:: atomic { helped -> helped = false }
+		:: atomic { !helped }
 			set_mark(l);
 			rest(t, l, kind, k)
 		fi
@@ -377,9 +374,7 @@ end:	do
 		if
 		:: !held ->
 			if
-			:: atomic { !held -> held = true }
-				executors++;
-				assert(executors == 1);
+			:: atomic { !held -> held = true; executors++; assert(executors == 1) }
 				do
 				:: any = false;
 					slice(0);
@@ -389,8 +384,7 @@ end:	do
 					:: else
 					fi
 				od;
-				executors--;
-				held = false;
+				atomic { executors--; held = false };
 				if
 				:: urgent > 0 -> goto again
 				:: else
@@ -421,7 +415,9 @@ init {
 		at_line[2] = LINES;
 		run client(0);
 		run client(1);
+#ifndef NO_READER
 		run reader();
+#endif
 		run thread()
 	}
 }
