@@ -135,7 +135,8 @@ gt_err kernel_index_select(const kcall *c)
 	for (int64_t n = 0; n < count; n++) {
 		reference_index(&c->out->m, n, index);
 		for (int k = 0; k < x->m.rank; k++)
-			from[k] = index[k < axis ? k : k + more];
+			if (k != axis)
+				from[k] = index[k < axis ? k : k + more];
 		from[axis] = index_place(indices->m.dtype,
 			reference_at(indices, index + axis, indices->m.rank), x->m.dims[axis]);
 		move(c->out, n, reference_at(x, from, x->m.rank));

@@ -27,7 +27,7 @@ static void copy_to(void *to, const view *from, pool *p)
 	memcpy(m.dims, from->m.dims, sizeof(m.dims));
 	memcpy(m.from_strides, from->strides, sizeof(m.from_strides));
 	shape_contiguous(&from->m, m.to_strides);
-	ISA(tiles_copy)(&m, p);
+	ISA(walk_copy)(&m, p);
 }
 
 /* clone, and reshape where no view does it. */
@@ -50,7 +50,7 @@ static gt_err cat(const kcall *c)
 		m.from = x->data;
 		memcpy(m.dims, x->m.dims, sizeof(m.dims));
 		memcpy(m.from_strides, x->strides, sizeof(m.from_strides));
-		ISA(tiles_copy)(&m, c->engine->pool);
+		ISA(walk_copy)(&m, c->engine->pool);
 		m.to = (char *)m.to + x->m.dims[axis] * m.to_strides[axis] * (int64_t)m.size;
 	}
 	return GT_OK;
@@ -98,7 +98,7 @@ static gt_err slice_set(const kcall *c)
 		m.to_strides[d] *= opd[2];
 	}
 	m.to = element(out, offset);
-	ISA(tiles_copy)(&m, c->engine->pool);
+	ISA(walk_copy)(&m, c->engine->pool);
 	return GT_OK;
 }
 

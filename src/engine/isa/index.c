@@ -74,7 +74,7 @@ static void copy_view(const kcall *c, const view *v, void *to)
 	memcpy(m.dims, v->m.dims, sizeof(m.dims));
 	memcpy(m.from_strides, v->strides, sizeof(m.from_strides));
 	shape_contiguous(&v->m, m.to_strides);
-	ISA(tiles_copy)(&m, c->engine->pool);
+	ISA(walk_copy)(&m, c->engine->pool);
 }
 
 /* ---- index_select: out[outer, j, inner] = x[outer, index[j], inner]. ---- */
@@ -138,7 +138,7 @@ static gt_err select_scattered(const kcall *c)
 
 		m.to = (char *)c->out->data + k * m.to_strides[axis] * element;
 		m.from = (const char *)x->data + from * element;
-		ISA(tiles_copy)(&m, c->engine->pool);
+		ISA(walk_copy)(&m, c->engine->pool);
 	}
 	return GT_OK;
 }

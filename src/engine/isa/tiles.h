@@ -1,8 +1,8 @@
 /* tiles.h: running an elementwise loop over tensors of any strides.
  *
  * A loop computes `rows` × `cols` elements; the columns of an input are neighbours, or one value for the whole
- * row. tiles.c cuts a call into such pieces, brings inputs with other strides into that form, and shares the pieces out
- * among the threads of the pool.
+ * row. tiles.c runs the calls that have this form already; walk.c cuts the others into such pieces, brings inputs with
+ * other strides into that form, and shares the pieces out among the threads of the pool.
  */
 #ifndef ENGINE_ISA_TILES_H
 #define ENGINE_ISA_TILES_H
@@ -30,6 +30,9 @@ typedef struct tile_op {
 
 void ISA(tiles_run)(const kcall *c, const tile_op *how);
 
+/* The same for any call whose result is not empty, slower to begin. */
+void ISA(walk_run)(const kcall *c, const tile_op *how);
+
 /* A block of elements of `size` bytes on its way from one place to another; strides in elements, dims equal. */
 typedef struct tile_move {
 	int rank;
@@ -40,6 +43,6 @@ typedef struct tile_move {
 	const void *from;
 } tile_move;
 
-void ISA(tiles_copy)(const tile_move *m, pool *p);
+void ISA(walk_copy)(const tile_move *m, pool *p);
 
 #endif
