@@ -15,7 +15,7 @@ typedef void rows(kernel **table);
 #define ROWS_AVX2(file) file##_rows_avx2,
 #define ROWS_AVX512(file) file##_rows_avx512,
 static rows *const plain_rows[] = { ROWS_FILES(ROWS_PLAIN) NULL };
-static rows *const isa_rows[ISA_COUNT][8] = {
+static rows *const isa_rows[ISA_COUNT][16] = {
 	[ISA_BASE] = { ROWS_ISA_FILES(ROWS_BASE) NULL },
 	[ISA_AVX2] = { ROWS_ISA_FILES(ROWS_AVX2) NULL },
 	[ISA_AVX512] = { ROWS_ISA_FILES(ROWS_AVX512) NULL },

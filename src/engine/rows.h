@@ -19,7 +19,7 @@
 #define ROWS_FILES(X)
 
 /* Files in src/engine/isa/. */
-#define ROWS_ISA_FILES(X) X(elementwise) X(copy) X(create) X(index) X(product) X(reduce) X(composite)
+#define ROWS_ISA_FILES(X) X(elementwise) X(copy) X(create) X(index) X(product) X(reduce) X(arg) X(composite)
 
 #define ROWS_DECLARE(file) void file##_rows(kernel **table);
 ROWS_FILES(ROWS_DECLARE)

@@ -14,6 +14,7 @@
 #define PIECE_ELEMENTS (4 * TREE_BLOCK)
 #define PIECE_SMALL 2048
 #define PIECE_ROWS 512
+#define LONG_ROW 128
 
 /* Arithmetic counts: exp takes as long as reading ten times the bytes from memory. */
 #define SHARED_ELEMENTS (16 * 1024)
@@ -53,11 +54,45 @@ static void sub_row_f32(float *out, const float *x, float a, int64_t n)
 	EACH_VECTOR(v - by);
 }
 
+static void sub_twice_row_f32(float *out, const float *x, float a, float b, int64_t n)
+{
+	vf first = vf_splat(a), then = vf_splat(b);
+	EACH_VECTOR((v - first) - then);
+}
+
 static void div_row_f32(float *out, const float *x, float a, int64_t n)
 {
 	vf by = vf_splat(a);
 	EACH_VECTOR(v / by);
 }
+
+#if VF == 16
+/* x / a for x in [0, 1] and a >= 1, correctly rounded, in half of the time that 512 bits of divider take. By Markstein's
+ * theorem: y is 1 / a rounded; q = x * y is off by less than two units in the last place, by less than one after one
+ * correction by the remainder; then the remainder is exact and the second correction gives the nearest float. It needs
+ * remainders that do not underflow: x >= 2^-60 (or 0) and a <= 2^40 see to that, anything else is divided. */
+static void share_row_f32(float *out, const float *x, float a, int64_t n)
+{
+	vf by = vf_splat(a), y = vf_splat(1 / a);
+	int64_t i = 0;
+
+	for (; a <= 0x1p40f && i + VF <= n; i += VF) {
+		vf v = vf_load(x + i), q = v * y;
+		__m512i tiny = _mm512_sub_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(1));   /* 0 becomes huge */
+
+		if (UNLIKELY(_mm512_cmplt_epu32_mask(tiny, _mm512_castps_si512(vf_splat(0x1p-60f))))) {
+			q = v / by;
+		} else {
+			q = vf_fma(vf_fma(-by, q, v), y, q);
+			q = vf_fma(vf_fma(-by, q, v), y, q);
+		}
+		vf_store(out + i, q);
+	}
+	div_row_f32(out + i, x + i, a, n - i);
+}
+#else
+static void share_row_f32(float *out, const float *x, float a, int64_t n) { div_row_f32(out, x, a, n); }
+#endif
 
 static void normalise_row_f32(float *out, const float *x, float mean, float deviation, int64_t n)
 {

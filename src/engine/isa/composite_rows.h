@@ -8,19 +8,17 @@
 #define NAME(name) PASTE(PASTE(name, _), TAG)
 #define ARITH(name) PASTE(PASTE(arith_, name), PASTE(_, DTYPE))
 
-/* out[i] = exp(x[i]); out may be x. */
-static void NAME(exp_all)(W *out, const W *x, int64_t n)
-{
-	FUN_LOOP
-	for (int64_t i = 0; i < n; i++)
-		out[i] = ARITH(exp)(x[i]);
-}
-
 #ifndef ROWS_ELSEWHERE
 static void NAME(sub_row)(W *out, const W *x, W a, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		out[i] = x[i] - a;
+}
+
+static void NAME(sub_twice_row)(W *out, const W *x, W a, W b, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		out[i] = (x[i] - a) - b;
 }
 
 static void NAME(div_row)(W *out, const W *x, W a, int64_t n)
@@ -29,12 +27,38 @@ static void NAME(div_row)(W *out, const W *x, W a, int64_t n)
 		out[i] = x[i] / a;
 }
 
+/* x / a where x is in [0, 1] and a >= 1, or NaN. */
+static void NAME(share_row)(W *out, const W *x, W a, int64_t n)
+{
+	NAME(div_row)(out, x, a, n);
+}
+
 static void NAME(normalise_row)(W *out, const W *x, W mean, W deviation, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		out[i] = (x[i] - mean) / deviation;
 }
 #endif
+
+static void NAME(exp_row)(W *out, const W *x, W a, int64_t n)
+{
+	FUN_LOOP
+	for (int64_t i = 0; i < n; i++)
+		out[i] = ARITH(exp)(x[i] - a);
+}
+
+/* out = exp(x - away[r]) in row r; rows of out are contiguous. Of short rows the loop over exp would see little but its
+ * rest: they go through it together. */
+static void NAME(exp_rows)(W *out, const W *x, int64_t step, int64_t rows, int64_t n, const W *away)
+{
+	for (int64_t r = 0; r < rows; r++)
+		if (n >= LONG_ROW)
+			NAME(exp_row)(out + r * n, x + r * step, away[r], n);
+		else
+			NAME(sub_row)(out + r * n, x + r * step, away[r], n);
+	if (n < LONG_ROW)
+		NAME(exp_row)(out, out, 0, rows * n);
+}
 
 /* The tree over one row of more than one block; `how` is FOLD_SUM, FOLD_MAX or FOLD_SQUARES. */
 INLINE W NAME(fold_long)(const int how, const W *x, W centre, int64_t n)
@@ -45,12 +69,10 @@ INLINE W NAME(fold_long)(const int how, const W *x, W centre, int64_t n)
 	W results[4];
 
 	for (int64_t at = 0; at < n; ) {
-		bool four = n - at >= 4 * TREE_BLOCK;
-		int64_t size = MIN(TREE_BLOCK, n - at), step = four ? TREE_BLOCK : 0;
-		const W *p[4] = {x + at, x + at + step, x + at + 2 * step, x + at + 3 * step};
+		int64_t size = MIN(TREE_BLOCK, n - at), blocks = MIN(4, (n - at) / size);
 
-		NAME(four)(how, p, centres, size, results);
-		for (int q = 0; q < (four ? 4 : 1); q++, at += size)
+		NAME(rows)(how, x + at, TREE_BLOCK, blocks, size, centres, results);
+		for (int64_t q = 0; q < blocks; q++, at += size)
 			if (how == FOLD_MAX)
 				PASTE(NAME(tree_max), _push)(&most, results[q]);
 			else
@@ -59,26 +81,15 @@ INLINE W NAME(fold_long)(const int how, const W *x, W centre, int64_t n)
 	return how == FOLD_MAX ? PASTE(NAME(tree_max), _result)(&most) : PASTE(NAME(tree_sum), _result)(&sums);
 }
 
-/* results[r] = the tree over row r; centre[r] is subtracted for FOLD_SQUARES, otherwise not looked at. */
+/* results[r] = the tree over row r, of any length. */
 INLINE void NAME(fold_rows)(const int how, const W *x, int64_t step, int64_t rows, int64_t n,
 		const W *centre, W *results)
 {
-	for (int64_t r = 0; n > TREE_BLOCK && r < rows; r++)
-		results[r] = NAME(fold_long)(how, x + r * step, how == FOLD_SQUARES ? centre[r] : 0, n);
-	for (int64_t r = 0; n <= TREE_BLOCK && r < rows; r += 4) {
-		int64_t last = rows - 1 - r, to[4] = {0, MIN(1, last), MIN(2, last), MIN(3, last)};
-		const W *p[4];
-		W c[4] = {0}, four[4];
-
-		for (int q = 0; q < 4; q++) {
-			p[q] = x + (r + to[q]) * step;
-			if (how == FOLD_SQUARES)
-				c[q] = centre[r + to[q]];
-		}
-		NAME(four)(how, p, c, n, four);
-		for (int q = 0; q < 4; q++)
-			results[r + to[q]] = four[to[q]];
-	}
+	if (n <= TREE_BLOCK)
+		NAME(rows)(how, x, step, rows, n, centre, results);
+	else
+		for (int64_t r = 0; r < rows; r++)
+			results[r] = NAME(fold_long)(how, x + r * step, how == FOLD_SQUARES ? centre[r] : 0, n);
 }
 
 static void NAME(max_rows)(const W *x, int64_t step, int64_t rows, int64_t n, W *results)
@@ -103,9 +114,7 @@ static void NAME(sum_exp_rows)(const W *x, int64_t step, int64_t rows, int64_t n
 	NAME(tree_sum) sums = {0};
 
 	if (n <= TREE_BLOCK) {
-		for (int64_t r = 0; r < rows; r++)
-			NAME(sub_row)(buffer + r * n, x + r * step, away[r], n);
-		NAME(exp_all)(buffer, buffer, rows * n);
+		NAME(exp_rows)(buffer, x, step, rows, n, away);
 		NAME(sum_rows)(buffer, n, rows, n, results);
 		return;
 	}
@@ -114,8 +123,7 @@ static void NAME(sum_exp_rows)(const W *x, int64_t step, int64_t rows, int64_t n
 		W blocks[PIECE_ELEMENTS / TREE_BLOCK];
 		int64_t whole = size / TREE_BLOCK, rest = size % TREE_BLOCK;
 
-		NAME(sub_row)(buffer, x + at, away[0], size);
-		NAME(exp_all)(buffer, buffer, size);
+		NAME(exp_row)(buffer, x + at, away[0], size);
 		NAME(sum_rows)(buffer, TREE_BLOCK, whole, TREE_BLOCK, blocks);
 		if (rest > 0)
 			NAME(sum_rows)(buffer + whole * TREE_BLOCK, 0, 1, rest, &blocks[whole]);
@@ -140,12 +148,10 @@ static void NAME(softmax)(const piece *p)
 	W *out = p->out, value[PIECE_ROWS];
 
 	NAME(max_rows)(x, p->step, p->rows, p->n, value);
-	for (int64_t r = 0; r < p->rows; r++)
-		NAME(sub_row)(out + r * p->n, x + r * p->step, value[r], p->n);
-	NAME(exp_all)(out, out, p->rows * p->n);
+	NAME(exp_rows)(out, x, p->step, p->rows, p->n, value);
 	NAME(sum_rows)(out, p->n, p->rows, p->n, value);
 	for (int64_t r = 0; r < p->rows; r++)
-		NAME(div_row)(out + r * p->n, out + r * p->n, value[r], p->n);
+		NAME(share_row)(out + r * p->n, out + r * p->n, value[r], p->n);
 }
 
 static void NAME(log_softmax)(const piece *p)
@@ -156,10 +162,8 @@ static void NAME(log_softmax)(const piece *p)
 	NAME(max_rows)(x, p->step, p->rows, p->n, most);
 	NAME(sum_exp_rows)(x, p->step, p->rows, p->n, most, value);
 	NAME(log_all)(value, p->rows);
-	for (int64_t r = 0; r < p->rows; r++) {
-		NAME(sub_row)(out + r * p->n, x + r * p->step, most[r], p->n);
-		NAME(sub_row)(out + r * p->n, out + r * p->n, value[r], p->n);
-	}
+	for (int64_t r = 0; r < p->rows; r++)
+		NAME(sub_twice_row)(out + r * p->n, x + r * p->step, most[r], value[r], p->n);
 }
 
 static void NAME(logsumexp)(const piece *p)

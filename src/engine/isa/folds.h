@@ -128,28 +128,34 @@ INLINE void four_f32(const int how, const float *const *p, const float *centre, 
 #define W float
 #define DTYPE FLOAT32
 #define TAG f32
+#define INDEX int32_t
 #include "engine/isa/fold.h"
 #undef FOLD_FOUR_ELSEWHERE
 #undef W
 #undef DTYPE
 #undef TAG
+#undef INDEX
 
 /* ---- double and int64_t: lanes in memory. ---- */
 
 #define W double
 #define DTYPE FLOAT64
 #define TAG f64
+#define INDEX int64_t
 #include "engine/isa/fold.h"
 #undef W
 #undef DTYPE
 #undef TAG
+#undef INDEX
 
 #define W int64_t
 #define DTYPE INT64
 #define TAG i64
+#define INDEX int64_t
 #include "engine/isa/fold.h"
 #undef W
 #undef DTYPE
 #undef TAG
+#undef INDEX
 
 #endif
