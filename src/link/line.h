@@ -93,6 +93,17 @@ static inline void line_unmark(line *l)
 		atomic_fetch_sub(&l->role->urgent, 1);
 }
 
+/* Before the role is dropped: an empty line needs no mark, and a mark would wake the worker's thread. What was pushed just
+ * now may rely on the mark that was found there. */
+static inline void line_tidy(line *l)
+{
+	if (!atomic_load(&l->urgent) || ring_next(&l->ring))
+		return;
+	line_unmark(l);
+	if (ring_next(&l->ring))
+		line_mark(l);
+}
+
 void line_signal(line *l);
 
 /* Give back the room of what was popped, wake who waits for that. */

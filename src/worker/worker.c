@@ -124,6 +124,7 @@ static bool run_line(line *l, const goal *g, uint64_t until)
 		total += n = run_slice(t, wanted);
 	} while (n && !line_reached(l, g) && !line_crowded(l) && (until == UINT64_MAX || clock_ns() < until));
 	drop_manners(&m, w);
+	line_tidy(l);
 	return evict_if_closing(t) || total;
 }
 

@@ -113,6 +113,19 @@ inline unmark(l)
 	fi
 }
 
+inline tidy(l)
+{
+	if
+	:: mark[l] && executed[l] == pushed[l] ->
+		unmark(l);
+		if
+		:: executed[l] < pushed[l] -> set_mark(l)
+		:: else
+		fi
+	:: else
+	fi
+}
+
 /* One instruction of line l, if there is one; got tells. */
 inline step(l)
 {
@@ -187,7 +200,8 @@ inline help(l, kind, k)
 					:: release(l)      /* a slice ends here or there */
 					fi
 				od;
-				release(l)
+				release(l);
+				tidy(l)
 			:: else
 			fi;
 			/* Looked at after the mark was taken off: closing is work too. */
