@@ -6,7 +6,8 @@
 #define GT_CALLS_H
 
 /* Creation; trailing option: .dtype = GT_INT64 */
-#define gt_from(gt, dtype, shape, data) gt_from_at(GT_HERE, gt, dtype, shape, data)
+/* The last argument may be a compound literal: (const float[]){ 1, 2 }. */
+#define gt_from(gt, dtype, shape, ...) gt_from_at(GT_HERE, gt, dtype, shape, __VA_ARGS__)
 #define gt_full(gt, shape, value, ...) \
 	gt_full_at(GT_HERE, gt, shape, GT_ARG(value), (gt_make){ __VA_ARGS__ })
 #define gt_zeros(gt, shape, ...) \
@@ -63,8 +64,9 @@ static inline gt_tensor *gt_flatten_with_(const gt_site *s, gt_tensor *x, gt_ran
 }
 #define gt_split(x, size, axis, out) gt_split_at(GT_HERE, x, size, axis, out)
 #define gt_flip(x, axes) gt_flip_at(GT_HERE, x, axes)
-#define gt_cat(list, n, axis) gt_cat_at(GT_HERE, list, n, axis)
-#define gt_stack(list, n, axis) gt_stack_at(GT_HERE, list, n, axis)
+/* gt_cat(list, n, axis), gt_stack(list, n, axis); the list may be a compound literal. */
+#define gt_cat(...) gt_cat_at(GT_HERE, __VA_ARGS__)
+#define gt_stack(...) gt_stack_at(GT_HERE, __VA_ARGS__)
 #define gt_tril(x, ...) gt_tril_at(GT_HERE, x, ((gt_diagonal){ __VA_ARGS__ }).diagonal)
 #define gt_triu(x, ...) gt_triu_at(GT_HERE, x, ((gt_diagonal){ __VA_ARGS__ }).diagonal)
 

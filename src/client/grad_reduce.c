@@ -16,12 +16,14 @@ static meta kept_shape(grad *g)
 	return m;
 }
 
-/* t, of the result's shape, with the reduced dims. */
+/* t, of the result's shape, so that it broadcasts to the input: reduced dims in front need not be
+ * there, others have size 1. */
 static gt_tensor *kept(grad *g, gt_tensor *t)
 {
+	const unsigned axes = g->n->attr.axes;
 	const meta m = kept_shape(g);
 
-	return grad_as(g, t, &m);
+	return axes & (axes + 1) ? grad_as(g, t, &m) : t;
 }
 
 /* The same dims again, kept. */
