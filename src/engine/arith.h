@@ -39,6 +39,23 @@ ARITH_INLINE int64_t arith_mod_int(int64_t a, int64_t b)
 	return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
+/* fmodf, several times as fast while the quotient is small. Then whole * b needs at most 52 bits, and so does the
+ * difference, which is therefore exact; it has the wrong sign if the quotient was rounded up to an integer. */
+ARITH_INLINE float arith_remainder(float a, float b)
+{
+	double q = (double)a / (double)b, whole, r;
+
+	if (!(fabs(q) < 0x1p28))
+		return fmodf(a, b);             /* also b = 0, infinities and NaN */
+	whole = (double)(int64_t)q;
+	if (whole == 0)
+		return a;
+	r = (double)a - whole * (double)b;
+	if (r != 0 && (r < 0) != (a < 0))
+		r += copysign((double)b, (double)a);
+	return (float)copysign(r, (double)a);
+}
+
 /* The remainder is exact, so the quotient is off by rounding at most and snaps to the nearest integer. */
 #define ARITH_DIVISION(type, suffix, fmod_, floor_)                                            \
 	ARITH_INLINE type arith_mod_##suffix(type a, type b)                                   \
@@ -61,7 +78,7 @@ ARITH_INLINE int64_t arith_mod_int(int64_t a, int64_t b)
 		whole = floor_(q);                                                             \
 		return q - whole > (type)0.5 ? whole + 1 : whole;                              \
 	}
-ARITH_DIVISION(float, float, fmodf, floorf)
+ARITH_DIVISION(float, float, arith_remainder, floorf)
 ARITH_DIVISION(double, double, fmod, floor)
 #undef ARITH_DIVISION
 

@@ -41,7 +41,6 @@ gt_err kernel_cat(const kcall *c)
 		reference_index(&c->out->m, n, index);
 		for (; index[axis] >= c->in[k]->m.dims[axis]; k++)
 			index[axis] -= c->in[k]->m.dims[axis];
-		/* Not reference_at's broadcasting: dims agree here, and index 0 needs no special case. */
 		move(c->out, n, reference_at(c->in[k], index, rank));
 	}
 	return GT_OK;

@@ -1,6 +1,7 @@
 /* test_elementwise.c: fast elementwise rows give the reference's bits, in every layout; and the reference gives the right
  * numbers where it is easy to say what those are. */
 #include "duel.h"
+#include "engine/arith.h"
 
 static const meta shapes[] = {
 	{ .rank = 0 },
@@ -226,6 +227,27 @@ static void test_casts(void **state)
 	}
 }
 
+/* Bit for bit fmodf, over all exponents and close to multiples. */
+static void test_remainder(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 3000000; n++) {
+		uint32_t bits[2] = { (uint32_t)duel_random(UINT32_MAX), (uint32_t)duel_random(UINT32_MAX) };
+		float x[2], want, got;
+
+		if (n % 4)                     /* quotients of up to 2^32 */
+			bits[1] = (bits[1] & 0x807fffff) |
+				((bits[0] >> 23 & 0xff) - (uint32_t)duel_random(33)) % 256 << 23;
+		memcpy(x, bits, sizeof(x));
+		if (n % 3 == 0)
+			x[0] = x[1] * (float)duel_random(1000);
+		want = fmodf(x[0], x[1]);
+		got = arith_remainder(x[0], x[1]);
+		if (!duel_same(GT_FLOAT32, &want, &got))
+			fail_msg("remainder of %a by %a is %a, expected %a", x[0], x[1], got, want);
+	}
+}
+
 /* The first zero in row-major order of the result is named, wherever it lies in memory. */
 static void check_division(op code, int32_t *divisors, int64_t stride0, int64_t stride1, const char *text)
 {
@@ -257,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_casts),
+		cmocka_unit_test(test_remainder),
 		cmocka_unit_test(test_division_by_zero),
 		cmocka_unit_test(test_every_op_dtype_and_layout),
 		cmocka_unit_test(test_large),
