@@ -120,6 +120,7 @@ static bool run_line(line *l, const goal *g, uint64_t until)
 	manners m;
 
 	put_manners(&m, w);
+	settle_arrivals(w);
 	do {
 		total += n = run_slice(t, wanted);
 	} while (n && !line_reached(l, g) && !line_crowded(l) && (until == UINT64_MAX || clock_ns() < until));
