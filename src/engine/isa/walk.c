@@ -151,12 +151,12 @@ static int64_t divide_up(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
-/* Tiles of at most `elements`, wide if they may be, square if columns of scratch tiles are far apart. */
+/* Tiles of about `elements`, whose rows are at most `cols` wide unless there are too few rows. */
 static void choose_tiles(walk *w, int64_t elements, int64_t cols)
 {
 	int64_t rows = w->dims[w->rank - 2];
 
-	w->tile_cols = MIN(w->dims[w->rank - 1], MAX(cols, elements / rows));
+	w->tile_cols = MIN(w->dims[w->rank - 1], MIN(MAX(cols, elements / rows), elements));
 	w->tile_rows = MIN(rows, MAX(elements / w->tile_cols, 1));
 	w->row_tiles = divide_up(rows, w->tile_rows);
 	w->col_tiles = divide_up(w->dims[w->rank - 1], w->tile_cols);
@@ -287,7 +287,7 @@ static void run(walk *w, pool *p, int weight)
 	if (w->packed || moves_apart)
 		choose_tiles(w, SCRATCH, SCRATCH_COLS);
 	else
-		choose_tiles(w, shared ? CHUNK_BYTES / (element * weight) + 1 : count, 1);
+		choose_tiles(w, shared ? CHUNK_BYTES / (element * weight) + 1 : count, INT64_MAX);
 	w->chunk_tiles = shared ?
 		MAX(CHUNK_BYTES / (w->tile_rows * w->tile_cols * element * weight), 1) : w->tiles;
 	pool_run(p, divide_up(w->tiles, w->chunk_tiles), run_chunk, w);
