@@ -13,8 +13,8 @@ static const char magic[4] = "GTS\n";
 
 /* The largest instruction (cat of 64) must leave room for WIRE_BATCH_INS of its kind. */
 #define VARINT_MAX 10
-_Static_assert(WIRE_BATCH_INS * (8 + VARINT_MAX * (3 + INS_INPUTS_MAX + INS_OPERANDS_MAX)) <=
-		WIRE_BATCH_BYTES,
+#define INS_BYTES_MAX (8 + VARINT_MAX * (3 + INS_INPUTS_MAX + INS_OPERANDS_MAX))
+_Static_assert(WIRE_BATCH_INS * INS_BYTES_MAX <= WIRE_BATCH_BYTES,
 	"a batch of the largest instructions fits");
 
 static uint64_t zigzag(int64_t n)
@@ -29,74 +29,91 @@ static int64_t unzigzag(uint64_t n)
 
 /* ---- encoding ---- */
 
-static void put_varint(buf *to, uint64_t v)
+/* One instruction's bytes: a call of the growing buffer for each would cost more than the rest. */
+typedef struct piece {
+	size_t size;
+	uint8_t bytes[INS_BYTES_MAX];
+} piece;
+
+static inline void put_u8(piece *to, uint8_t v)
+{
+	to->bytes[to->size++] = v;
+}
+
+static void put(piece *to, const void *p, size_t n)
+{
+	memcpy(to->bytes + to->size, p, n);
+	to->size += n;
+}
+
+static void put_varint(piece *to, uint64_t v)
 {
 	for (; v >= 0x80; v >>= 7)
-		buf_put_u8(to, (uint8_t)(v | 0x80));
-	buf_put_u8(to, (uint8_t)v);
+		put_u8(to, (uint8_t)(v | 0x80));
+	put_u8(to, (uint8_t)v);
 }
 
-static void put_attr(buf *to, const ins *i, unsigned attrs)
+static void put_attr(piece *to, const ins *i, unsigned attrs)
 {
 	if (attrs & ATTR_DTYPE)
-		buf_put_u8(to, i->attr.dtype);
+		put_u8(to, i->attr.dtype);
 	if (attrs & ATTR_AXES)
-		buf_put_u8(to, i->attr.axes);
+		put_u8(to, i->attr.axes);
 	if (attrs & ATTR_KEEPDIMS)
-		buf_put_u8(to, i->attr.keepdims);
+		put_u8(to, i->attr.keepdims);
 	if (attrs & ATTR_AXIS)
-		buf_put_u8(to, i->attr.axis);
+		put_u8(to, i->attr.axis);
 	if (attrs & ATTR_PERM)
-		buf_put(to, i->attr.perm, GT_RANK_MAX);
+		put(to, i->attr.perm, GT_RANK_MAX);
 }
 
-static void put_input(buf *to, const ins *i, unsigned k)
+static void put_input(piece *to, const ins *i, unsigned k)
 {
 	const uint64_t word = ins_in(i)[k];
 
 	switch (ins_kind(i, k)) {
 	case KIND_BOOL:
-		buf_put_u8(to, (uint8_t)word);
+		put_u8(to, (uint8_t)word);
 		break;
 	case KIND_INT:
 		put_varint(to, zigzag((int64_t)word));
 		break;
 	case KIND_FLOAT:
-		buf_put_u64(to, word);
+		put(to, &word, sizeof word);
 		break;
 	default:
 		put_varint(to, word);
 	}
 }
 
-static void put_operands(buf *to, const ins *i, const char *pattern)
+static void put_operands(piece *to, const ins *i, const char *pattern)
 {
 	const int64_t *opd = ins_opd(i);
 	unsigned left = i->nopd;
 
 	for (; *pattern && *pattern != 's'; pattern++) {
 		if (pattern[1] == '*')
-			buf_put_u8(to, (uint8_t)left);
+			put_u8(to, (uint8_t)left);
 		for (unsigned n = pattern[1] == '*' ? left : 1; n; n--, left--, opd++)
 			if (*pattern != 'b')
 				put_varint(to, *pattern == 'i' ? zigzag(*opd) : (uint64_t)*opd);
 		pattern += pattern[1] == '*';
 	}
 	if (*pattern == 's') {
-		buf_put_u8(to, (uint8_t)strlen(ins_name(i)));
-		buf_put(to, ins_name(i), strlen(ins_name(i)));
+		put_u8(to, (uint8_t)strlen(ins_name(i)));
+		put(to, ins_name(i), strlen(ins_name(i)));
 	}
 }
 
-static void put_ins(buf *to, const ins *i)
+static void put_ins(piece *to, const ins *i)
 {
 	const op_row *row = op_row_of(i->op);
 
 	assert(row);
-	buf_put_u8(to, (uint8_t)i->op);
+	put_u8(to, (uint8_t)i->op);
 	put_varint(to, i->site);
 	if (row->nin < 0)
-		buf_put_u8(to, i->nin);
+		put_u8(to, i->nin);
 	if (op_takes_scalars(row))
 		put_varint(to, i->kinds);
 	put_attr(to, i, row->attrs);
@@ -128,8 +145,13 @@ gt_err wire_put_batch(buf *to, const batch *b)
 	buf_put_u32(to, (uint32_t)b->count);
 	buf_put_u32(to, 0);   /* the sizes are known when all is written */
 	buf_put_u64(to, 0);
-	for (const ins *i = NULL; (i = batch_next(b, i)); )
-		put_ins(to, i);
+	for (const ins *i = NULL; (i = batch_next(b, i)); ) {
+		piece p;
+
+		p.size = 0;
+		put_ins(&p, i);
+		buf_put(to, p.bytes, p.size);
+	}
 	bytes = (uint32_t)(to->size - head - WIRE_BATCH_HEAD);
 	for (const ins *i = NULL; (i = batch_next(b, i)); )
 		if (ins_blob(i))
@@ -148,6 +170,12 @@ typedef struct decoder {
 	const char *why;   /* first mistake that is not a cut */
 } decoder;
 
+static inline uint8_t get_u8(decoder *d)
+{
+	return LIKELY(!d->r.cut && d->r.pos < d->r.size) ? d->r.data[d->r.pos++] :
+		reader_u8(&d->r);
+}
+
 static uint64_t get_varint(decoder *d)
 {
 	uint64_t v = 0;
@@ -155,7 +183,7 @@ static uint64_t get_varint(decoder *d)
 	unsigned shift = 0;
 
 	do {
-		byte = reader_u8(&d->r);
+		byte = get_u8(d);
 		v |= (uint64_t)(byte & 0x7f) << shift;
 		shift += 7;
 	} while (byte & 0x80 && shift < 7 * VARINT_MAX);
@@ -169,22 +197,22 @@ static uint64_t get_varint(decoder *d)
 static void get_attr(decoder *d, ins *i, unsigned attrs)
 {
 	if (attrs & ATTR_DTYPE)
-		i->attr.dtype = reader_u8(&d->r);
+		i->attr.dtype = get_u8(d);
 	if (attrs & ATTR_AXES)
-		i->attr.axes = reader_u8(&d->r);
+		i->attr.axes = get_u8(d);
 	if (attrs & ATTR_KEEPDIMS)
-		i->attr.keepdims = reader_u8(&d->r);
+		i->attr.keepdims = get_u8(d);
 	if (attrs & ATTR_AXIS)
-		i->attr.axis = reader_u8(&d->r);
+		i->attr.axis = get_u8(d);
 	for (int k = 0; attrs & ATTR_PERM && k < GT_RANK_MAX; k++)
-		i->attr.perm[k] = reader_u8(&d->r);
+		i->attr.perm[k] = get_u8(d);
 }
 
 static uint64_t get_input(decoder *d, unsigned kind)
 {
 	switch (kind) {
 	case KIND_BOOL:
-		return reader_u8(&d->r);
+		return get_u8(d);
 	case KIND_INT:
 		return (uint64_t)unzigzag(get_varint(d));
 	case KIND_FLOAT:
@@ -196,7 +224,7 @@ static uint64_t get_input(decoder *d, unsigned kind)
 
 static unsigned get_count(decoder *d, unsigned max)
 {
-	const unsigned n = reader_u8(&d->r);
+	const unsigned n = get_u8(d);
 
 	if (n <= max)
 		return n;
@@ -206,7 +234,7 @@ static unsigned get_count(decoder *d, unsigned max)
 
 static void get_name(decoder *d, ins *i)
 {
-	const size_t n = reader_u8(&d->r);
+	const size_t n = get_u8(d);
 	const uint8_t *s = reader_bytes(&d->r, n);
 
 	if (n > INS_NAME_MAX || (s && memchr(s, 0, n)))
@@ -276,7 +304,7 @@ static gt_err get_data(decoder *d, ins *i)
 
 static gt_err get_ins(decoder *d, ins_room *room)
 {
-	const unsigned code = reader_u8(&d->r);
+	const unsigned code = get_u8(d);
 	const op_row *row = op_row_of(code);
 	ins *i = ins_init(room, code, 0);
 	gt_err e;
