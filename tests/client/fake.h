@@ -1,5 +1,5 @@
-/* fake.h: a link that writes down what a client sends, as text, and watches over it: ids are assigned
- * once and used only while they live. Fetches are answered with zeros, or wait, or fail.
+/* fake.h: a link that writes down what a client sends, as text, and watches over it: ids are
+ * assigned once and used only while they live. Fetches are answered with zeros, or wait, or fail.
  */
 #ifndef FAKE_H
 #define FAKE_H

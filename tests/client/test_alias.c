@@ -1,6 +1,7 @@
-/* test_alias.c: values that look like memory: PyTorch's documented cases of views and in-place writes
- * (https://pytorch.org/docs/stable/tensor_view.html, notes/autograd.html#in-place-operations), and the
- * combinations that functionalisation could get wrong.
+/* test_alias.c: values that look like memory: PyTorch's documented cases of views and in-place
+ * writes (https://pytorch.org/docs/stable/tensor_view.html,
+ * notes/autograd.html#in-place-operations), and the combinations that functionalisation could get
+ * wrong.
  */
 #include "try.h"
 

@@ -1,8 +1,8 @@
 /* test_grad.c: every gradient against finite differences, in float64, once and twice.
  *
- * A row of the op table with a gradient but without a case here fails. A case is a function of up to
- * three tensors; its result is weighted with fixed numbers and summed, so that no two elements can be
- * exchanged unnoticed.
+ * A row of the op table with a gradient but without a case here fails. A case is a function of up
+ * to three tensors; its result is weighted with fixed numbers and summed, so that no two elements
+ * can be exchanged unnoticed.
  */
 #include "try.h"
 

@@ -1,5 +1,5 @@
-/* test_stream.c: exactly which instructions calls become, when they are handed over, and that values
- * are freed after their last use (the fake link watches every id).
+/* test_stream.c: exactly which instructions calls become, when they are handed over, and that
+ * values are freed after their last use (the fake link watches every id).
  */
 #include "fake.h"
 
