@@ -1,7 +1,8 @@
 /* bench_engine.c: what the frame and the elementwise, copying and indexing kernels cost.
  *
- * Small calls in nanoseconds; large ones in GB/s, counting every byte read and written, beside memcpy of as many
- * bytes. Best of several runs, on one thread and on all. GT_ISA chooses the instruction set.
+ * Small calls in nanoseconds; large ones in GB/s, counting every byte read and written, beside
+ * memcpy of as many bytes. Best of several runs, on one thread and on all. GT_ISA chooses the
+ * instruction set.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +104,9 @@ static view last_input(const bench_case *b, char *data)
 
 static gt_dtype result_dtype(const bench_case *b)
 {
-	return b->code == OP_cast ? GT_INT64 : op_rows[b->code].result == RESULT_bool ? GT_BOOL : b->dtype;
+	if (b->code == OP_cast)
+		return GT_INT64;
+	return op_rows[b->code].result == RESULT_bool ? GT_BOOL : b->dtype;
 }
 
 static void prepare(call *x, const bench_case *b, const engine *e)
@@ -165,7 +168,8 @@ static void fill_inputs(gt_dtype dtype)
 {
 	for (int64_t n = 0; n < ELEMENTS_MAX; n++)
 		for (int k = 0; k < 2; k++)
-			engine_scalar(KIND_FLOAT, (scalar){ .f = (double)((n * 7 + k * 5) % 23) / 4 + 1 },
+			engine_scalar(KIND_FLOAT,
+				(scalar){ .f = (double)((n * 7 + k * 5) % 23) / 4 + 1 },
 				dtype, memory[k] + n * (int64_t)dtype_size(dtype));
 }
 
@@ -183,7 +187,8 @@ static void print_small(void)
 
 static void print_large(void)
 {
-	printf("\n%-24s%12s%12s%12s%12s\n", "2^20 elements", "GB/s", "of memcpy", "all threads", "ns/element");
+	printf("\n%-24s%12s%12s%12s%12s\n", "2^20 elements", "GB/s", "of memcpy", "all threads",
+		"ns/element");
 	for (size_t n = 0; n < COUNT(large); n++) {
 		call x;
 		double ns[2], bytes, copied;
@@ -199,8 +204,8 @@ static void print_large(void)
 			bytes += (double)bytes_of(&x.in[k]);
 		half = (size_t)bytes / 2;
 		copied = measure(copy_memory, &half);
-		printf("%-24s%12.1f%12.2f%12.1f%12.3f\n", large[n].name, bytes / ns[0], copied / ns[0],
-			bytes / ns[1], ns[0] / (double)meta_count(&x.out.m));
+		printf("%-24s%12.1f%12.2f%12.1f%12.3f\n", large[n].name, bytes / ns[0],
+			copied / ns[0], bytes / ns[1], ns[0] / (double)meta_count(&x.out.m));
 	}
 }
 

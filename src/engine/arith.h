@@ -1,8 +1,9 @@
-/* arith.h: arithmetic on one element: arith_add_FLOAT32(a, b) and so on for every row of arith.def and every
- * dtype it takes, arith_cast_<to>(x) for all pairs of dtypes, the choices of where and clamp.
+/* arith.h: arithmetic on one element: arith_add_FLOAT32(a, b) and so on for every row of
+ * arith.def and every dtype it takes, arith_cast_<to>(x) for all pairs of dtypes, the choices of
+ * where and clamp.
  *
- * The reference calls these one by one, the fast rows in loops: the same bits by construction. Integers
- * never trap and never overflow; a zero divisor must be found before.
+ * The reference calls these one by one, the fast rows in loops: the same bits by construction.
+ * Integers never trap and never overflow; a zero divisor must be found before.
  */
 #ifndef ENGINE_ARITH_H
 #define ENGINE_ARITH_H
@@ -39,8 +40,9 @@ ARITH_INLINE int64_t arith_mod_int(int64_t a, int64_t b)
 	return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
-/* fmodf, several times as fast while the quotient is small. Then whole * b needs at most 52 bits, and so does the
- * difference, which is therefore exact; it has the wrong sign if the quotient was rounded up to an integer. */
+/* fmodf, several times as fast while the quotient is small. Then whole * b needs at most 52 bits,
+ * and so does the difference, which is therefore exact; it has the wrong sign if the quotient was
+ * rounded up to an integer. */
 ARITH_INLINE float arith_remainder(float a, float b)
 {
 	double q = (double)a / (double)b, whole, r;
@@ -56,7 +58,8 @@ ARITH_INLINE float arith_remainder(float a, float b)
 	return (float)copysign(r, (double)a);
 }
 
-/* The remainder is exact, so the quotient is off by rounding at most and snaps to the nearest integer. */
+/* The remainder is exact, so the quotient is off by rounding at most and snaps to the nearest
+ * integer. */
 #define ARITH_DIVISION(type, suffix, fmod_, floor_)                                            \
 	ARITH_INLINE type arith_mod_##suffix(type a, type b)                                   \
 	{                                                                                      \
@@ -131,8 +134,8 @@ ARITH_INLINE double arith_pow_double(double a, double b) { return fun64_pow(a, b
 #undef ARITH_2_BOOL
 #undef WRAP
 
-/* fun.def's functions under the same naming. Tables made from it have an entry for each: a function that is
- * not an operation by itself gets code 0, which no instruction has. */
+/* fun.def's functions under the same naming. Tables made from it have an entry for each: a
+ * function that is not an operation by itself gets code 0, which no instruction has. */
 enum { OP_erfc = 0 };
 #define FUN1(name, ulp, f64) \
 	ARITH_INLINE float arith_##name##_FLOAT32(float x) { return fun_##name(x); } \
@@ -150,13 +153,21 @@ EACH_NUMBER(ARITH_CLAMP, )
 
 /* ---- Casts. ---- */
 
-/* Floats out of an integer's range, and NaN, become the smallest integer: what x86 does, made explicit because C leaves
- * it undefined and scalar and vector code of one compiler need not agree. 2^31 and 2^63 are exact in either float type. */
-#define ARITH_TO_INT(type, x, limit, smallest) ((x) >= -(limit) && (x) < (limit) ? (type)(x) : (smallest))
+/* Floats out of an integer's range, and NaN, become the smallest integer: what x86 does, made
+ * explicit because C leaves it undefined and scalar and vector code of one compiler need not
+ * agree. 2^31 and 2^63 are exact in either float type. */
+#define ARITH_TO_INT(type, x, limit, smallest) \
+	((x) >= -(limit) && (x) < (limit) ? (type)(x) : (smallest))
 
-#define ARITH_CAST_FROM_FLOAT(from, type, unused)                                                                    \
-	ARITH_INLINE int32_t arith_cast_##from##_INT32(type x) { return ARITH_TO_INT(int32_t, x, (type)0x1p31, INT32_MIN); } \
-	ARITH_INLINE int64_t arith_cast_##from##_INT64(type x) { return ARITH_TO_INT(int64_t, x, (type)0x1p63, INT64_MIN); }
+#define ARITH_CAST_FROM_FLOAT(from, type, unused)                                                \
+	ARITH_INLINE int32_t arith_cast_##from##_INT32(type x)                                   \
+	{                                                                                        \
+		return ARITH_TO_INT(int32_t, x, (type)0x1p31, INT32_MIN);                        \
+	}                                                                                        \
+	ARITH_INLINE int64_t arith_cast_##from##_INT64(type x)                                   \
+	{                                                                                        \
+		return ARITH_TO_INT(int64_t, x, (type)0x1p63, INT64_MIN);                        \
+	}
 #define ARITH_CAST_FROM_INT(from, type, unused)                                                  \
 	ARITH_INLINE int32_t arith_cast_##from##_INT32(type x) { return (int32_t)x; }            \
 	ARITH_INLINE int64_t arith_cast_##from##_INT64(type x) { return (int64_t)x; }

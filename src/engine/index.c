@@ -30,10 +30,12 @@ gt_err index_check(const kcall *c, const view *indices, int64_t size)
 {
 	int64_t count = meta_count(&indices->m);
 
-	if (indices->contiguous && indices->m.dtype == GT_INT64 && all_fit(indices->data, count, size))
+	if (indices->contiguous && indices->m.dtype == GT_INT64 &&
+			all_fit(indices->data, count, size))
 		return GT_OK;
 	for (int64_t n = 0; n < count; n++) {
-		int64_t index = index_load(indices->m.dtype, reference_meets(indices, &indices->m, n));
+		int64_t index = index_load(indices->m.dtype,
+			reference_meets(indices, &indices->m, n));
 
 		if (!fits(index, size))
 			return refuse(c, index, n, size);

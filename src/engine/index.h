@@ -4,8 +4,8 @@
 
 #include "engine/engine.h"
 
-/* GT_OK if every index of an int32 or int64 view is in -size .. size-1; else the error names the call's op, the first
- * bad index in row-major order and its position. */
+/* GT_OK if every index of an int32 or int64 view is in -size .. size-1; else the error names the
+ * call's op, the first bad index in row-major order and its position. */
 gt_err index_check(const kcall *c, const view *indices, int64_t size);
 
 static inline int64_t index_load(gt_dtype dtype, const void *p)

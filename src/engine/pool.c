@@ -1,13 +1,15 @@
 /* pool.c: the compute pool: threads that join a job while it is open.
  *
- * `state` holds an open bit, the number of pool threads inside the job and a generation. The caller writes
- * the job, opens it, works, closes it, and waits until everybody inside has left; a thread may read the job only after
- * it has joined, that is, has counted itself in while the bit was set. A thread that comes late finds the job closed and
- * touches nothing. A job thus never waits for a thread to wake up: who is not there in time does not take part.
+ * `state` holds an open bit, the number of pool threads inside the job and a generation. The
+ * caller writes the job, opens it, works, closes it, and waits until everybody inside has left; a
+ * thread may read the job only after it has joined, that is, has counted itself in while the bit
+ * was set. A thread that comes late finds the job closed and touches nothing. A job thus never
+ * waits for a thread to wake up: who is not there in time does not take part.
  *
- * Idle threads spin for SPIN_NS, because jobs come in bursts, then sleep. The order that makes sleeping safe:
- * a thread counts itself among the sleepers and then looks at `state`; the caller opens the job and then looks at the
- * sleepers; both sequentially consistent, so at least one sees the other.
+ * Idle threads spin for SPIN_NS, because jobs come in bursts, then sleep. The order that makes
+ * sleeping safe: a thread counts itself among the sleepers and then looks at `state`; the caller
+ * opens the job and then looks at the sleepers; both sequentially consistent, so at least one
+ * sees the other.
  */
 #include "engine/pool.h"
 
@@ -99,7 +101,8 @@ static void wake_sleepers(pool *p)
 {
 	if (!atomic_load(&p->sleepers) || p->owner != getpid())
 		return;
-	/* A sleeper between its look and its wait holds the mutex: taking it once orders us behind the wait. */
+	/* A sleeper between its look and its wait holds the mutex: taking it once orders us
+	 * behind the wait. */
 	pthread_mutex_lock(&p->mutex);
 	pthread_mutex_unlock(&p->mutex);
 	pthread_cond_broadcast(&p->wake);
@@ -125,8 +128,8 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* Signals belong to the program: the pool's threads take none. If the system refuses a thread, the others
- * and the caller do its share. */
+/* Signals belong to the program: the pool's threads take none. If the system refuses a thread,
+ * the others and the caller do its share. */
 static void start_threads(pool *p)
 {
 	sigset_t all, before;
@@ -157,7 +160,8 @@ void pool_free(pool *p)
 {
 	if (!p)
 		return;
-	/* A forked child has the record but not the threads, and the mutex may be anybody's: leave them. */
+	/* A forked child has the record but not the threads, and the mutex may be anybody's:
+	 * leave them. */
 	if (p->started && p->owner == getpid()) {
 		atomic_store(&p->stop, true);
 		wake_sleepers(p);
@@ -175,12 +179,14 @@ int pool_threads(const pool *p)
 
 bool pool_worth(const pool *p, int64_t bytes)
 {
-	bool awake = p->started && atomic_load_explicit(&p->sleepers, memory_order_relaxed) < p->started;
+	int sleepers = atomic_load_explicit(&p->sleepers, memory_order_relaxed);
+	bool awake = p->started && sleepers < p->started;
 
 	return p->threads > 1 && bytes >= (awake ? POOL_GRAIN_BYTES : 4 * POOL_GRAIN_BYTES);
 }
 
-/* The last chunks end within their own time, unless their thread has lost its core: then it may have ours. */
+/* The last chunks end within their own time, unless their thread has lost its core: then it may
+ * have ours. */
 static void wait_until_left(pool *p)
 {
 	for (int spins = 0; atomic_load_explicit(&p->state, memory_order_acquire) & INSIDE;)

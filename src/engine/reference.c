@@ -107,8 +107,8 @@ gt_err kernel_randint(const kcall *c)
 	int64_t count = meta_count(&c->out->m);
 
 	if (low >= high)
-		return fail(GT_EINVAL, "randint: no integers in [%lld, %lld); the lower limit must be less",
-			(long long)low, (long long)high);
+		return fail(GT_EINVAL, "randint: no integers in [%lld, %lld); "
+			"the lower limit must be less", (long long)low, (long long)high);
 	for (int64_t n = 0; n < count; n++) {
 		scalar s;
 

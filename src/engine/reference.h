@@ -1,5 +1,5 @@
-/* reference.h: what the reference kernels share. They visit elements one by one, in row-major order of an index, and
- * let strides do the rest; nothing here is meant to be fast.
+/* reference.h: what the reference kernels share. They visit elements one by one, in row-major
+ * order of an index, and let strides do the rest; nothing here is meant to be fast.
  */
 #ifndef ENGINE_REFERENCE_H
 #define ENGINE_REFERENCE_H
@@ -19,8 +19,8 @@ static inline void reference_index(const meta *m, int64_t n, int64_t *index)
 	}
 }
 
-/* The element of `v` at an index of `rank` dims, to which v broadcasts: dims align at the end, and one of
- * size 1 is repeated. */
+/* The element of `v` at an index of `rank` dims, to which v broadcasts: dims align at the end,
+ * and one of size 1 is repeated. */
 static inline void *reference_at(const view *v, const int64_t *index, int rank)
 {
 	int64_t offset = 0;

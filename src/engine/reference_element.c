@@ -160,7 +160,8 @@ gt_err kernel_clamp(const kcall *c)
 
 	for (int64_t n = 0; n < count; n++)
 		clamps[c->out->m.dtype](reference_out(c->out, n),
-			reference_meets(c->in[0], &c->out->m, n), reference_meets(c->in[1], &c->out->m, n),
+			reference_meets(c->in[0], &c->out->m, n),
+			reference_meets(c->in[1], &c->out->m, n),
 			reference_meets(c->in[2], &c->out->m, n));
 	return GT_OK;
 }

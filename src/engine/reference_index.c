@@ -117,7 +117,8 @@ gt_err kernel_scatter_add(const kcall *c)
 		reference_index(&indices->m, n, from);
 		memcpy(to, from, sizeof(to));
 		to[axis] = place(indices, n, c->out->m.dims[axis]);
-		add_to(c->out->m.dtype, reference_at(c->out, to, rank), reference_at(c->in[2], from, rank));
+		add_to(c->out->m.dtype, reference_at(c->out, to, rank),
+			reference_at(c->in[2], from, rank));
 	}
 	return GT_OK;
 }
@@ -143,7 +144,8 @@ gt_err kernel_index_select(const kcall *c)
 	return GT_OK;
 }
 
-/* index_add and index_set: the third input has the length of the index, which has one dim, at the axis. */
+/* index_add and index_set: the third input has the length of the index, which has one dim, at the
+ * axis. */
 static gt_err put_slices(const kcall *c, bool add)
 {
 	const view *indices = c->in[1], *source = c->in[2];

@@ -1,13 +1,15 @@
 /* store.c: the caching allocator behind tensors.
  *
- * Sizes are rounded up to classes, eight to a doubling (from 512 bytes on at most 12.5 % is lost). Blocks up to
- * SMALL_MAX are carved from slabs of one class, with the storage record in front of the data; larger ones
- * are mapped one by one, on huge pages from 2 MiB on, with the record elsewhere. A dropped block goes to the list of
- * its class, record and all, so that taking it again is a pop. Memory returns to the system only when the
- * limit presses, by allocator_trim, or with the allocator.
+ * Sizes are rounded up to classes, eight to a doubling (from 512 bytes on at most 12.5 % is
+ * lost). Blocks up to SMALL_MAX are carved from slabs of one class, with the storage record in
+ * front of the data; larger ones are mapped one by one, on huge pages from 2 MiB on, with the
+ * record elsewhere. A dropped block goes to the list of its class, record and all, so that taking
+ * it again is a pop. Memory returns to the system only when the limit presses, by allocator_trim,
+ * or with the allocator.
  *
- * One spin lock guards everything: it is held for a few instructions, or for a system call when the cache
- * has nothing to give. `limit` covers the bytes asked for and, as far as emptying the cache can help, the cache.
+ * One spin lock guards everything: it is held for a few instructions, or for a system call when
+ * the cache has nothing to give. `limit` covers the bytes asked for and, as far as emptying the
+ * cache can help, the cache.
  */
 #include "engine/store.h"
 
@@ -21,7 +23,8 @@
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
-/* Under AddressSanitizer a dropped block, and what lies behind the bytes asked for, may not be touched. */
+/* Under AddressSanitizer a dropped block, and what lies behind the bytes asked for, may not be
+ * touched. */
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #include <sanitizer/asan_interface.h>
 #define POISON(p, n) __asan_poison_memory_region((p), (n))
@@ -39,7 +42,8 @@
 #define SIZE_MAX_ASKED ((size_t)1 << 46)
 #define CLASSES 304                  /* class_of(SIZE_MAX_ASKED) + 1 */
 
-/* The first line of a slab, which is aligned to its size: a block finds its slab by masking its address. */
+/* The first line of a slab, which is aligned to its size: a block finds its slab by masking its
+ * address. */
 typedef struct slab {
 	struct slab *next;
 	uint32_t carved;             /* blocks handed out at least once */
@@ -100,7 +104,8 @@ static bool is_small(uint32_t k)
 static void *map(allocator *a, size_t size, size_t align)
 {
 	size_t extra = align > PAGE ? align : 0, head;
-	char *p = mmap(NULL, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, size + extra, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	a->stats.system_calls++;
 	if (p == MAP_FAILED)
@@ -192,7 +197,8 @@ static slab *slab_of(storage *s)
 	return (slab *)((uintptr_t)s & ~(SLAB - 1));
 }
 
-/* Unlink and unmap the slabs all of whose blocks are idle; trim_small has taken those off the list. */
+/* Unlink and unmap the slabs all of whose blocks are idle; trim_small has taken those off the
+ * list. */
 static void free_idle_slabs(allocator *a, size_class *c)
 {
 	for (slab **at = &c->slabs; *at;) {
@@ -259,7 +265,8 @@ static uint64_t cached(const allocator *a)
 	return bytes;
 }
 
-/* The cache has no block of the class: get one from the system, at the cost of the cache if need be. */
+/* The cache has no block of the class: get one from the system, at the cost of the cache if need
+ * be. */
 static storage *take_fresh(allocator *a, uint32_t k)
 {
 	storage *s;
@@ -325,8 +332,8 @@ void storage_hold(storage *s)
 	atomic_fetch_add_explicit((_Atomic uint32_t *)&s->refs, 1, memory_order_relaxed);
 }
 
-/* True if the caller's reference was the last. A count of one cannot change behind the back of its only holder,
- * which saves the locked instruction in the common case. */
+/* True if the caller's reference was the last. A count of one cannot change behind the back of
+ * its only holder, which saves the locked instruction in the common case. */
 static bool last_reference(storage *s)
 {
 	_Atomic uint32_t *refs = (_Atomic uint32_t *)&s->refs;

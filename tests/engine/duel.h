@@ -1,8 +1,8 @@
 /* duel.h: one call by the reference and by every fast table, bit against bit.
  *
- * A duel holds an instruction, its inputs and the result by the reference; duel_check runs the call with
- * every instruction set of this machine, on one thread and on two. Errors must agree word for word. NaNs
- * are equal to each other: their sign and payload are not promised.
+ * A duel holds an instruction, its inputs and the result by the reference; duel_check runs the
+ * call with every instruction set of this machine, on one thread and on two. Errors must agree
+ * word for word. NaNs are equal to each other: their sign and payload are not promised.
  */
 #ifndef TESTS_DUEL_H
 #define TESTS_DUEL_H
@@ -32,8 +32,8 @@ DUEL uint64_t duel_random(uint64_t below)
 
 DUEL double duel_float(void)
 {
-	static const double special[] = { 0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 1e-40, -1e-42, 3e38, -3e38,
-		1e300, 5e-324, __builtin_inf(), -__builtin_inf(), __builtin_nan("") };
+	static const double special[] = { 0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 1e-40, -1e-42,
+		3e38, -3e38, 1e300, 5e-324, __builtin_inf(), -__builtin_inf(), __builtin_nan("") };
 
 	if (!duel_random(6))
 		return special[duel_random(COUNT(special))];
@@ -68,7 +68,7 @@ typedef enum duel_layout {
 	STEPPED, REVERSED,       /* every second element; every dim backwards */
 	MIXED,                   /* reversed order, steps and signs at random */
 	REPEATED,                /* the outermost dim of stride 0 */
-	ONES, DROPPED,           /* smaller than the result: a dim of size 1; the first dim missing */
+	ONES, DROPPED,           /* a dim of size 1; the first dim missing */
 	SINGLE,                  /* one value of rank 0 */
 	DUEL_LAYOUTS
 } duel_layout;
@@ -225,7 +225,8 @@ DUEL void duel_begin(duel *t)
 	shape_contiguous(&t->out.m, t->out.strides);
 	t->out.contiguous = true;
 	t->out.data = duel_result(&t->out.m);
-	t->error = duel_call(t, engine_reference[t->room.head.op], duel_engine(ISA_BASE, 1), &t->out);
+	t->error = duel_call(t, engine_reference[t->room.head.op], duel_engine(ISA_BASE, 1),
+		&t->out);
 	snprintf(t->text, sizeof(t->text), "%s", t->error ? gt_last_error() : "");
 }
 
@@ -274,7 +275,8 @@ DUEL void duel_compare(const duel *t, const char *got, const char *by)
 			fail_msg("%s by %s writes behind its result", name, by);
 }
 
-#define DUEL_ALONE 1000      /* results with fewer elements never go to the pool: one thread will do */
+/* Results with fewer elements never go to the pool: one thread will do. */
+#define DUEL_ALONE 1000
 
 /* The same call by all fast tables. */
 DUEL void duel_check(const duel *t)

@@ -1,5 +1,5 @@
-/* test_elementwise.c: fast elementwise rows give the reference's bits, in every layout; and the reference gives the right
- * numbers where it is easy to say what those are. */
+/* test_elementwise.c: fast elementwise rows give the reference's bits, in every layout; and the
+ * reference gives the right numbers where it is easy to say what those are. */
 #include "duel.h"
 #include "engine/arith.h"
 
@@ -45,7 +45,8 @@ static void avoid_zeros(unsigned code, duel_input *b)
 }
 
 /* One call with these layouts. */
-static void try(unsigned code, gt_dtype dtype, gt_dtype to, const meta *shape, const duel_layout *layouts)
+static void try(unsigned code, gt_dtype dtype, gt_dtype to, const meta *shape,
+	const duel_layout *layouts)
 {
 	duel t = { .room.head = { .op = (uint16_t)code, .nin = (uint8_t)op_rows[code].nin } };
 	duel_input in[3];
@@ -65,8 +66,8 @@ static void try(unsigned code, gt_dtype dtype, gt_dtype to, const meta *shape, c
 		duel_input_free(&in[k]);
 }
 
-/* All layouts of one input; all pairs for add and where, which stand for the walk that all share, and some for the
- * others. */
+/* All layouts of one input; all pairs for add and where, which stand for the walk that all share,
+ * and some for the others. */
 static void try_layouts(unsigned code, gt_dtype dtype, const meta *shape)
 {
 	bool all = op_rows[code].nin == 1 || code == OP_add || code == OP_where;
@@ -108,8 +109,10 @@ static void test_large(void **state)
 		{ OP_tanh, GT_FLOAT64, { STEPPED } }, { OP_clone, GT_BOOL, { TRANSPOSED } },
 		{ OP_clone, GT_FLOAT32, { ROTATED } }, { OP_clone, GT_INT64, { TRANSPOSED } },
 		{ OP_add, GT_FLOAT32, { PLAIN, PLAIN } }, { OP_add, GT_FLOAT32, { PLAIN, SINGLE } },
-		{ OP_mul, GT_FLOAT32, { TRANSPOSED, ONES } }, { OP_sub, GT_FLOAT32, { DROPPED, ROTATED } },
-		{ OP_mod, GT_INT64, { REVERSED, STEPPED } }, { OP_lt, GT_INT32, { REPEATED, TRANSPOSED } },
+		{ OP_mul, GT_FLOAT32, { TRANSPOSED, ONES } },
+		{ OP_sub, GT_FLOAT32, { DROPPED, ROTATED } },
+		{ OP_mod, GT_INT64, { REVERSED, STEPPED } },
+		{ OP_lt, GT_INT32, { REPEATED, TRANSPOSED } },
 		{ OP_where, GT_FLOAT32, { ONES, TRANSPOSED, SINGLE } },
 		{ OP_clamp, GT_FLOAT32, { PLAIN, SINGLE, SINGLE } },
 		{ OP_clamp, GT_INT32, { MIXED, DROPPED, ONES } },
@@ -151,7 +154,8 @@ static const expected numbers[] = {
 	{ OP_mul, GT_BOOL, { 1, 0 }, 0 }, { OP_mul, GT_INT32, { 65536, 65537 }, 65536 },
 	{ OP_sub, GT_INT64, { 3, 5 }, -2 }, { OP_div, GT_FLOAT32, { 1, 0 }, INF },
 	{ OP_floordiv, GT_INT32, { -7, 2 }, -4 }, { OP_floordiv, GT_INT32, { 7, -2 }, -4 },
-	{ OP_floordiv, GT_INT32, { INT32_MIN, -1 }, INT32_MIN }, { OP_floordiv, GT_INT32, { -8, 2 }, -4 },
+	{ OP_floordiv, GT_INT32, { INT32_MIN, -1 }, INT32_MIN },
+	{ OP_floordiv, GT_INT32, { -8, 2 }, -4 },
 	{ OP_floordiv, GT_FLOAT32, { -7, 2 }, -4 }, { OP_floordiv, GT_FLOAT32, { 1, 0 }, INF },
 	{ OP_floordiv, GT_FLOAT64, { 1, 0.1 }, 9 },
 	{ OP_mod, GT_INT32, { -7, 2 }, 1 }, { OP_mod, GT_INT64, { 7, -2 }, -1 },
@@ -189,12 +193,14 @@ static void test_numbers(void **state)
 			gt_dtype dtype = x->code == OP_where && k == 0 ? GT_BOOL : x->dtype;
 
 			engine_scalar(KIND_FLOAT, (scalar){ .f = x->in[k] }, dtype, &values[k]);
-			t.in[k] = (view){ .data = &values[k], .m.dtype = dtype, .contiguous = true };
+			t.in[k] = (view){ .data = &values[k], .m.dtype = dtype,
+				.contiguous = true };
 		}
 		duel_begin(&t);
 		out = duel_number((gt_dtype)t.out.m.dtype, t.out.data);
 		if (!duel_same(GT_FLOAT64, &out, &x->out))
-			fail_msg("row %zu: %s gives %g, expected %g", n, op_rows[x->code].name, out, x->out);
+			fail_msg("row %zu: %s gives %g, expected %g", n, op_rows[x->code].name,
+				out, x->out);
 		duel_check(&t);
 		duel_end(&t);
 	}
@@ -206,7 +212,8 @@ static void test_casts(void **state)
 	static const struct { gt_dtype from; double x; gt_dtype to; double out; } cases[] = {
 		{ GT_FLOAT32, 2.9, GT_INT32, 2 }, { GT_FLOAT32, -2.9, GT_INT64, -2 },
 		{ GT_FLOAT32, 3e9, GT_INT32, INT32_MIN }, { GT_FLOAT64, 1e30, GT_INT64, -0x1p63 },
-		{ GT_FLOAT64, NOT_A_NUMBER, GT_INT32, INT32_MIN }, { GT_FLOAT64, -0x1p31, GT_INT32, INT32_MIN },
+		{ GT_FLOAT64, NOT_A_NUMBER, GT_INT32, INT32_MIN },
+		{ GT_FLOAT64, -0x1p31, GT_INT32, INT32_MIN },
 		{ GT_FLOAT32, NOT_A_NUMBER, GT_BOOL, 1 }, { GT_FLOAT32, -0.0, GT_BOOL, 0 },
 		{ GT_INT64, 0x1p32, GT_INT32, 0 }, { GT_INT64, 0x1p32, GT_BOOL, 1 },
 		{ GT_BOOL, 1, GT_FLOAT64, 1 }, { GT_INT32, -5, GT_INT64, -5 },
@@ -232,7 +239,9 @@ static void test_remainder(void **state)
 {
 	(void)state;
 	for (int n = 0; n < 3000000; n++) {
-		uint32_t bits[2] = { (uint32_t)duel_random(UINT32_MAX), (uint32_t)duel_random(UINT32_MAX) };
+		uint32_t bits[2] = {
+			(uint32_t)duel_random(UINT32_MAX), (uint32_t)duel_random(UINT32_MAX)
+		};
 		float x[2], want, got;
 
 		if (n % 4)                     /* quotients of up to 2^32 */
@@ -249,7 +258,8 @@ static void test_remainder(void **state)
 }
 
 /* The first zero in row-major order of the result is named, wherever it lies in memory. */
-static void check_division(op code, int32_t *divisors, int64_t stride0, int64_t stride1, const char *text)
+static void check_division(op code, int32_t *divisors, int64_t stride0, int64_t stride1,
+	const char *text)
 {
 	int32_t one = 1;
 	duel t = { .room.head = { .op = code, .nin = 2 } };
@@ -270,7 +280,8 @@ static void test_division_by_zero(void **state)
 	int32_t divisors[] = { 5, 5, 0, 5, 5, 5 };
 
 	(void)state;
-	check_division(OP_floordiv, divisors, 3, 1, "floordiv: integer division by zero at position 2");
+	check_division(OP_floordiv, divisors, 3, 1,
+		"floordiv: integer division by zero at position 2");
 	check_division(OP_mod, divisors, 1, 2, "mod: integer division by zero at position 1");
 }
 

@@ -1,4 +1,5 @@
-/* test_engine.c: the tables, scalars on their way into kernels, costs, and the kernels that create. */
+/* test_engine.c: the tables, scalars on their way into kernels, costs, and the kernels that
+ * create. */
 #include "duel.h"
 
 /* ---- The tables. ---- */
@@ -68,7 +69,8 @@ static void test_scalars(void **state)
 
 static gt_dtype dtype_of(op code, int k, unsigned kinds, const meta *a, const meta *b, gt_dtype out)
 {
-	ins i = { .op = (uint16_t)code, .kinds = (uint16_t)kinds, .nin = (uint8_t)op_rows[code].nin };
+	ins i = { .op = (uint16_t)code, .kinds = (uint16_t)kinds,
+		.nin = (uint8_t)op_rows[code].nin };
 	const meta *in[3] = { a, b };
 	meta result = { .dtype = out };
 
@@ -77,8 +79,9 @@ static gt_dtype dtype_of(op code, int k, unsigned kinds, const meta *a, const me
 
 static void test_scalar_dtypes(void **state)
 {
-	meta f32 = { .dtype = GT_FLOAT32 }, i64 = { .dtype = GT_INT64 }, flag = { .dtype = GT_BOOL };
-	unsigned second = KIND_FLOAT << 2;
+	meta f32 = { .dtype = GT_FLOAT32 }, i64 = { .dtype = GT_INT64 };
+	meta flag = { .dtype = GT_BOOL };
+	unsigned second = KIND_FLOAT << 2, ints = KIND_INT | KIND_INT << 2;
 
 	(void)state;
 	assert_int_equal(dtype_of(OP_add, 1, second, &f32, NULL, GT_FLOAT32), GT_FLOAT32);
@@ -87,11 +90,11 @@ static void test_scalar_dtypes(void **state)
 	assert_int_equal(dtype_of(OP_where, 1, second, &flag, NULL, GT_FLOAT32), GT_FLOAT32);
 	assert_int_equal(dtype_of(OP_where, 0, KIND_BOOL, NULL, &f32, GT_FLOAT32), GT_BOOL);
 	assert_int_equal(dtype_of(OP_full, 0, KIND_INT, NULL, NULL, GT_INT32), GT_INT32);
-	assert_int_equal(dtype_of(OP_arange, 0, KIND_INT | KIND_INT << 2, NULL, NULL, GT_INT32), GT_INT64);
-	assert_int_equal(dtype_of(OP_arange, 0, KIND_INT | second, NULL, NULL, GT_INT32), GT_FLOAT64);
-	assert_int_equal(dtype_of(OP_arange, 0, KIND_INT | KIND_INT << 2, NULL, NULL, GT_FLOAT32),
+	assert_int_equal(dtype_of(OP_arange, 0, ints, NULL, NULL, GT_INT32), GT_INT64);
+	assert_int_equal(dtype_of(OP_arange, 0, KIND_INT | second, NULL, NULL, GT_INT32),
 		GT_FLOAT64);
-	assert_int_equal(dtype_of(OP_randint, 0, KIND_INT | KIND_INT << 2, NULL, NULL, GT_INT32), GT_INT64);
+	assert_int_equal(dtype_of(OP_arange, 0, ints, NULL, NULL, GT_FLOAT32), GT_FLOAT64);
+	assert_int_equal(dtype_of(OP_randint, 0, ints, NULL, NULL, GT_INT32), GT_INT64);
 	assert_int_equal(dtype_of(OP_layer_norm, 1, second, &f32, NULL, GT_FLOAT32), GT_FLOAT32);
 }
 
@@ -112,8 +115,9 @@ static void test_cost_grows(void **state)
 /* ---- Creation. ---- */
 
 static const meta sizes[] = {
-	{ .rank = 0 }, { .rank = 1, .dims = { 0 } }, { .rank = 1, .dims = { 1 } }, { .rank = 1, .dims = { 17 } },
-	{ .rank = 2, .dims = { 3, 5 } }, { .rank = 2, .dims = { 70, 1001 } }, { .rank = 1, .dims = { 300001 } },
+	{ .rank = 0 }, { .rank = 1, .dims = { 0 } }, { .rank = 1, .dims = { 1 } },
+	{ .rank = 1, .dims = { 17 } }, { .rank = 2, .dims = { 3, 5 } },
+	{ .rank = 2, .dims = { 70, 1001 } }, { .rank = 1, .dims = { 300001 } },
 };
 
 /* The instruction with `head` operands in front of the sizes. */
@@ -202,7 +206,8 @@ static void test_eye(void **state)
 
 				duel_begin(&t);
 				for (int64_t n = 0; dtype == GT_BOOL && n < rows * cols; n++)
-					assert_int_equal(((uint8_t *)t.out.data)[n], n / cols == n % cols);
+					assert_int_equal(((uint8_t *)t.out.data)[n],
+						n / cols == n % cols);
 				duel_check(&t);
 				duel_end(&t);
 			}
@@ -219,7 +224,8 @@ static void test_random(void **state)
 	(void)state;
 	for (size_t k = 0; k < COUNT(rows); k++)
 		for (size_t n = 0; n < COUNT(sizes); n++) {
-			duel t = creation(rows[k].code, rows[k].dtype, (int64_t[]){ 42, 7 }, 2, &sizes[n]);
+			duel t = creation(rows[k].code, rows[k].dtype, (int64_t[]){ 42, 7 }, 2,
+				&sizes[n]);
 
 			t.in[0] = scalar_view(GT_INT64, &low);
 			t.in[1] = scalar_view(GT_INT64, &high);

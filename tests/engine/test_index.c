@@ -25,9 +25,11 @@ static duel_input new_indices(const meta *shape, int64_t size, gt_dtype dtype)
 	duel_input t = duel_input_new(shape, dtype, (duel_layout)duel_random(REPEATED));
 	int64_t step = (int64_t)dtype_size(dtype);
 
-	for (int64_t n = 0; n < t.count && size; n++)
-		engine_scalar(KIND_INT, (scalar){ .i = (int64_t)duel_random(2 * (uint64_t)size) - size }, dtype,
-			t.memory + n * step);
+	for (int64_t n = 0; n < t.count && size; n++) {
+		scalar index = { .i = (int64_t)duel_random(2 * (uint64_t)size) - size };
+
+		engine_scalar(KIND_INT, index, dtype, t.memory + n * step);
+	}
 	return t;
 }
 
@@ -183,8 +185,8 @@ static void test_one_hot(void **state)
 
 static view numbers(gt_dtype dtype, void *data, int rank, int64_t rows, int64_t cols)
 {
-	view v = { .data = data, .m = { .dtype = dtype, .rank = (uint8_t)rank, .dims = { rows, cols } },
-		.contiguous = true };
+	view v = { .data = data, .contiguous = true,
+		.m = { .dtype = dtype, .rank = (uint8_t)rank, .dims = { rows, cols } } };
 
 	shape_contiguous(&v.m, v.strides);
 	return v;
@@ -253,9 +255,11 @@ static void test_errors(void **state)
 	t.in[1] = numbers(GT_INT64, index, 1, 4, 0);
 	check_error(&t, "index_select: index 10 at position 3 is out of range for size 10");
 	t.in[1] = numbers(GT_INT64, low, 1, 2, 0);
-	check_error(&t, "index_select: index -9223372036854775808 at position 0 is out of range for size 10");
+	check_error(&t, "index_select: index -9223372036854775808 at position 0 is out of range "
+		"for size 10");
 	t.in[1] = numbers(GT_INT64, low + 1, 0, 0, 0);
-	check_error(&t, "index_select: index 9223372036854775807 at position 0 is out of range for size 10");
+	check_error(&t, "index_select: index 9223372036854775807 at position 0 is out of range "
+		"for size 10");
 	t.in[0] = numbers(GT_INT64, x, 2, 0, 2);
 	t.in[1] = numbers(GT_INT64, index, 1, 1, 0);
 	check_error(&t, "index_select: index 0 at position 0 is out of range for size 0");

@@ -1,4 +1,5 @@
-/* test_pool.c: every chunk runs exactly once, and everything it wrote is there when pool_run returns. */
+/* test_pool.c: every chunk runs exactly once, and everything it wrote is there when pool_run
+ * returns. */
 #include "check.h"
 
 #include <pthread.h>
@@ -143,7 +144,8 @@ static void look(void *ctx, int64_t k)
 	meet((void *)&s->arrived, k);
 }
 
-/* Denormals are honoured whatever the caller's register says, and signals go to the program's own threads. */
+/* Denormals are honoured whatever the caller's register says, and signals go to the program's own
+ * threads. */
 static void test_threads_are_set_up(void **state)
 {
 	uint32_t clean = cpu_fp_enter(), plain;
@@ -174,7 +176,8 @@ static void test_worth(void **state)
 	pool_free(two);
 }
 
-/* A child has no threads but its own, and does all the work itself, whether its parent's were awake or asleep. */
+/* A child has no threads but its own, and does all the work itself, whether its parent's were
+ * awake or asleep. */
 static void check_fork(pool *p)
 {
 	int status;

@@ -66,8 +66,8 @@ static gt_err triangle(const kcall *c)
 
 	copy_to(c->out->data, c->in[0], c->engine->pool);
 	for (int64_t n = 0, row = 0; n < count; n += cols, row = (row + 1) % rows) {
-		/* The columns that stay: up to and with row + diagonal, or from there on. The diagonal may be any
-		 * number: clip it before adding. */
+		/* The columns that stay: up to and with row + diagonal, or from there on. The
+		 * diagonal may be any number: clip it before adding. */
 		int64_t clipped = MIN(MAX(diagonal, -rows), cols), edge = row + clipped + lower;
 		int64_t border = MIN(MAX(edge, 0), cols);
 		int64_t from = lower ? border : 0, end = lower ? cols : border;
@@ -81,7 +81,8 @@ static gt_err slice_set(const kcall *c)
 {
 	const view *out = c->out, *source = c->in[1];
 	const int64_t *opd = ins_opd(c->i);
-	tile_move m = { .rank = out->m.rank, .size = dtype_size(out->m.dtype), .from = source->data };
+	tile_move m = { .rank = out->m.rank, .size = dtype_size(out->m.dtype),
+		.from = source->data };
 	int64_t offset = 0;
 
 	copy_to(out->data, c->in[0], c->engine->pool);

@@ -1,7 +1,7 @@
 /* create.c: fast rows that make tensors from nothing: constants, ranges, random numbers.
  *
- * A result is made in pieces, which the pool shares out when there are enough; what an element becomes depends
- * on its number only.
+ * A result is made in pieces, which the pool shares out when there are enough; what an element
+ * becomes depends on its number only.
  */
 #include "engine/isa/tiles.h"
 
@@ -157,9 +157,11 @@ static void make_normal(const making *m, void *out, int64_t first, int64_t n)
 static void make_integers(const making *m, void *out, int64_t first, int64_t n)
 {
 	if (m->dtype == GT_INT32)
-		ISA(random_rows).integer_i32(out, (uint64_t)first, n, m->seed, m->draw, m->low, m->high);
+		ISA(random_rows).integer_i32(out, (uint64_t)first, n, m->seed, m->draw,
+			m->low, m->high);
 	else
-		ISA(random_rows).integer_i64(out, (uint64_t)first, n, m->seed, m->draw, m->low, m->high);
+		ISA(random_rows).integer_i64(out, (uint64_t)first, n, m->seed, m->draw,
+			m->low, m->high);
 }
 
 static making random_making(const kcall *c)
@@ -190,7 +192,8 @@ static bool is_int32(int64_t x)
 	return x == (int32_t)x;
 }
 
-/* Empty ranges are the reference's to refuse; floats, and limits beyond int32, are rare enough to be its as well. */
+/* Empty ranges are the reference's to refuse; floats, and limits beyond int32, are rare enough to
+ * be its as well. */
 static gt_err randint(const kcall *c)
 {
 	making m = random_making(c);

@@ -1,8 +1,9 @@
 /* elementwise.c: fast rows that compute every element by itself.
  *
- * A loop for every op, dtype and shape of inputs (`r` a row of values, `1` one value for the row), expanded from
- * arith.def and fun.def; tiles.c runs them over a call. The loops are plain C with arith.h's functions
- * in them, which the compiler turns into vector code for the instruction set.
+ * A loop for every op, dtype and shape of inputs (`r` a row of values, `1` one value for the
+ * row), expanded from arith.def and fun.def; tiles.c runs them over a call. The loops are plain C
+ * with arith.h's functions in them, which the compiler turns into vector code for the instruction
+ * set.
  */
 #include "engine/isa/tiles.h"
 

@@ -1,8 +1,8 @@
 /* index.c: fast rows of indexing.
  *
- * Indices are checked before anything is written, then every kernel is a loop over rows: a slice that is
- * contiguous on both sides is a memcpy or a vector loop. Additions are made in the order of the index, by one thread: what
- * meets in one place must be added in one order.
+ * Indices are checked before anything is written, then every kernel is a loop over rows: a slice
+ * that is contiguous on both sides is a memcpy or a vector loop. Additions are made in the order
+ * of the index, by one thread: what meets in one place must be added in one order.
  */
 #include "engine/index.h"
 
@@ -69,7 +69,8 @@ static void move_slice(void *to, const void *from, size_t bytes)
 /* All of `v` to contiguous memory. */
 static void copy_view(const kcall *c, const view *v, void *to)
 {
-	tile_move m = { .rank = v->m.rank, .size = dtype_size(v->m.dtype), .to = to, .from = v->data };
+	tile_move m = { .rank = v->m.rank, .size = dtype_size(v->m.dtype),
+		.to = to, .from = v->data };
 
 	memcpy(m.dims, v->m.dims, sizeof(m.dims));
 	memcpy(m.from_strides, v->strides, sizeof(m.from_strides));
@@ -85,13 +86,14 @@ typedef struct selection {
 	int axis;
 	int64_t picks, size;           /* elements of the index tensor, of the axis */
 	int64_t slice;                 /* bytes of an inner part */
-	int64_t slices, chunk;         /* outer * picks, and how many of them a thread takes at once */
+	int64_t slices, chunk;         /* outer * picks, and how many a thread takes at once */
 } selection;
 
 static void select_chunk(void *ctx, int64_t k)
 {
 	const selection *s = ctx;
-	int64_t element = (int64_t)dtype_size(s->x->m.dtype), step = s->x->strides[s->axis] * element;
+	int64_t element = (int64_t)dtype_size(s->x->m.dtype);
+	int64_t step = s->x->strides[s->axis] * element;
 	int64_t n = k * s->chunk, end = MIN(n + s->chunk, s->slices), pick = n % s->picks;
 
 	for (const char *from = NULL; n < end; n++, pick = pick + 1 == s->picks ? 0 : pick + 1) {
@@ -155,7 +157,7 @@ static gt_err index_select(const kcall *c)
 	return is_run(x, axis + 1) ? select_slices(c) : select_scattered(c);
 }
 
-/* ---- gather and scatter_add: one index for every element, read in rows along the last dim. ---- */
+/* ---- gather and scatter_add: an index for every element, in rows along the last dim. ---- */
 
 /* Where row n of the index tensor is in a tensor of the same rank, the axis left to the indices. */
 static int64_t row_offset(const view *v, const meta *indices, int axis, int64_t n)
@@ -181,7 +183,8 @@ static int64_t row_step(const view *v, int axis)
 	{                                                                                \
 		const view *x = c->in[0], *indices = c->in[1];                           \
 		int axis = c->i->attr.axis;                                              \
-		int64_t size = x->m.dims[axis], stride = x->strides[axis], step = row_step(x, axis); \
+		int64_t size = x->m.dims[axis], stride = x->strides[axis];               \
+		int64_t step = row_step(x, axis);                                        \
 		type *out = c->out->data;                                                \
                                                                                          \
 		for (int64_t r = 0; r < rows; r++, out += cols) {                        \
@@ -189,7 +192,8 @@ static int64_t row_step(const view *v, int axis)
 				row_offset(x, &indices->m, axis, r);                     \
                                                                                          \
 			for (int64_t k = 0; k < cols; k++)                               \
-				out[k] = from[k * step + place(indices, r * cols + k, size) * stride]; \
+				out[k] = from[k * step +                                 \
+					place(indices, r * cols + k, size) * stride];    \
 		}                                                                        \
 	}
 DEFINE_GATHER(1, uint8_t)
@@ -228,7 +232,8 @@ static gt_err gather(const kcall *c)
 				row_offset(source, &indices->m, -1, r);                  \
                                                                                          \
 			for (int64_t k = 0; k < cols; k++) {                             \
-				type *at = to + k * step + place(indices, r * cols + k, size) * stride; \
+				type *at = to + k * step +                               \
+					place(indices, r * cols + k, size) * stride;     \
                                                                                          \
 				*at = arith_add_##d(*at, from[k * from_step]);           \
 			}                                                                \
@@ -239,7 +244,9 @@ EACH_NUMBER(DEFINE_SCATTER, )
 static gt_err scatter_add(const kcall *c)
 {
 #define SCATTER(d, type, unused) [GT_##d] = scatter_##d,
-	static void (*const scatters[])(const kcall *, int64_t, int64_t) = { EACH_NUMBER(SCATTER, ) };
+	static void (*const scatters[])(const kcall *, int64_t, int64_t) = {
+		EACH_NUMBER(SCATTER, )
+	};
 	const meta *m = &c->in[1]->m;
 	int64_t count = meta_count(m), cols = m->dims[m->rank - 1];
 
@@ -280,12 +287,13 @@ static void put_picks(const kcall *c, const view *source, put_slice *put)
 	const view *out = c->out, *indices = c->in[1];
 	int axis = c->i->attr.axis;
 	int64_t element = (int64_t)dtype_size(out->m.dtype), size = out->m.dims[axis];
-	int64_t inner = product(out->m.dims, axis + 1, out->m.rank), picks = meta_count(&indices->m);
-	int64_t outer = product(out->m.dims, 0, axis);
+	int64_t outer = product(out->m.dims, 0, axis), picks = meta_count(&indices->m);
+	int64_t inner = product(out->m.dims, axis + 1, out->m.rank);
 
 	for (int64_t n = 0; n < outer; n++) {
 		char *to = (char *)out->data + n * size * inner * element;
-		const char *from = (const char *)source->data + outer_offset(source, axis, n) * element;
+		const char *from = (const char *)source->data +
+			outer_offset(source, axis, n) * element;
 
 		for (int64_t k = 0; k < picks; k++, from += source->strides[axis] * element)
 			put(to + place(indices, k, size) * inner * element, from, inner);
@@ -337,7 +345,9 @@ static gt_err index_add(const kcall *c)
 
 static gt_err index_set(const kcall *c)
 {
-	static put_slice *const sets[] = { [1] = set_slice_1, [4] = set_slice_4, [8] = set_slice_8 };
+	static put_slice *const sets[] = {
+		[1] = set_slice_1, [4] = set_slice_4, [8] = set_slice_8
+	};
 
 	return put_slices(c, sets[dtype_size(c->out->m.dtype)]);
 }

@@ -1,8 +1,9 @@
 /* move.c: copying a matrix of elements between any two pairs of strides.
  *
- * Three cases are worth their own code: rows that are contiguous on both sides, rows made of one value, and
- * rows that are columns on the other side (a transpose, done in squares of one vector each way). Everything else is a
- * plain loop. Elements are moved as integers of their size; their dtype does not matter.
+ * Three cases are worth their own code: rows that are contiguous on both sides, rows made of one
+ * value, and rows that are columns on the other side (a transpose, done in squares of one vector
+ * each way). Everything else is a plain loop. Elements are moved as integers of their size; their
+ * dtype does not matter.
  */
 #include "engine/isa/move.h"
 

@@ -1,9 +1,10 @@
 /* tiles.c: the elementwise calls that need no walk.
  *
- * Nearly all small calls are one tile as they stand, and for those a walk would cost more than the work. So this
- * comes first: contiguous inputs that are as large as the result, a single value, a row for all rows of the result
- * (trailing dims) or a column for all columns (leading dims). Counts tell which: an input that broadcasts to the
- * result and has as many elements as some of its dims has those dims.
+ * Nearly all small calls are one tile as they stand, and for those a walk would cost more than
+ * the work. So this comes first: contiguous inputs that are as large as the result, a single
+ * value, a row for all rows of the result (trailing dims) or a column for all columns (leading
+ * dims). Counts tell which: an input that broadcasts to the result and has as many elements as
+ * some of its dims has those dims.
  */
 #include "engine/isa/tiles.h"
 

@@ -1,9 +1,10 @@
 /* walk.c: running an elementwise loop over tensors of any strides.
  *
- * A call becomes a walk: dims of size 1 are dropped, dims that lie behind one another in all operands are
- * merged, and what remains are outer dims and a matrix of rows and columns, which is cut into tiles. An input whose
- * columns are neither neighbours nor one value is copied, tile by tile, to scratch memory that stays in the cache;
- * the rows are then the dim in which it does have neighbours, so that the copy is a transpose of whole lines.
+ * A call becomes a walk: dims of size 1 are dropped, dims that lie behind one another in all
+ * operands are merged, and what remains are outer dims and a matrix of rows and columns, which is
+ * cut into tiles. An input whose columns are neither neighbours nor one value is copied, tile by
+ * tile, to scratch memory that stays in the cache; the rows are then the dim in which it does
+ * have neighbours, so that the copy is a transpose of whole lines.
  */
 #include "engine/isa/tiles.h"
 
