@@ -21,7 +21,7 @@
 
 /* About 6 us of one core. */
 #define PIECE_WORK ((int64_t)1 << 19)
-#define PIECE_ROWS_MIN 24
+#define PIECE_ROWS_MIN 64
 #define PIECE_COLUMNS 64
 
 /* A product of stacks of matrices, all of p's sizes; strides per batch dim, 0 where an operand is shared. */
@@ -172,18 +172,19 @@ static void run_chunk(void *ctx, int64_t chunk)
 		run_piece(s, pick_matrix(s, at), piece / s->column_pieces, piece % s->column_pieces);
 }
 
-/* Tiles may be cut anywhere; only the work counts. */
+/* Tiles may be cut anywhere; only the work counts. Columns are the better cut: each panel of b is packed once,
+ * whereas every piece of rows packs all of them. */
 static void cut_tiled(stack *s)
 {
 	double work = (double)s->p.m * (double)s->p.n * (double)s->p.k;
-	double piece = MAX((double)PIECE_WORK, work * (double)s->matrices / 64);
+	double share = MAX((double)PIECE_WORK, work * (double)s->matrices / 64) / work;
 
-	if (work <= piece)
-		s->group = MAX(1, (int64_t)(piece / work));
-	else if (s->p.m >= 2 * PIECE_ROWS_MIN)
-		s->rows = MAX(PIECE_ROWS_MIN, (int64_t)((double)s->p.m * piece / work));
+	if (share >= 1)
+		s->group = (int64_t)share;
+	else if (s->p.n >= 4 * PIECE_COLUMNS)
+		s->columns = ALIGN_UP(MAX(1, (int64_t)((double)s->p.n * share)), PIECE_COLUMNS);
 	else
-		s->columns = ALIGN_UP(MAX(1, (int64_t)((double)s->p.n * piece / work)), PIECE_COLUMNS);
+		s->rows = MIN(s->p.m, MAX(PIECE_ROWS_MIN, (int64_t)((double)s->p.m * share)));
 }
 
 static void cut(stack *s)

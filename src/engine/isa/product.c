@@ -13,8 +13,10 @@
  * with its sums in registers. Elements of a are read one by one and broadcast, so a's strides matter little.
  */
 #include "engine/product.h"
+#include "engine/arith.h"
 #include "engine/isa/vec.h"
 #include "engine/rows.h"
+#include "ir/tree.h"
 
 #define DEPTH 256
 #define PANEL 64
@@ -25,7 +27,6 @@
 #define WIDTH_MAX 2
 #endif
 #define STRIP (WIDTH_MAX * VF)
-#define BAND 96                    /* rows of a transposed a that are made contiguous together */
 
 typedef struct tile {
 	const float *a, *b;
@@ -177,44 +178,29 @@ static void pack_panel(float *to, const product *p, int64_t k, int64_t depth, in
 static void run_rows(tile t, int64_t m, int64_t columns)
 {
 	int width = (int)((columns + VF - 1) / VF);
+	int64_t count = (m + tiles[width].rows_max - 1) / tiles[width].rows_max;
+	int64_t low = m / count, higher = m % count;   /* equal heights, not full ones and a rest */
 
 	t.last = columns - (width - 1) * VF;
-	for (int64_t left = (m + tiles[width].rows_max - 1) / tiles[width].rows_max; left > 0; left--) {
-		int64_t rows = m / left;   /* of equal height, not full ones and a rest */
+	for (int64_t k = 0; k < count; k++) {
+		int64_t rows = low + (k < higher);
 
 		tiles[width].run[rows](&t);
 		t.a += rows * t.a_row;
 		t.out += rows * t.out_row;
-		m -= rows;
 	}
 }
 
-/* `m` rows from t->a on times one panel, packed or in place (b_row != 0). */
-static void run_panel(tile t, const float *panel, int64_t b_row, int64_t m, int64_t n)
+/* `m` rows from t.a on times one panel: packed strips, or part of b as it is, with rows t.b_row apart. */
+static void run_panel(tile t, const float *panel, bool packed, int64_t m, int64_t n)
 {
 	for (int64_t at = 0; at < n; at += STRIP, t.out += STRIP) {
 		int64_t width = MIN(STRIP, n - at);
 
-		t.b = b_row ? panel + at : panel + at * t.k;
-		t.b_row = b_row ? b_row : ALIGN_UP(width, VF);
+		t.b = packed ? panel + at * t.k : panel + at;
+		if (packed)
+			t.b_row = ALIGN_UP(width, VF);
 		run_rows(t, m, width);
-	}
-}
-
-/* As run_panel where columns of a are far apart: reading a few elements from each would touch as many pages as
- * there are columns, again for each tile. */
-static void run_bands(tile t, const float *panel, int64_t b_row, int64_t m, int64_t n)
-{
-	_Alignas(64) float band[DEPTH * BAND];
-	const float *a = t.a;
-	int64_t a_col = t.a_col;
-
-	t.a_row = 1;
-	t.a_col = BAND;
-	for (int64_t i = 0; i < m; i += BAND, a += BAND, t.out += BAND * t.out_row) {
-		pack_rows(band, BAND, a, a_col, t.k, MIN(BAND, m - i));
-		t.a = band;
-		run_panel(t, panel, b_row, MIN(BAND, m - i), n);
 	}
 }
 
@@ -223,13 +209,12 @@ static void run_product(const product *p)
 	_Alignas(64) float panel[DEPTH * PANEL];
 	/* Rows of b serve as they are if they are close together or not used often enough to pay for packing. */
 	bool in_place = p->b_col == 1 && (p->b_row <= 2 * PANEL || p->m <= ROWS_MAX);
-	bool bands = p->a_row == 1 && p->a_col > 2 * PANEL && p->m > 2 * ROWS_MAX;
 
 	for (int64_t j = 0; j < p->n; j += PANEL)
 		for (int64_t k = 0; k < p->k; k += DEPTH) {
 			int64_t n = MIN(PANEL, p->n - j);
 			tile t = {.a = (const float *)p->a + k * p->a_col, .out = (float *)p->out + j,
-				.a_row = p->a_row, .a_col = p->a_col, .out_row = p->out_row,
+				.a_row = p->a_row, .a_col = p->a_col, .b_row = p->b_row, .out_row = p->out_row,
 				.k = MIN(DEPTH, p->k - k), .add = k > 0};
 			const float *b = panel;
 
@@ -237,54 +222,42 @@ static void run_product(const product *p)
 				b = (const float *)p->b + k * p->b_row + j;
 			else
 				pack_panel(panel, p, k, t.k, j, n);
-			(bands ? run_bands : run_panel)(t, b, in_place ? p->b_row : 0, p->m, n);
+			run_panel(t, b, !in_place, p->m, n);
 		}
 }
 
-/* Element i in lane i mod 16 of blocks of 4,096, one fused multiply-add each; lanes, then blocks, added pairwise. */
-#define DOT_LANES 16
-#define DOT_BLOCK 4096
+/* ---- Dot products: the tree of sums, but lanes join by fused multiply-add and start at 0. ---- */
+
+TREE_DEFINE(dot_tree, float, 0, arith_add_FLOAT32)
 
 static float dot_block(const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t n)
 {
-	float lanes[DOT_LANES] = {0};
+	float lanes[TREE_LANES] = {0};
 	int64_t k = 0;
 
 	if (a_step == 1 && b_step == 1) {
-		vf sums[DOT_LANES / VF] = {0};
-		for (; k + DOT_LANES <= n; k += DOT_LANES)
+		vf sums[TREE_LANES / VF] = {0};
+
+		for (; k + TREE_LANES <= n; k += TREE_LANES)
 			UNROLL
-			for (int v = 0; v < DOT_LANES / VF; v++)
+			for (int v = 0; v < TREE_LANES / VF; v++)
 				sums[v] = vf_fma(vf_load(a + k + v * VF), vf_load(b + k + v * VF), sums[v]);
 		memcpy(lanes, sums, sizeof lanes);
 	}
 	for (; k < n; k++)
-		lanes[k % DOT_LANES] = fun_fma(a[k * a_step], b[k * b_step], lanes[k % DOT_LANES]);
-	for (int half = DOT_LANES / 2; half > 0; half /= 2)
-		for (int k2 = 0; k2 < half; k2++)
-			lanes[k2] += lanes[k2 + half];
-	return lanes[0];
+		lanes[k % TREE_LANES] = fun_fma(a[k * a_step], b[k * b_step], lanes[k % TREE_LANES]);
+	return dot_tree_fold(lanes);
 }
 
-/* Blocks are added as a binary counter carries: sums[s] holds 2^s blocks while bit s of the count is set. */
 static float dot(const product *p)
 {
 	const float *a = p->a, *b = p->b;
-	int64_t a_step = p->a_col, b_step = p->b_row, block = 0;
-	float sums[64], sum = 0;
+	int64_t a_step = p->a_col, b_step = p->b_row;
+	dot_tree t = {0};
 
-	for (int64_t k = 0; k < p->k; k += DOT_BLOCK, block++) {
-		int level = 0;
-
-		sum = dot_block(a + k * a_step, a_step, b + k * b_step, b_step, MIN(DOT_BLOCK, p->k - k));
-		for (; block >> level & 1; level++)
-			sum = sums[level] + sum;
-		sums[level] = sum;
-	}
-	for (int level = __builtin_ctzll((uint64_t)block) + 1; block >> level; level++)
-		if (block >> level & 1)
-			sum = sums[level] + sum;
-	return sum;
+	for (int64_t k = 0; k < p->k; k += TREE_BLOCK)
+		dot_tree_push(&t, dot_block(a + k * a_step, a_step, b + k * b_step, b_step, MIN(TREE_BLOCK, p->k - k)));
+	return dot_tree_result(&t);
 }
 
 static void product_tiles_run(const product *p)

@@ -1,0 +1,284 @@
+/* test_product.c: products against the reference by tolerance, float32 tiles against their definition to the bit,
+ * everything to the bit across threads, and across instruction sets where tiles compute it.
+ */
+#include "trial.h"
+
+#include <pthread.h>
+#include "engine/product.h"
+
+static ins *make(ins_room *room)
+{
+	ins *i = ins_init(room, OP_matmul, 3);
+
+	ins_put_input(i, 1);
+	ins_put_input(i, 2);
+	return i;
+}
+
+static int64_t size_of(const tensor *t, int from_end)
+{
+	return t->v.m.dims[t->v.m.rank - from_end];
+}
+
+/* Every element within k * eps of the sum of the products' magnitudes, which the reference gives for |a| and |b|. */
+static void check_near(const tensor *expected, const tensor *bound, const tensor *got, double eps, const char *what)
+{
+	for (int64_t e = 0; e < meta_count(&expected->v.m); e++) {
+		double x = trial_get(expected, e), y = trial_get(got, e);
+		if (isnan(x) ? !isnan(y) : !(x == y || fabs(x - y) <= eps * trial_get(bound, e)))
+			fail_msg("%s: element %lld is %.9g, expected %.9g", what, (long long)e, y, x);
+	}
+}
+
+/* Magnitudes, contiguous. */
+static tensor magnitudes(const tensor *t)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_abs, 2);
+
+	ins_put_input(i, 1);
+	return trial_run(trial_reference, i, t);
+}
+
+static void compare(const tensor *in, const char *layouts)
+{
+	ins_room room;
+	ins *i = make(&room);
+	gt_dtype dtype = in[0].v.m.dtype;
+	double eps = dtype == GT_FLOAT32 ? 0x1p-23 : dtype == GT_FLOAT64 ? 0x1p-52 : 0;
+	tensor expected = trial_run(trial_reference, i, in), sizes[2] = {magnitudes(&in[0]), magnitudes(&in[1])};
+	tensor bound = trial_run(trial_reference, i, sizes), first = {0};
+	bool tiled = product_is_tiled(dtype, size_of(&in[0], 2), size_of(&in[1], 1), size_of(&in[0], 1));
+	char what[200], a[64], b[64];
+
+	for (int f = 0; f < trial_fast_count; f++) {
+		tensor got = trial_run(trial_fast[f].e, i, in);
+
+		snprintf(what, sizeof what, "%s x %s, %s, %s", meta_text(&in[0].v.m, a, sizeof a),
+				meta_text(&in[1].v.m, b, sizeof b), layouts, trial_fast[f].name);
+		check_near(&expected, &bound, &got, eps * (double)(1 + size_of(&in[0], 1)), what);
+		/* Engines come in pairs: one thread, then three. Tiles give the same bits on all of them. */
+		if (f > 0 && (tiled || f % 2))
+			trial_same(&first, &got, what);
+		if (f % 2 == 0) {
+			trial_close(&first);
+			first = got;
+		} else {
+			trial_close(&got);
+		}
+	}
+	trial_close(&first);
+	trial_close(&expected);
+	trial_close(&bound);
+	trial_close(&sizes[0]);
+	trial_close(&sizes[1]);
+}
+
+static void compare_layouts(gt_dtype dtype, int rank_a, const int64_t *a, int rank_b, const int64_t *b,
+		layout how_a, layout how_b)
+{
+	tensor in[2] = {trial_tensor(dtype, rank_a, a, how_a), trial_tensor(dtype, rank_b, b, how_b)};
+	char layouts[64];
+
+	snprintf(layouts, sizeof layouts, "%s by %s", layout_names[how_a], layout_names[how_b]);
+	compare(in, layouts);
+	trial_close(&in[0]);
+	trial_close(&in[1]);
+}
+
+static void test_layouts(void **state)
+{
+	static const int64_t shapes[][3] = {   /* m, n, k */
+		{1, 1, 1}, {2, 2, 2}, {5, 3, 7}, {1, 17, 40}, {17, 1, 40}, {1, 1, 5000}, {16, 16, 16}, {33, 70, 130},
+		{13, 129, 300}, {64, 10, 128}, {100, 65, 513}, {0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {130, 5, 9}, {7, 40, 1}};
+
+	(void)state;
+	for (gt_dtype d = GT_FLOAT32; d <= GT_INT64; d++)
+		for (size_t s = 0; s < COUNT(shapes); s++)
+			for (layout how_a = PLAIN; how_a < LAYOUTS; how_a++)
+				for (layout how_b = PLAIN; how_b < LAYOUTS; how_b++) {
+					const int64_t *p = shapes[s], a[] = {p[0], p[2]}, b[] = {p[2], p[1]};
+					compare_layouts(d, 2, a, 2, b, how_a, how_b);
+				}
+}
+
+/* Large enough for BLAS with all four flags, and with operands that have to be copied. */
+static void test_large(void **state)
+{
+	static const int64_t shapes[][3] = {{260, 400, 330}, {600, 200, 300}, {1000, 64, 600}, {300, 300, 400}};
+
+	(void)state;
+	for (size_t s = 0; s < COUNT(shapes); s++)
+		for (layout how_a = PLAIN; how_a < LAYOUTS; how_a++)
+			for (layout how_b = PLAIN; how_b < LAYOUTS; how_b++) {
+				const int64_t *p = shapes[s], a[] = {p[0], p[2]}, b[] = {p[2], p[1]};
+				if (how_a <= TRANSPOSED || how_b == how_a || how_b == PLAIN)
+					compare_layouts(GT_FLOAT32, 2, a, 2, b, how_a, how_b);
+			}
+	compare_layouts(GT_FLOAT64, 2, (int64_t[]){520, 100}, 2, (int64_t[]){100, 90}, TRANSPOSED, PLAIN);
+}
+
+static void test_batches(void **state)
+{
+	static const struct { int ra, rb; int64_t a[5], b[5]; } shapes[] = {
+		{3, 3, {4, 5, 6}, {4, 6, 7}}, {3, 2, {4, 5, 6}, {6, 7}}, {2, 3, {5, 6}, {4, 6, 7}},
+		{4, 3, {2, 1, 5, 6}, {3, 6, 7}}, {4, 4, {2, 3, 16, 8}, {2, 3, 8, 16}}, {3, 3, {1, 5, 6}, {4, 6, 7}},
+		{3, 3, {4, 1, 6}, {1, 6, 7}}, {3, 2, {9, 1, 30}, {30, 1}}, {3, 3, {9, 1, 30}, {9, 30, 1}},
+		{3, 3, {0, 2, 3}, {0, 3, 2}}, {3, 3, {64, 32, 40}, {64, 40, 33}}, {5, 2, {2, 1, 3, 4, 5}, {5, 6}},
+		{3, 2, {20, 30, 100}, {100, 600}}, {3, 3, {3, 260, 330}, {3, 330, 400}}, {3, 2, {4, 1, 300}, {300, 1}}};
+
+	(void)state;
+	for (gt_dtype d = GT_FLOAT32; d <= GT_INT64; d++)
+		for (size_t s = 0; s < COUNT(shapes); s++)
+			for (layout how = PLAIN; how < LAYOUTS; how++) {
+				bool large = s + 2 == COUNT(shapes);
+				if (large && (d != GT_FLOAT32 || how > STEPPED))
+					continue;
+				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, how, PLAIN);
+				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, how, how);
+				if (!large)
+					compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, PLAIN, how);
+			}
+}
+
+/* Chains of 256 fused multiply-adds, added up in order: isa/product.c. */
+static float chain(const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t n)
+{
+	float sum = 0;
+
+	for (int64_t at = 0; at < n; at += 256) {
+		float part = 0;
+		for (int64_t k = at; k < MIN(n, at + 256); k++)
+			part = fmaf(a[k * a_step], b[k * b_step], part);
+		sum = at == 0 ? part : sum + part;
+	}
+	return sum;
+}
+
+static void test_tiles(void **state)
+{
+	static const int64_t shapes[][3] = {{2, 3, 5}, {64, 64, 64}, {31, 97, 255}, {50, 33, 256}, {12, 200, 1000},
+		{240, 70, 600}, {1, 500, 700}, {500, 1, 700}};
+
+	(void)state;
+	for (size_t s = 0; s < COUNT(shapes); s++)
+		for (int flags = 0; flags < 4; flags++) {
+			int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2], a[] = {m, k}, b[] = {k, n};
+			tensor in[2] = {trial_tensor(GT_FLOAT32, 2, a, flags & 1), trial_tensor(GT_FLOAT32, 2, b, flags >> 1)};
+			tensor expected = trial_tensor(GT_FLOAT32, 2, (int64_t[]){m, n}, PLAIN);
+			ins_room room;
+
+			for (int64_t e = 0; e < m * n; e++)
+				((float *)expected.v.data)[e] = chain(
+						(float *)in[0].v.data + e / n * in[0].v.strides[0], in[0].v.strides[1],
+						(float *)in[1].v.data + e % n * in[1].v.strides[1], in[1].v.strides[0], k);
+			for (int f = 0; f < trial_fast_count; f++) {
+				tensor got = trial_run(trial_fast[f].e, make(&room), in);
+				trial_same(&expected, &got, trial_fast[f].name);
+				trial_close(&got);
+			}
+			trial_close(&in[0]);
+			trial_close(&in[1]);
+			trial_close(&expected);
+		}
+}
+
+/* A NaN or an infinity in one factor reaches its row of the result, zeros in the other factor or not. */
+static void check_special(int64_t n, double x)
+{
+	int64_t square[] = {n, n};
+	tensor in[2] = {trial_tensor(GT_FLOAT32, 2, square, PLAIN), trial_tensor(GT_FLOAT32, 2, square, PLAIN)};
+	ins_room room;
+
+	memset(in[1].memory, 0, (size_t)(n * n) * sizeof(float));
+	trial_set(in[0].v.data, GT_FLOAT32, n + 1, x);
+	for (int f = 0; f < trial_fast_count; f++) {
+		tensor got = trial_run(trial_fast[f].e, make(&room), in);
+		for (int64_t j = 0; j < n; j++) {
+			assert_true(isnan(trial_get(&got, n + j)));
+			assert_true(trial_get(&got, j) == 0);
+		}
+		trial_close(&got);
+	}
+	trial_close(&in[0]);
+	trial_close(&in[1]);
+}
+
+static void test_specials(void **state)
+{
+	(void)state;
+	check_special(8, NAN);
+	check_special(8, INFINITY);
+	check_special(400, NAN);
+	check_special(400, INFINITY);
+}
+
+static void test_grid(void **state)
+{
+	(void)state;
+	for (int64_t m = 1; m < 5000; m++) {
+		int64_t rows = product_block_rows(m), last = m % rows ? m % rows : rows;
+		assert_true(rows >= 1 && rows <= m);
+		assert_true(m >= 256 || rows == m);
+		assert_true(m < 256 || last >= 64);
+	}
+	assert_true(product_is_tiled(GT_FLOAT32, 64, 64, 64));
+	assert_false(product_is_tiled(GT_FLOAT64, 64, 64, 64));
+	assert_false(product_is_tiled(GT_FLOAT32, 4096, 4096, 4096));
+}
+
+/* Two engines at once in one process, each with a pool of its own: BLAS is shared. */
+typedef struct user { const tensor *in, *expected; bool same; } user;
+
+static void *use_blas(void *arg)
+{
+	user *u = arg;
+	engine *e = trial_engine((int)cpu_isa_level(), 2);
+	ins_room room;
+
+	u->same = true;
+	for (int times = 0; times < 20; times++) {
+		tensor got = trial_run(e, make(&room), u->in);
+		u->same &= !memcmp(got.memory, u->expected->memory, 300 * 310 * sizeof(double));
+		trial_close(&got);
+	}
+	engine_close(e);
+	return NULL;
+}
+
+static void test_concurrent(void **state)
+{
+	tensor in[2] = {trial_tensor(GT_FLOAT64, 2, (int64_t[]){300, 100}, PLAIN),
+		trial_tensor(GT_FLOAT64, 2, (int64_t[]){100, 310}, TRANSPOSED)};
+	ins_room room;
+	tensor expected = trial_run(trial_fast[0].e, make(&room), in);
+	user users[3];
+	pthread_t threads[3];
+
+	(void)state;
+	for (int k = 0; k < 3; k++) {
+		users[k] = (user){.in = in, .expected = &expected};
+		assert_int_equal(pthread_create(&threads[k], NULL, use_blas, &users[k]), 0);
+	}
+	for (int k = 0; k < 3; k++) {
+		pthread_join(threads[k], NULL);
+		assert_true(users[k].same);
+	}
+	trial_close(&in[0]);
+	trial_close(&in[1]);
+	trial_close(&expected);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_grid),
+		cmocka_unit_test(test_tiles),
+		cmocka_unit_test(test_specials),
+		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_concurrent),
+	};
+	return cmocka_run_group_tests(tests, trial_open, trial_close_all);
+}
