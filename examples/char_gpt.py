@@ -143,7 +143,7 @@ def main():
 
     ours, theirs = held_out_loss(model, held_out), bigram_loss(codes[:cut], codes[cut:], len(characters))
     print(f"held-out loss after {step} steps: {ours:.3f}; bigram model: {theirs:.3f}")
-    print("---", write(model, "The ", characters, 300), "---", sep="\n")
+    print("---", write(model, text[cut:cut + 8], characters, 300), "---", sep="\n")
     return 0 if ours < theirs else 1
 
 

@@ -265,7 +265,11 @@ def pyi(rows):
     for start, first in (("def ", "input: _Data"), ("    def ", "self")):
         for r in rows:
             more, result = STUBS[r["call"]]
-            parts.append(f"{start}{python_name(r)}({first}{more}) -> {result}: ...\n")
+            head = f"{start}{python_name(r)}("
+            # One word a parameter, so that lines are broken between them.
+            words = (first + more).replace(" ", "\0").replace(",\0", ", ")
+            text = wrap(words, " " * len(head), 92).lstrip().replace("\0", " ")
+            parts.append(f"{head}{text}) -> {result}: ...\n")
         parts.append("# methods\n" if start == "def " else "")
     return "".join(parts)
 

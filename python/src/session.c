@@ -18,6 +18,7 @@ typedef enum state { OPEN, CLOSED, FORKED, ENDED } state;
 static state now;
 static uint64_t fork_epoch;          /* epochs up to this one belong to a parent process */
 static bool in_handler;
+static unsigned long main_thread;    /* the one that ended gt: the interpreter ends on it */
 static __thread bool waiting;        /* this thread waits without the interpreter's lock */
 
 static const char *const in_handler_text =
@@ -57,6 +58,15 @@ static void forked(void)
 	session.client_grad = true;
 }
 
+/* Threads that outlive the main one's work end quietly: nobody is left to read a traceback. */
+static void *ended(void)
+{
+	if (PyThread_get_thread_ident() == main_thread)
+		return error_set(GT_ECLOSED, "gt is closed: the program is ending");
+	PyErr_SetNone(PyExc_SystemExit);
+	return NULL;
+}
+
 static gt_client *open_client(void)
 {
 	static bool watching;
@@ -67,7 +77,7 @@ static gt_client *open_client(void)
 	if (now == FORKED)
 		return error_set(GT_EFORK, fork_text);
 	if (now == ENDED)
-		return error_set(GT_ECLOSED, "gt is closed: the program is ending");
+		return ended();
 	if (!watching && pthread_atfork(NULL, NULL, forked) != 0)
 		return (gt_client *)PyErr_NoMemory();
 	watching = true;
@@ -91,6 +101,8 @@ void *session_dead(void)
 		return error_set(GT_ESTATE, in_handler_text);
 	if (now == FORKED)
 		return error_set(GT_EFORK, fork_text);
+	if (now == ENDED)
+		return ended();
 	return error_set(GT_ECLOSED, "this tensor went with its connection, which is closed; "
 			"make a new one (read what has to survive before gt.disconnect())");
 }
@@ -128,6 +140,7 @@ static PyObject *disconnect(PyObject *module, PyObject *none)
 static PyObject *end(PyObject *module, PyObject *none)
 {
 	(void)module, (void)none;
+	main_thread = PyThread_get_thread_ident();
 	close_client(ENDED);
 	return Py_NewRef(Py_None);
 }
@@ -155,6 +168,8 @@ bool session_wait(gt_fetch *f)
 		if (e == GT_EINTERRUPT && PyErr_CheckSignals() < 0)
 			return false;
 	} while (e == GT_EINTERRUPT);
+	if (e == GT_ECLOSED && now == ENDED)
+		return ended();
 	return !e || error_raise();
 }
 

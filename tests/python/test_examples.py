@@ -1,0 +1,47 @@
+"""The examples and the README's lines run and do what they say. (make demo runs the digits to the end.)"""
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(*args, timeout=100):
+    return subprocess.run([sys.executable, *map(str, args)], capture_output=True, text=True, timeout=timeout, cwd="/")
+
+
+def test_digits():
+    done = run(ROOT / "examples" / "digits.py", "--steps", 1500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"after: +9[5-9]\.\d%", done.stdout) and "\r" not in done.stdout
+    assert len(re.findall(r"^step +\d+/1500", done.stdout, re.M)) == 10
+
+
+def test_digits_says_when_it_fails():
+    assert run(ROOT / "examples" / "digits.py", "--steps", 1).returncode == 1
+
+
+def test_train_mlp():
+    done = run(ROOT / "examples" / "train_mlp_gt.py")
+    assert done.returncode == 0 and "the loss fell" in done.stdout, done.stdout + done.stderr
+
+
+def test_char_gpt(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog. " * 300)
+    done = run(ROOT / "examples" / "char_gpt.py", text, "--seconds", 6)
+    assert done.returncode == 0 and "bigram" in done.stdout, done.stdout + done.stderr
+    text.write_text("short")
+    assert "too few" in run(ROOT / "examples" / "char_gpt.py", text).stderr
+
+
+@pytest.mark.parametrize("number", [0])
+def test_readme(number):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(blocks) > number
+    done = run("-c", blocks[number])
+    assert done.returncode == 0, done.stderr
+    assert float(re.search(r"loss (\S+)", done.stdout)[1]) < 1e-3
