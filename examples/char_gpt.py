@@ -3,10 +3,13 @@
 
     python examples/char_gpt.py [TEXT] [--seconds 60] [--seed 0]
 
-Two transformer layers see up to 64 characters and guess the next one. The last tenth of the text is held out; the
-measure to beat there is a bigram model, which guesses from one character by counting. Exits with 1 if it does not.
+Two transformer layers see up to 64 characters and guess the next one. The last tenth of the text
+is held out; the
+measure to beat there is a bigram model, which guesses from one character by counting. Exits with
+1 if it does not.
 TEXT is this repository's documentation unless given.
 """
+
 import argparse
 import collections
 import glob
@@ -23,7 +26,12 @@ CONTEXT, WIDTH, HEADS, LAYERS, BATCH = 64, 64, 4, 2, 16
 
 
 def read_text(path):
-    paths = [path] if path else sorted(glob.glob(os.path.join(ROOT, "docs", "*.md"))) + [os.path.join(ROOT, "README.md")]
+    paths = (
+        [path]
+        if path
+        else sorted(glob.glob(os.path.join(ROOT, "docs", "*.md")))
+        + [os.path.join(ROOT, "README.md")]
+    )
     parts = []
     for name in paths:
         with open(name, encoding="utf-8") as file:
@@ -39,11 +47,17 @@ class Block(nn.Module):
         self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
         self.mix = nn.Linear(WIDTH, WIDTH)
         self.norm2 = nn.LayerNorm(WIDTH)
-        self.mlp = nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
+        self.mlp = nn.Sequential(
+            nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH)
+        )
 
     def forward(self, x):
         n, length, _ = x.shape
-        heads = self.qkv(self.norm1(x)).reshape(n, length, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
+        heads = (
+            self.qkv(self.norm1(x))
+            .reshape(n, length, 3, HEADS, WIDTH // HEADS)
+            .permute(2, 0, 3, 1, 4)
+        )
         y = nn.functional.scaled_dot_product_attention(heads[0], heads[1], heads[2], is_causal=True)
         x = x + self.mix(y.transpose(1, 2).reshape(n, length, WIDTH))
         return x + self.mlp(self.norm2(x))
@@ -89,7 +103,10 @@ def bigram_loss(training, held_out, characters):
     """Of counts of pairs, each pair counted once more than it was seen."""
     pairs = collections.Counter(zip(training, training[1:]))
     firsts = collections.Counter(training[:-1])
-    total = sum(-math.log((pairs[a, b] + 1) / (firsts[a] + characters)) for a, b in zip(held_out, held_out[1:]))
+    total = sum(
+        -math.log((pairs[a, b] + 1) / (firsts[a] + characters))
+        for a, b in zip(held_out, held_out[1:])
+    )
     return total / (len(held_out) - 1)
 
 
@@ -108,14 +125,19 @@ def write(model, start, characters, length):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("text", nargs="?", help="a UTF-8 text file")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     text = read_text(args.text)
     if len(text) < 20 * CONTEXT:
-        sys.exit(f"char_gpt.py: {len(text)} characters are too few to learn from; {20 * CONTEXT} are the least")
+        sys.exit(
+            f"char_gpt.py: {len(text)} characters are too few to learn from; {20 * CONTEXT} are "
+            f"the least"
+        )
 
     gt.manual_seed(args.seed)
     characters = sorted(set(text))
@@ -124,7 +146,10 @@ def main():
     training, held_out = gt.tensor(codes[:cut]), gt.tensor(codes[cut:])
     model = CharGPT(len(characters))
     optimizer = nn.AdamW(model.parameters(), lr=2e-3)
-    print(f"{len(text)} characters, {len(characters)} different; {sum(p.numel() for p in model.parameters())} parameters")
+    print(
+        f"{len(text)} characters, {len(characters)} different; "
+        f"{sum(p.numel() for p in model.parameters())} parameters"
+    )
 
     begin = shown = time.perf_counter()
     step = 0
@@ -141,9 +166,11 @@ def main():
             shown = time.perf_counter()
             print(f"{shown - begin:5.0f} s   step {step:5d}   loss {loss.item():.3f}", flush=True)
 
-    ours, theirs = held_out_loss(model, held_out), bigram_loss(codes[:cut], codes[cut:], len(characters))
+    ours, theirs = held_out_loss(model, held_out), bigram_loss(
+        codes[:cut], codes[cut:], len(characters)
+    )
     print(f"held-out loss after {step} steps: {ours:.3f}; bigram model: {theirs:.3f}")
-    print("---", write(model, text[cut:cut + 8], characters, 300), "---", sep="\n")
+    print("---", write(model, text[cut : cut + 8], characters, 300), "---", sep="\n")
     return 0 if ours < theirs else 1
 
 

@@ -3,9 +3,12 @@
 
     python examples/digits.py [--steps 40000] [--seed 0]
 
-1,797 pictures of 8 x 8 grey values; every fifth is held out. The network has 64 inputs, 128 hidden units and
-10 outputs. At the end the pictures that were held out are classified; less than 95 % right is a failure.
+1,797 pictures of 8 x 8 grey values; every fifth is held out. The network has 64 inputs, 128
+hidden units and
+10 outputs. At the end the pictures that were held out are classified; less than 95 % right is a
+failure.
 """
+
 import argparse
 import csv
 import gzip
@@ -26,8 +29,14 @@ def read_digits():
         rows = [[int(v) for v in row] for row in csv.reader(file)]
     held_out = rows[::5]
     training = [row for k, row in enumerate(rows) if k % 5]
-    return [part for rows in (training, held_out)
-            for part in (gt.tensor([row[:64] for row in rows]) / 16, gt.tensor([row[64] for row in rows]))]
+    return [
+        part
+        for rows in (training, held_out)
+        for part in (
+            gt.tensor([row[:64] for row in rows]) / 16,
+            gt.tensor([row[64] for row in rows]),
+        )
+    ]
 
 
 class Digits(nn.Module):
@@ -50,14 +59,19 @@ def show_progress(step, steps, loss, begin):
     text = f"loss {loss:7.4f}   {time.perf_counter() - begin:5.1f} s"
     if sys.stdout.isatty():
         full = 30 * step // steps
-        print(f"\r[{'#' * full}{'.' * (30 - full)}] {step:6d}/{steps}   {text}", end="\n" if step == steps else "",
-              flush=True)
+        print(
+            f"\r[{'#' * full}{'.' * (30 - full)}] {step:6d}/{steps}   {text}",
+            end="\n" if step == steps else "",
+            flush=True,
+        )
     else:
         print(f"step {step:6d}/{steps}   {text}", flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=40000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -66,9 +80,14 @@ def main():
     pictures, classes, test_pictures, test_classes = read_digits()
     model = Digits()
     optimizer = nn.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    print(f"{len(pictures)} pictures to learn from, {len(test_pictures)} held out, "
-          f"{sum(p.numel() for p in model.parameters())} parameters, {args.steps} steps of {BATCH}")
-    print(f"before: {accuracy(model, test_pictures, test_classes):.1%} of the held-out digits are read correctly")
+    print(
+        f"{len(pictures)} pictures to learn from, {len(test_pictures)} held out, "
+        f"{sum(p.numel() for p in model.parameters())} parameters, {args.steps} steps of {BATCH}"
+    )
+    print(
+        f"before: {accuracy(model, test_pictures, test_classes):.1%} of the held-out digits are "
+        f"read correctly"
+    )
 
     begin = time.perf_counter()
     every = max(1, args.steps // (200 if sys.stdout.isatty() else 10))
@@ -83,8 +102,10 @@ def main():
     seconds = time.perf_counter() - begin
 
     result = accuracy(model, test_pictures, test_classes)
-    print(f"after:  {result:.1%} of the held-out digits are read correctly "
-          f"({seconds:.1f} s, {args.steps / seconds:.0f} steps a second)")
+    print(
+        f"after:  {result:.1%} of the held-out digits are read correctly "
+        f"({seconds:.1f} s, {args.steps / seconds:.0f} steps a second)"
+    )
     return 0 if result >= 0.95 else 1
 
 

@@ -5,6 +5,7 @@
 
 Exits with 1 unless the loss falls tenfold.
 """
+
 import sys
 
 import gt

@@ -9,6 +9,7 @@ Names, arguments and results are those of PyTorch; NumPy's spellings (axis, keep
 Every operation returns at once and runs elsewhere; reading a value waits for it. Nothing starts
 before the first tensor is made.
 """
+
 import atexit as _atexit
 import os as _os
 

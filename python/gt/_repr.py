@@ -2,13 +2,14 @@
 
 Only what is printed is read: of a large tensor the edges of each dim are put together first.
 """
+
 import math
 
 from gt import _gt
 
-PRECISION = 4      # digits behind the point
-THRESHOLD = 1000   # more elements are summarised
-EDGE = 3           # elements shown at each end of a dim
+PRECISION = 4  # digits behind the point
+THRESHOLD = 1000  # more elements are summarised
+EDGE = 3  # elements shown at each end of a dim
 WIDTH = 80
 START = "tensor("
 
@@ -31,7 +32,9 @@ def _edges(x):
     for k, n in enumerate(x.shape):
         if n > 2 * EDGE:
             everything = (slice(None),) * k
-            x = _gt.cat([x[everything + (slice(0, EDGE),)], x[everything + (slice(-EDGE, None),)]], k)
+            x = _gt.cat(
+                [x[everything + (slice(0, EDGE),)], x[everything + (slice(-EDGE, None),)]], k
+            )
     return x
 
 
@@ -99,7 +102,7 @@ class _Text:
     def _row(self, parts, axis, indent):
         self._cut(parts, axis, " ...")
         per_line = max(1, (WIDTH - indent) // (self.width + 2))
-        lines = [", ".join(parts[k:k + per_line]) for k in range(0, len(parts), per_line)]
+        lines = [", ".join(parts[k : k + per_line]) for k in range(0, len(parts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
     def _cut(self, parts, axis, mark):

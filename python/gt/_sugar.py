@@ -1,16 +1,43 @@
 """What is simpler to say in Python: functions made of other operations, and second names."""
+
 import builtins
 
 from gt import _gt
 from gt._gt import Tensor
 
 __all__ = [
-    "absolute", "allclose", "asarray", "clip", "concat", "concatenate", "divide", "equal", "expand_dims",
-    "floor_divide", "is_tensor", "leaky_relu", "logical_and", "logical_not", "logical_or", "logical_xor", "multiply",
-    "negative", "norm", "power", "ravel", "remainder", "repeat", "roll", "subtract", "take_along_axis", "tile",
-    "true_divide"]
+    "absolute",
+    "allclose",
+    "asarray",
+    "clip",
+    "concat",
+    "concatenate",
+    "divide",
+    "equal",
+    "expand_dims",
+    "floor_divide",
+    "is_tensor",
+    "leaky_relu",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "multiply",
+    "negative",
+    "norm",
+    "power",
+    "ravel",
+    "remainder",
+    "repeat",
+    "roll",
+    "subtract",
+    "take_along_axis",
+    "tile",
+    "true_divide",
+]
 
-# ---- functions of a tensor ----------------------------------------------------------------------------
+# ---- functions of a tensor -----------------------------------------------------------------------
+
 
 def leaky_relu(input, negative_slope=0.01):
     """x where it is positive, else negative_slope * x."""
@@ -30,7 +57,7 @@ def norm(input, p=2, axis=None, keepdims=False, *, dim=None, keepdim=False):
         return size.amin(axis, keepdims)
     if p == 0:
         return (size != 0).sum(axis, keepdims).to(input.dtype)
-    return (size ** p).sum(axis, keepdims) ** (1 / p)
+    return (size**p).sum(axis, keepdims) ** (1 / p)
 
 
 def repeat(input, *sizes):
@@ -127,10 +154,14 @@ def is_tensor(x):
 
 def _ints(values):
     """(2, 3) and ((2, 3),) are the same."""
-    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else tuple(values)
+    return (
+        tuple(values[0])
+        if len(values) == 1 and isinstance(values[0], (tuple, list))
+        else tuple(values)
+    )
 
 
-# ---- second names ----------------------------------------------------------------------------------------
+# ---- second names --------------------------------------------------------------------------------
 
 absolute = _gt.abs
 asarray = _gt.as_tensor
@@ -147,10 +178,24 @@ remainder = _gt.mod
 subtract = _gt.sub
 tile = repeat
 
-# ---- methods ----------------------------------------------------------------------------------------------
+# ---- methods -------------------------------------------------------------------------------------
 
-for _f in (leaky_relu, norm, repeat, roll, take_along_axis, allclose, equal, logical_not, logical_and, logical_or,
-           logical_xor, scatter_add_, uniform_, normal_):
+for _f in (
+    leaky_relu,
+    norm,
+    repeat,
+    roll,
+    take_along_axis,
+    allclose,
+    equal,
+    logical_not,
+    logical_and,
+    logical_or,
+    logical_xor,
+    scatter_add_,
+    uniform_,
+    normal_,
+):
     setattr(Tensor, _f.__name__, _f)
 for _name in __all__:
     _f = globals()[_name]

@@ -1,4 +1,5 @@
 """Gradients: recording on and off, gradients as values, a check of gradients."""
+
 import functools
 import itertools
 
@@ -6,11 +7,20 @@ from gt import _gt
 from gt._gt import Tensor, is_grad_enabled
 from gt.errors import GradError
 
-__all__ = ["no_grad", "enable_grad", "set_grad_enabled", "is_grad_enabled", "grad", "backward", "gradcheck"]
+__all__ = [
+    "no_grad",
+    "enable_grad",
+    "set_grad_enabled",
+    "is_grad_enabled",
+    "grad",
+    "backward",
+    "gradcheck",
+]
 
 
 class _Mode:
     """Recording on or off inside a `with` block or a decorated function, for this thread."""
+
     on = True
 
     def __enter__(self):
@@ -28,14 +38,17 @@ class _Mode:
                 return function(*args, **names)
             finally:
                 _gt._set_grad(before)
+
         return wrapped
 
 
 def _class_too(mode):
     """`@no_grad` is the same as `@no_grad()`."""
+
     def new(cls, function=None):
         self = object.__new__(cls)
         return self if function is None else self(function)
+
     mode.__new__ = new
     return mode
 
@@ -43,12 +56,14 @@ def _class_too(mode):
 @_class_too
 class no_grad(_Mode):
     """Record nothing: `with gt.no_grad():` or `@gt.no_grad()`."""
+
     on = False
 
 
 @_class_too
 class enable_grad(_Mode):
     """Record again inside a no_grad block."""
+
     on = True
 
 
@@ -67,8 +82,11 @@ def _tuple(x):
     return (x,) if x is None or isinstance(x, Tensor) else tuple(x)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
-    """Gradients of sum(outputs * grad_outputs) with respect to inputs, as a tuple; .grad is not touched.
+def grad(
+    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False
+):
+    """Gradients of sum(outputs * grad_outputs) with respect to inputs, as a tuple; .grad is not
+    touched.
 
     An input that no output depends on is an error, or None where allow_unused.
     """
@@ -105,8 +123,10 @@ def gradcheck(f, inputs, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True):
                 if not abs(u - v) <= atol + rtol * abs(v):
                     if not raise_exception:
                         return False
-                    raise GradError(f"gradcheck: output {i}, element {row}, by input {k % len(inputs)}, "
-                                    f"element {column}: the gradient is {u}, finite differences say {v}")
+                    raise GradError(
+                        f"gradcheck: output {i}, element {row}, by input {k % len(inputs)}, "
+                        f"element {column}: the gradient is {u}, finite differences say {v}"
+                    )
     return True
 
 
@@ -116,7 +136,7 @@ def _jacobian(f, x):
     rows = []
     for r in range(y.numel()):
         seed = _gt.one_hot(_gt.tensor(r), y.numel()).to(y.dtype).reshape(y.shape)
-        g, = grad(y, x, seed, retain_graph=True, allow_unused=True)
+        (g,) = grad(y, x, seed, retain_graph=True, allow_unused=True)
         rows.append([0.0] * x.numel() if g is None else g.reshape(-1).tolist())
     return rows
 

@@ -1,8 +1,11 @@
 """The exceptions of gt.
 
-Each derives from GTError, which is a RuntimeError, and from the builtin exception that fits. Those named
-like a builtin (IndexError, ValueError, ...) are found here only; the others are attributes of gt, too.
+Each derives from GTError, which is a RuntimeError, and from the builtin exception that fits.
+Those named
+like a builtin (IndexError, ValueError, ...) are found here only; the others are attributes of
+gt, too.
 """
+
 import builtins
 
 from gt._gt import _errors

@@ -2,6 +2,7 @@
 
 A step issues a few instructions a parameter and reads nothing.
 """
+
 import math
 
 from gt import _gt
@@ -11,7 +12,8 @@ __all__ = ["Optimizer", "SGD", "Adam", "AdamW"]
 
 
 class Optimizer:
-    """Parameters in groups, each with options of its own; subclasses define _update(p, g, state, group)."""
+    """Parameters in groups, each with options of its own; subclasses define _update(p, g, state,
+    group)."""
 
     def __init__(self, params, defaults):
         params = [params] if isinstance(params, Tensor) else list(params)
@@ -26,16 +28,25 @@ class Optimizer:
     def add_param_group(self, group):
         """A dict with params and options that differ from the defaults."""
         group = {**self.defaults, **group}
-        group["params"] = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        group["params"] = (
+            [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        )
         unknown = [k for k in group if k not in self.defaults and k not in ("params", "initial_lr")]
         if unknown:
-            raise ValueError(f"{type(self).__name__}: unknown option {unknown[0]!r}; known: {', '.join(self.defaults)}")
+            raise ValueError(
+                f"{type(self).__name__}: unknown option {unknown[0]!r}; known: "
+                f"{', '.join(self.defaults)}"
+            )
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for p in group["params"]:
             if not isinstance(p, Tensor):
-                raise TypeError(f"{type(self).__name__}: parameters are tensors, got {type(p).__name__}")
+                raise TypeError(
+                    f"{type(self).__name__}: parameters are tensors, got {type(p).__name__}"
+                )
             if not p.is_leaf:
-                raise ValueError(f"{type(self).__name__}: a parameter has to be a leaf: this one was computed")
+                raise ValueError(
+                    f"{type(self).__name__}: a parameter has to be a leaf: this one was computed"
+                )
             if id(p) in known:
                 raise ValueError(f"{type(self).__name__}: a parameter is given twice")
             known.add(id(p))
@@ -51,7 +62,8 @@ class Optimizer:
                     p.grad = _gt.zeros_like(p)
 
     def step(self, closure=None):
-        """Change every parameter that has a gradient. closure, if given, computes and returns the loss."""
+        """Change every parameter that has a gradient. closure, if given, computes and returns
+        the loss."""
         loss = None
         if closure is not None:
             before = _gt._set_grad(True)
@@ -79,20 +91,30 @@ class Optimizer:
     def state_dict(self):
         """State and options; parameters are numbered in the order they were given."""
         numbers = {p: k for k, p in enumerate(self._numbered())}
-        groups = [{**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
-        return {"state": {numbers[p]: dict(s) for p, s in self.state.items()}, "param_groups": groups}
+        groups = [
+            {**group, "params": [numbers[p] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        return {
+            "state": {numbers[p]: dict(s) for p, s in self.state.items()},
+            "param_groups": groups,
+        }
 
     def load_state_dict(self, state_dict):
-        """What state_dict returned, for the same parameters in the same order; tensors are copied."""
+        """What state_dict returned, for the same parameters in the same order; tensors are
+        copied."""
         groups = state_dict["param_groups"]
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
             raise ValueError("load_state_dict: the groups have other numbers of parameters")
         for own, group in zip(self.param_groups, groups):
             own.update({k: v for k, v in group.items() if k != "params"})
         order = self._numbered()
-        self.state = {order[int(k)]: {name: v.detach().clone() if isinstance(v, Tensor) else v
-                                      for name, v in s.items()}
-                      for k, s in state_dict["state"].items()}
+        self.state = {
+            order[int(k)]: {
+                name: v.detach().clone() if isinstance(v, Tensor) else v for name, v in s.items()
+            }
+            for k, s in state_dict["state"].items()
+        }
 
     def __repr__(self):
         lines = [f"{type(self).__name__} ("]
@@ -109,14 +131,34 @@ def _check(name, **numbers):
 
 
 class SGD(Optimizer):
-    """p -= lr * v, where v is the gradient or, with momentum, v = momentum * v + (1 - dampening) * gradient."""
+    """p -= lr * v, where v is the gradient or, with momentum, v = momentum * v + (1 - dampening)
+    * gradient."""
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+    ):
         _check("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("SGD: nesterov needs a momentum and no dampening")
-        super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
-                                      nesterov=nesterov, maximize=maximize))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                momentum=momentum,
+                dampening=dampening,
+                weight_decay=weight_decay,
+                nesterov=nesterov,
+                maximize=maximize,
+            ),
+        )
 
     def _update(self, p, g, state, group):
         momentum = group["momentum"]
@@ -137,12 +179,16 @@ class Adam(Optimizer):
 
     decoupled = False
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False
+    ):
         name = type(self).__name__
         _check(name, lr=lr, eps=eps, weight_decay=weight_decay)
         if not all(0 <= b < 1 for b in betas):
             raise ValueError(f"{name}: betas have to be in [0, 1), got {betas}")
-        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize))
+        super().__init__(
+            params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize)
+        )
 
     def _update(self, p, g, state, group):
         (b1, b2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
@@ -158,14 +204,17 @@ class Adam(Optimizer):
             m, v = state["exp_avg"] * b1 + m, state["exp_avg_sq"] * b2 + v
         state["exp_avg"], state["exp_avg_sq"] = m, v
         # m / (1 - b1^step) / (sqrt(v / (1 - b2^step)) + eps), with the numbers taken together.
-        root = math.sqrt(1 - b2 ** step)
-        p -= m / (v.sqrt() + group["eps"] * root) * (lr * root / (1 - b1 ** step))
+        root = math.sqrt(1 - b2**step)
+        p -= m / (v.sqrt() + group["eps"] * root) * (lr * root / (1 - b1**step))
 
 
 class AdamW(Adam):
-    """Adam with weight decay of its own (Loshchilov and Hutter, 2017): p *= 1 - lr * weight_decay."""
+    """Adam with weight decay of its own (Loshchilov and Hutter, 2017): p *= 1 - lr *
+    weight_decay."""
 
     decoupled = True
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, *, maximize=False):
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, *, maximize=False
+    ):
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)

@@ -1,8 +1,9 @@
 """Names for parts of a program. A signal without configuration changes nothing.
 
-    with gt.signal.context("forward", backward="backward"):
-        y = model(x)
+with gt.signal.context("forward", backward="backward"):
+    y = model(x)
 """
+
 import functools
 
 from gt import _gt
@@ -12,7 +13,8 @@ __all__ = ["context", "enter", "exit", "current", "tensor"]
 
 
 class context:
-    """A named part of the program, as a `with` block or a decorator; gradients of what is recorded inside
+    """A named part of the program, as a `with` block or a decorator; gradients of what is
+    recorded inside
     run under the signal `backward`."""
 
     def __init__(self, name, backward=None):
@@ -31,6 +33,7 @@ class context:
         def wrapped(*args, **names):
             with self:
                 return function(*args, **names)
+
         return wrapped
 
 

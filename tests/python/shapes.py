@@ -1,9 +1,16 @@
 """Inputs that the operations are tried on: dtypes, shapes, and ways to lie in memory."""
+
 import numpy as np
 
 import gt
 
-DTYPES = {"float32": gt.float32, "float64": gt.float64, "int32": gt.int32, "int64": gt.int64, "bool": gt.bool}
+DTYPES = {
+    "float32": gt.float32,
+    "float64": gt.float64,
+    "int32": gt.int32,
+    "int64": gt.int64,
+    "bool": gt.bool,
+}
 FLOATS = ("float32", "float64")
 SHAPES = [(), (0,), (1,), (5,), (3, 4), (2, 0, 3), (1, 1), (2, 3, 4), (70, 33)]
 
@@ -39,12 +46,15 @@ def views(shape, dtype="float32", **how):
 
 
 def check(x, expected, tolerance=None, text=""):
-    """A tensor against an array: shape, dtype (of the array, if it has the kind that counts), elements."""
+    """A tensor against an array: shape, dtype (of the array, if it has the kind that counts),
+    elements."""
     got = np.asarray(x)
     expected = np.asarray(expected)
     assert got.shape == expected.shape, f"{text}: shape {got.shape}, expected {expected.shape}"
     if got.dtype.kind != "f":
-        assert got.dtype.kind == expected.dtype.kind, f"{text}: dtype {got.dtype}, expected {expected.dtype}"
+        assert (
+            got.dtype.kind == expected.dtype.kind
+        ), f"{text}: dtype {got.dtype}, expected {expected.dtype}"
         np.testing.assert_array_equal(got, expected, err_msg=text)
         return
     tolerance = tolerance or (2e-6 if got.dtype == np.float32 else 1e-13)

@@ -1,4 +1,5 @@
 """Gradients from Python: the table's rows by finite differences, modes, errors."""
+
 import threading
 
 import pytest
@@ -15,7 +16,9 @@ def leaf(*shape, low=0.3, high=1.7, seed=0):
     return (gt.rand(*shape, dtype=F64) * (high - low) + low).requires_grad_()
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if r["grad"] not in ("none", "zero")], ids=lambda r: r["name"])
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if r["grad"] not in ("none", "zero")], ids=lambda r: r["name"]
+)
 def test_rows(row):
     f = getattr(gt, gen_ops.python_name(row))
     x, y = leaf(2, 3), leaf(2, 3, seed=1)
@@ -26,34 +29,74 @@ def test_rows(row):
     elif row["call"] == "BINARY":
         assert gt.autograd.gradcheck(f, (x, y))
         assert gt.autograd.gradcheck(f, (x, leaf(3, seed=2)))
-        assert gt.autograd.gradcheck(lambda x: f(x, 1.3), x) and gt.autograd.gradcheck(lambda x: f(1.3, x), x)
+        assert gt.autograd.gradcheck(lambda x: f(x, 1.3), x) and gt.autograd.gradcheck(
+            lambda x: f(1.3, x), x
+        )
     elif row["call"] == "REDUCE":
         for axis in (None, 0, -1, (0, 1)):
             g = lambda x: f(x, axis)
-            assert gt.autograd.gradcheck(lambda x: g(x).values if isinstance(g(x), tuple) else g(x), x)
+            assert gt.autograd.gradcheck(
+                lambda x: g(x).values if isinstance(g(x), tuple) else g(x), x
+            )
     elif row["call"] == "AXIS":
-        assert gt.autograd.gradcheck(lambda x: f(x, 0), x) and gt.autograd.gradcheck(lambda x: f(x, 1) * y.detach(), x)
+        assert gt.autograd.gradcheck(lambda x: f(x, 0), x) and gt.autograd.gradcheck(
+            lambda x: f(x, 1) * y.detach(), x
+        )
     elif row["name"] == "where":
         assert gt.autograd.gradcheck(lambda x, y: gt.where(x > 1, x, y), (x, y))
     else:
         assert gt.autograd.gradcheck(lambda x: gt.clamp(x, 0.7, 1.4), x)
 
 
-@pytest.mark.parametrize("f", [
-    lambda x: x @ x.T, lambda x: x[0] @ x[1], lambda x: x @ x[0], lambda x: x[None] @ x.T, lambda x: x.var(1),
-    lambda x: x.std(correction=0), lambda x: x.reshape(3, 2) * 2, lambda x: x.permute(1, 0)[1:], lambda x: x[:, ::-2],
-    lambda x: x[[0, 0, 1]], lambda x: x[:, gt.tensor([2, 0])], lambda x: x[x.detach() > 1], lambda x: x.flip(0),
-    lambda x: gt.cat([x, x * 2], 1), lambda x: gt.stack([x, x.exp()]), lambda x: x.split(2, 1)[0], lambda x: x.tril(),
-    lambda x: x.gather(1, gt.tensor([[0, 1], [2, 2]])), lambda x: x.scatter_add(0, gt.tensor([[1, 0, 1]]), x[:1] * 2),
-    lambda x: x.index_select(1, gt.tensor([1, 1])), lambda x: x.expand(4, 2, 3), lambda x: x.norm(), lambda x: x.norm(3, 1),
-    lambda x: x.masked_fill(x.detach() > 1, 0.5), lambda x: x.repeat(2, 2), lambda x: x.roll(1, 1), lambda x: gt.leaky_relu(x - 1),
-    lambda x: gt.layer_norm(x, (3,)), lambda x: gt.cross_entropy(x, gt.tensor([2, 0])), lambda x: gt.mse_loss(x, KEPT),
-    lambda x: gt.binary_cross_entropy(x / 2, gt.ones(2, 3, dtype=F64)), lambda x: gt.nll_loss(gt.log_softmax(x, 1), gt.tensor([1, 1])),
-    lambda x: gt.binary_cross_entropy_with_logits(x, KEPT, reduction="sum"), lambda x: x.unsqueeze(1).squeeze(1),
-    lambda x: gt.scaled_dot_product_attention(x, x * 2, x + 1), lambda x: gt.scaled_dot_product_attention(x, x, x, is_causal=True),
-    lambda x: gt.linear(x, x * 2, x[:, 0]), lambda x: gt.embedding(gt.tensor([[0, 1, 1]]), x), lambda x: x.max(1).values,
-    lambda x: gt.outer(x[0], x[1]), lambda x: x.to(F64) ** 2, lambda x: gt.binary_cross_entropy(x / 2, KEPT), lambda x: x.mT / x.sum()],
-    ids=lambda f: "")
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x @ x.T,
+        lambda x: x[0] @ x[1],
+        lambda x: x @ x[0],
+        lambda x: x[None] @ x.T,
+        lambda x: x.var(1),
+        lambda x: x.std(correction=0),
+        lambda x: x.reshape(3, 2) * 2,
+        lambda x: x.permute(1, 0)[1:],
+        lambda x: x[:, ::-2],
+        lambda x: x[[0, 0, 1]],
+        lambda x: x[:, gt.tensor([2, 0])],
+        lambda x: x[x.detach() > 1],
+        lambda x: x.flip(0),
+        lambda x: gt.cat([x, x * 2], 1),
+        lambda x: gt.stack([x, x.exp()]),
+        lambda x: x.split(2, 1)[0],
+        lambda x: x.tril(),
+        lambda x: x.gather(1, gt.tensor([[0, 1], [2, 2]])),
+        lambda x: x.scatter_add(0, gt.tensor([[1, 0, 1]]), x[:1] * 2),
+        lambda x: x.index_select(1, gt.tensor([1, 1])),
+        lambda x: x.expand(4, 2, 3),
+        lambda x: x.norm(),
+        lambda x: x.norm(3, 1),
+        lambda x: x.masked_fill(x.detach() > 1, 0.5),
+        lambda x: x.repeat(2, 2),
+        lambda x: x.roll(1, 1),
+        lambda x: gt.leaky_relu(x - 1),
+        lambda x: gt.layer_norm(x, (3,)),
+        lambda x: gt.cross_entropy(x, gt.tensor([2, 0])),
+        lambda x: gt.mse_loss(x, KEPT),
+        lambda x: gt.binary_cross_entropy(x / 2, gt.ones(2, 3, dtype=F64)),
+        lambda x: gt.nll_loss(gt.log_softmax(x, 1), gt.tensor([1, 1])),
+        lambda x: gt.binary_cross_entropy_with_logits(x, KEPT, reduction="sum"),
+        lambda x: x.unsqueeze(1).squeeze(1),
+        lambda x: gt.scaled_dot_product_attention(x, x * 2, x + 1),
+        lambda x: gt.scaled_dot_product_attention(x, x, x, is_causal=True),
+        lambda x: gt.linear(x, x * 2, x[:, 0]),
+        lambda x: gt.embedding(gt.tensor([[0, 1, 1]]), x),
+        lambda x: x.max(1).values,
+        lambda x: gt.outer(x[0], x[1]),
+        lambda x: x.to(F64) ** 2,
+        lambda x: gt.binary_cross_entropy(x / 2, KEPT),
+        lambda x: x.mT / x.sum(),
+    ],
+    ids=lambda f: "",
+)
 def test_functions(f):
     assert gt.autograd.gradcheck(f, leaf(2, 3))
 
@@ -79,7 +122,13 @@ def test_accumulation():
 def test_leaves():
     x = gt.ones(2, requires_grad=True)
     y = x * 2
-    assert x.is_leaf and not y.is_leaf and y.requires_grad and not y.detach().requires_grad and y.detach().is_leaf
+    assert (
+        x.is_leaf
+        and not y.is_leaf
+        and y.requires_grad
+        and not y.detach().requires_grad
+        and y.detach().is_leaf
+    )
     assert x.grad_fn is None and y.grad_fn == "<MulBackward>" and gt.ones(1).is_leaf
     assert gt.ones(2).requires_grad_().requires_grad and not x.requires_grad_(False).requires_grad
     with pytest.raises(gt.GTError):
@@ -122,7 +171,13 @@ def test_modes():
     @gt.no_grad
     def g():
         return x * 2
-    assert not f(2, b=3).requires_grad and f.__name__ == "f" and f.__doc__ == "Text." and not g().requires_grad
+
+    assert (
+        not f(2, b=3).requires_grad
+        and f.__name__ == "f"
+        and f.__doc__ == "Text."
+        and not g().requires_grad
+    )
     gt.set_grad_enabled(False)
     assert not (x * 2).requires_grad
     with gt.set_grad_enabled(True):
@@ -168,7 +223,9 @@ def test_in_place_and_gradients():
     assert x.grad.tolist() == [0, 6, 6]
     x.data -= 1
     x.data = x.data * 5 + 1
-    assert x.tolist() == [1, 1, 1] and x.requires_grad and x.is_leaf and x.grad.tolist() == [0, 6, 6]
+    assert (
+        x.tolist() == [1, 1, 1] and x.requires_grad and x.is_leaf and x.grad.tolist() == [0, 6, 6]
+    )
     z = x.detach()
     z += 1
     assert x.tolist() == [2, 2, 2]
@@ -185,18 +242,18 @@ def test_saved_values_are_kept():
 
 def test_grad_function():
     x, y = gt.ones(2, requires_grad=True), gt.ones(2, requires_grad=True)
-    a, = gt.autograd.grad((x * 3).sum(), x)
+    (a,) = gt.autograd.grad((x * 3).sum(), x)
     assert a.tolist() == [3, 3] and x.grad is None
     a, b = gt.autograd.grad([(x * y).sum(), (x * 2).sum()], [x, y])
     assert a.tolist() == [3, 3] and b.tolist() == [1, 1]
-    a, = gt.autograd.grad(x * 2, x, grad_outputs=gt.tensor([1.0, 5.0]))
+    (a,) = gt.autograd.grad(x * 2, x, grad_outputs=gt.tensor([1.0, 5.0]))
     assert a.tolist() == [2, 10]
     with pytest.raises(gt.GradError, match="allow_unused"):
         gt.autograd.grad((x * 2).sum(), [x, y])
     a, b = gt.autograd.grad((x * 2).sum(), [x, y], allow_unused=True)
     assert b is None
-    first, = gt.autograd.grad((x ** 3).sum(), x, create_graph=True)
-    second, = gt.autograd.grad(first.sum(), x)
+    (first,) = gt.autograd.grad((x**3).sum(), x, create_graph=True)
+    (second,) = gt.autograd.grad(first.sum(), x)
     assert second.tolist() == [6, 6]
     gt.autograd.backward([(x * 2).sum(), (x * y).sum()])
     assert x.grad.tolist() == [3, 3]

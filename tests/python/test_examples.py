@@ -1,4 +1,6 @@
-"""The examples and the README's lines run and do what they say. (make demo runs the digits to the end.)"""
+"""The examples and the README's lines run and do what they say. (make demo runs the digits to
+the end.)"""
+
 import pathlib
 import re
 import subprocess
@@ -10,7 +12,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def run(*args, timeout=100):
-    return subprocess.run([sys.executable, *map(str, args)], capture_output=True, text=True, timeout=timeout, cwd="/")
+    return subprocess.run(
+        [sys.executable, *map(str, args)], capture_output=True, text=True, timeout=timeout, cwd="/"
+    )
 
 
 def test_digits():

@@ -1,4 +1,5 @@
 """x[...] and x[...] = v against NumPy, subscripts made up by hypothesis; aliasing as in PyTorch."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -20,7 +21,7 @@ def basic(draw):
     """A shape and a subscript of ints, slices, ..., None that fits it."""
     shape = draw(st.sampled_from(SHAPES))
     entries = []
-    for n in shape[:draw(st.integers(0, len(shape)))]:
+    for n in shape[: draw(st.integers(0, len(shape)))]:
         ints = [st.integers(-n, n - 1)] if n else []
         entries.append(draw(st.one_of(slices(), *ints)))
     if draw(st.booleans()):
@@ -69,7 +70,7 @@ def advanced(draw):
         key.append(draw(st.lists(st.booleans(), min_size=shape[first], max_size=shape[first])))
         key[-1] = np.array(key[-1], bool)
     else:
-        for n in shape[first:first + count]:
+        for n in shape[first : first + count]:
             size = int(np.prod(index_shape))
             values = draw(st.lists(st.integers(-n, n - 1), min_size=size, max_size=size))
             key.append(np.array(values, np.int64).reshape(index_shape))
@@ -107,11 +108,19 @@ def test_advanced_assignment(case, number):
 def test_lists_and_masks():
     a = numbers((4, 5))
     x = gt.tensor(a)
-    check(x[[0, 2]], a[[0, 2]]), check(x[[True, False, True, False]], a[[True, False, True, False]])
-    check(x[x > 0], a[a > 0]), check(x[:, [1, 1]], a[:, [1, 1]]), check(x[np.array([1, 3])], a[[1, 3]])
-    check(x[range(2)], a[range(2)]), check(x[np.int64(2), np.int32(1)], a[2, 1]), check(x[gt.tensor(1)], a[1])
-    check(x[[]], a[[]]), check(x[True], a[True]), check(x[..., None, 1], a[..., None, 1])
-    check(x[[0, 1], :, None], a[[0, 1], :, None]), check(x[gt.tensor([[0], [1]]), gt.tensor([2, 3])], a[[[0], [1]], [2, 3]])
+    check(x[[0, 2]], a[[0, 2]])
+    check(x[[True, False, True, False]], a[[True, False, True, False]])
+    check(x[x > 0], a[a > 0])
+    check(x[:, [1, 1]], a[:, [1, 1]])
+    check(x[np.array([1, 3])], a[[1, 3]])
+    check(x[range(2)], a[range(2)])
+    check(x[np.int64(2), np.int32(1)], a[2, 1])
+    check(x[gt.tensor(1)], a[1])
+    check(x[[]], a[[]])
+    check(x[True], a[True])
+    check(x[..., None, 1], a[..., None, 1])
+    check(x[[0, 1], :, None], a[[0, 1], :, None])
+    check(x[gt.tensor([[0], [1]]), gt.tensor([2, 3])], a[[[0], [1]], [2, 3]])
     x[x > 0] = 0
     a[a > 0] = 0
     check(x, a)
@@ -136,8 +145,24 @@ def test_iteration_and_length():
             bad(gt.tensor(1))
 
 
-@pytest.mark.parametrize("key", [3, -4, (0, 5), (slice(None), 0, 0), "a", 1.5, 2 ** 70, gt.tensor([0.5]), object(),
-                                 (..., ...), [True, False], slice(0, 2, 0), False])
+@pytest.mark.parametrize(
+    "key",
+    [
+        3,
+        -4,
+        (0, 5),
+        (slice(None), 0, 0),
+        "a",
+        1.5,
+        2**70,
+        gt.tensor([0.5]),
+        object(),
+        (..., ...),
+        [True, False],
+        slice(0, 2, 0),
+        False,
+    ],
+)
 def test_wrong_subscripts(key):
     x = gt.zeros(3, 4)
     with pytest.raises((IndexError, ValueError, gt.GTError)):
@@ -159,7 +184,8 @@ def test_wrong_values():
         x[gt.tensor([0, 3])].tolist()
 
 
-# ---- aliasing: writes through views, as PyTorch documents them ----------------------------------------------
+# ---- aliasing: writes through views, as PyTorch documents them -----------------------------------
+
 
 def test_view_writes_through():
     x = gt.zeros(2, 3)
@@ -170,11 +196,28 @@ def test_view_writes_through():
     assert y.tolist() == [1, 5, 1]
 
 
-@pytest.mark.parametrize("view", [
-    lambda x: x[1:], lambda x: x.T, lambda x: x.reshape(3, 2), lambda x: x.view(-1), lambda x: x[:, ::2],
-    lambda x: x.unsqueeze(0), lambda x: x.permute(1, 0), lambda x: x[..., None], lambda x: x.flatten(),
-    lambda x: x.detach(), lambda x: x.data, lambda x: x.split(1)[1], lambda x: x.chunk(2, 1)[0], lambda x: x[None, 1],
-    lambda x: x[::-1], lambda x: x.transpose(0, 1)[1:].reshape(-1, 2), lambda x: x.unbind(1)[2]])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[1:],
+        lambda x: x.T,
+        lambda x: x.reshape(3, 2),
+        lambda x: x.view(-1),
+        lambda x: x[:, ::2],
+        lambda x: x.unsqueeze(0),
+        lambda x: x.permute(1, 0),
+        lambda x: x[..., None],
+        lambda x: x.flatten(),
+        lambda x: x.detach(),
+        lambda x: x.data,
+        lambda x: x.split(1)[1],
+        lambda x: x.chunk(2, 1)[0],
+        lambda x: x[None, 1],
+        lambda x: x[::-1],
+        lambda x: x.transpose(0, 1)[1:].reshape(-1, 2),
+        lambda x: x.unbind(1)[2],
+    ],
+)
 def test_views_share(view):
     x = gt.arange(6).reshape(2, 3) + 0
     a = np.arange(6).reshape(2, 3).copy()
@@ -188,9 +231,20 @@ def test_views_share(view):
     assert v.numpy().sum() == 0
 
 
-@pytest.mark.parametrize("copy", [
-    lambda x: x.clone(), lambda x: x + 0, lambda x: x[[0, 1]], lambda x: x.flip(0), lambda x: x.to(gt.float64),
-    lambda x: gt.tensor(x), lambda x: gt.cat([x]), lambda x: x[x > -1], lambda x: x.tril()])
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda x: x.clone(),
+        lambda x: x + 0,
+        lambda x: x[[0, 1]],
+        lambda x: x.flip(0),
+        lambda x: x.to(gt.float64),
+        lambda x: gt.tensor(x),
+        lambda x: gt.cat([x]),
+        lambda x: x[x > -1],
+        lambda x: x.tril(),
+    ],
+)
 def test_copies_do_not_share(copy):
     x = gt.ones(2, 3)
     y = copy(x)
@@ -211,7 +265,8 @@ def test_chain_of_views():
     z, c = y[0], b[0]
     z[1] = -1
     c[1] = -1
-    check(x, a), check(y, b)
+    check(x, a)
+    check(y, b)
     x[1, 2, 1] = 77
     a[1, 2, 1] = 77
     check(z, c)
@@ -242,7 +297,9 @@ def test_in_place_methods():
     assert x.sub_(gt.ones(3), alpha=2).tolist() == [0, -3, 2] and x.mul_(2).tolist() == [0, -6, 4]
     assert x.div_(4).tolist() == [0, -1.5, 1] and x.clamp_(-1, 0.5).tolist() == [0, -1, 0.5]
     assert x.fill_(3).tolist() == [3, 3, 3] and x.zero_().tolist() == [0, 0, 0]
-    assert x.copy_(gt.tensor(2, dtype=gt.int64)).tolist() == [2, 2, 2] and x.add_([1, 2, 3]).tolist() == [3, 4, 5]
+    assert x.copy_(gt.tensor(2, dtype=gt.int64)).tolist() == [2, 2, 2] and x.add_(
+        [1, 2, 3]
+    ).tolist() == [3, 4, 5]
     with pytest.raises(gt.ShapeError):
         x += gt.ones(2, 3)
     with pytest.raises(gt.GTError):

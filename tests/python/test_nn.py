@@ -1,4 +1,5 @@
 """Modules, layers, losses, initialisation against formulas in NumPy."""
+
 import collections
 import math
 
@@ -25,18 +26,25 @@ class MLP(nn.Module):
         return self.fc2(self.drop(gt.relu(self.fc1(x)))) * self.scale
 
 
-# ---- modules ------------------------------------------------------------------------------------------------
+# ---- modules -------------------------------------------------------------------------------------
+
 
 def test_names():
     m = MLP()
     names = ["scale", "fc1.weight", "fc1.bias", "fc2.weight"]
     assert [n for n, _ in m.named_parameters()] == names and len(list(m.parameters())) == 4
-    assert [n for n, _ in m.named_children()] == ["fc1", "fc2", "drop"] and len(list(m.children())) == 3
-    assert [n for n, _ in m.named_modules()] == ["", "fc1", "fc2", "drop"] and len(list(m.modules())) == 4
+    assert [n for n, _ in m.named_children()] == ["fc1", "fc2", "drop"] and len(
+        list(m.children())
+    ) == 3
+    assert [n for n, _ in m.named_modules()] == ["", "fc1", "fc2", "drop"] and len(
+        list(m.modules())
+    ) == 4
     assert list(m.state_dict()) == ["scale", "seen", "fc1.weight", "fc1.bias", "fc2.weight"]
     assert [n for n, _ in m.named_buffers()] == ["seen", "scratch"]
     assert [n for n, _ in m.named_parameters(prefix="net", recurse=False)] == ["net.scale"]
-    assert all(isinstance(p, nn.Parameter) and p.is_leaf and p.requires_grad for p in m.parameters())
+    assert all(
+        isinstance(p, nn.Parameter) and p.is_leaf and p.requires_grad for p in m.parameters()
+    )
 
 
 def test_children_are_found_without_calling_init():
@@ -45,19 +53,31 @@ def test_children_are_found_without_calling_init():
             self.layer = nn.Linear(2, 2)
             self.w = gt.ones(2, requires_grad=True)
             self.x = gt.ones(2)
+
     assert [n for n, _ in Bare().named_parameters()] == ["w", "layer.weight", "layer.bias"]
 
 
 def test_repr():
-    assert repr(MLP()) == ("MLP(\n  (fc1): Linear(in_features=4, out_features=8, bias=True)\n"
-                           "  (fc2): Linear(in_features=8, out_features=2, bias=False)\n  (drop): Dropout(p=0.5)\n)")
-    assert repr(nn.Sequential(nn.ReLU(), nn.Softmax(dim=1))) == "Sequential(\n  (0): ReLU()\n  (1): Softmax(dim=1)\n)"
+    assert repr(MLP()) == (
+        "MLP(\n  (fc1): Linear(in_features=4, out_features=8, bias=True)\n"
+        "  (fc2): Linear(in_features=8, out_features=2, bias=False)\n  (drop): Dropout(p=0.5)\n)"
+    )
+    assert (
+        repr(nn.Sequential(nn.ReLU(), nn.Softmax(dim=1)))
+        == "Sequential(\n  (0): ReLU()\n  (1): Softmax(dim=1)\n)"
+    )
     assert repr(nn.LayerNorm(3)) == "LayerNorm((3,), eps=1e-05, elementwise_affine=True)"
 
 
-@pytest.mark.parametrize("value,name", [
-    ([nn.ReLU()], "ModuleList"), ((nn.ReLU(), 1), "ModuleList"), ({"a": nn.ReLU()}, "ModuleList"),
-    ([gt.ones(1, requires_grad=True)], "ParameterList")])
+@pytest.mark.parametrize(
+    "value,name",
+    [
+        ([nn.ReLU()], "ModuleList"),
+        ((nn.ReLU(), 1), "ModuleList"),
+        ({"a": nn.ReLU()}, "ModuleList"),
+        ([gt.ones(1, requires_grad=True)], "ParameterList"),
+    ],
+)
 def test_hidden_members_are_refused(value, name):
     m = MLP()
     with pytest.raises(TypeError, match=name):
@@ -69,8 +89,10 @@ def test_hidden_members_are_refused(value, name):
 def test_foreign_modules_are_refused():
     class Compiled:
         """Has parameters, but is no Module: what other frameworks' compilers return."""
+
         def named_parameters(self):
             return iter(())
+
     m = MLP()
     with pytest.raises(TypeError, match="Compiled.*gt.nn.Module"):
         m.fc1 = Compiled()
@@ -125,6 +147,7 @@ def test_circles_and_depth():
     class Forever(nn.Module):
         def forward(self, x):
             return self(x + 1)
+
     with pytest.raises(RecursionError):
         Forever()(gt.ones(1))
     assert gt.ones(1).item() == 1
@@ -142,7 +165,9 @@ def test_train_and_eval():
 def test_state_dict():
     a, b = MLP(), MLP()
     result = b.load_state_dict({k: v.clone() for k, v in a.state_dict().items()})
-    assert result == ([], []) and all(gt.equal(p, q) for p, q in zip(a.parameters(), b.parameters()))
+    assert result == ([], []) and all(
+        gt.equal(p, q) for p, q in zip(a.parameters(), b.parameters())
+    )
     state = a.state_dict()
     state["fc1.bias"].zero_()
     assert a.fc1.bias.abs().sum().item() == 0, "a state dict shares the elements"
@@ -167,23 +192,42 @@ def test_zero_grad_apply_to():
     m.zero_grad()
     assert all(p.grad is None for p in m.parameters())
     order = []
-    assert m.apply(lambda x: order.append(type(x).__name__)) is m and order[-1] == "MLP" and len(order) == 4
-    assert m.double().fc1.weight.dtype is gt.float64 and m.fc1.weight.requires_grad and m.to("cpu") is m
-    assert m(gt.ones(1, 4, dtype=gt.float64)).dtype is gt.float64 and m.float().scale.dtype is gt.float32
+    assert (
+        m.apply(lambda x: order.append(type(x).__name__)) is m
+        and order[-1] == "MLP"
+        and len(order) == 4
+    )
+    assert (
+        m.double().fc1.weight.dtype is gt.float64
+        and m.fc1.weight.requires_grad
+        and m.to("cpu") is m
+    )
+    assert (
+        m(gt.ones(1, 4, dtype=gt.float64)).dtype is gt.float64
+        and m.float().scale.dtype is gt.float32
+    )
 
 
 def test_containers():
     layers = nn.ModuleList([nn.Linear(1, 2), nn.Linear(2, 3)])
     layers.append(nn.ReLU())
     layers.insert(1, nn.Tanh())
-    assert [type(x).__name__ for x in layers] == ["Linear", "Tanh", "Linear", "ReLU"] and len(layers) == 4
+    assert [type(x).__name__ for x in layers] == ["Linear", "Tanh", "Linear", "ReLU"] and len(
+        layers
+    ) == 4
     assert isinstance(layers[1:3], nn.ModuleList) and layers[-1] is list(layers)[3]
     layers[1] = nn.GELU()
     del layers[3]
     assert [n for n, _ in layers.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
     net = nn.Sequential(collections.OrderedDict(a=nn.Linear(2, 3), b=nn.ReLU()))
-    assert net(gt.ones(2)).shape == (3,) and [n for n, _ in net.named_children()] == ["a", "b"] and net[0] is net.a
-    assert isinstance(net[:1], nn.Sequential) and len(nn.Sequential()) == 0 and nn.Sequential()(5) == 5
+    assert (
+        net(gt.ones(2)).shape == (3,)
+        and [n for n, _ in net.named_children()] == ["a", "b"]
+        and net[0] is net.a
+    )
+    assert (
+        isinstance(net[:1], nn.Sequential) and len(nn.Sequential()) == 0 and nn.Sequential()(5) == 5
+    )
     params = nn.ParameterList([gt.ones(2), nn.Parameter(gt.ones(3))])
     assert len(params) == 2 and len(list(params.parameters())) == 2 and params[1].shape == (3,)
 
@@ -192,7 +236,11 @@ def test_parameter():
     x = gt.ones(2)
     p = nn.Parameter(x)
     assert p.requires_grad and p.is_leaf and not x.requires_grad and isinstance(p, nn.Parameter)
-    assert not isinstance(x, nn.Parameter) and not isinstance(p * 2, nn.Parameter) and not isinstance(1, nn.Parameter)
+    assert (
+        not isinstance(x, nn.Parameter)
+        and not isinstance(p * 2, nn.Parameter)
+        and not isinstance(1, nn.Parameter)
+    )
     assert not nn.Parameter(x, requires_grad=False).requires_grad
 
 
@@ -201,12 +249,19 @@ def test_gt_client_nn():
     import gt.client.nn.functional
     from gt.client.nn import Linear
     from gt.client import nn as same
-    assert gt.client.nn is gt.nn is same and Linear is nn.Linear and gt.client.nn.functional is gt.nn.functional
+
+    assert (
+        gt.client.nn is gt.nn is same
+        and Linear is nn.Linear
+        and gt.client.nn.functional is gt.nn.functional
+    )
     from gt.nn import Module, Linear, SGD  # noqa: F811
+
     assert SGD is gt.optim.SGD and Module is nn.Module
 
 
-# ---- layers ---------------------------------------------------------------------------------------------------
+# ---- layers --------------------------------------------------------------------------------------
+
 
 def test_linear():
     layer = nn.Linear(3, 5)
@@ -244,9 +299,15 @@ def test_embedding_and_layer_norm():
 def test_dropout():
     gt.manual_seed(0)
     y = nn.Dropout(0.25)(gt.ones(10000)).numpy()
-    assert set(np.round(np.unique(y), 4)) == {0, np.float32(1.3333)} and abs((y == 0).mean() - 0.25) < 0.02
+    assert (
+        set(np.round(np.unique(y), 4)) == {0, np.float32(1.3333)}
+        and abs((y == 0).mean() - 0.25) < 0.02
+    )
     assert gt.equal(F.dropout(gt.ones(5), 0.5, training=False), gt.ones(5))
-    assert F.dropout(gt.ones(5), 1.0).sum().item() == 0 and F.dropout(gt.ones(5), 0.0).sum().item() == 5
+    assert (
+        F.dropout(gt.ones(5), 1.0).sum().item() == 0
+        and F.dropout(gt.ones(5), 0.0).sum().item() == 5
+    )
     with pytest.raises(ValueError):
         nn.Dropout(1.5)
     with pytest.raises(gt.GTError):
@@ -255,13 +316,22 @@ def test_dropout():
 
 def test_activations():
     x = gt.tensor(numbers((3, 4)))
-    for layer, f in ((nn.ReLU(), gt.relu), (nn.GELU(), gt.gelu), (nn.SiLU(), gt.silu), (nn.Tanh(), gt.tanh),
-                     (nn.Sigmoid(), gt.sigmoid), (nn.Softmax(1), lambda x: gt.softmax(x, 1)), (nn.Identity(1, a=2), lambda x: x),
-                     (nn.Flatten(0), lambda x: x.flatten()), (nn.Flatten(), lambda x: x.flatten(1))):
+    for layer, f in (
+        (nn.ReLU(), gt.relu),
+        (nn.GELU(), gt.gelu),
+        (nn.SiLU(), gt.silu),
+        (nn.Tanh(), gt.tanh),
+        (nn.Sigmoid(), gt.sigmoid),
+        (nn.Softmax(1), lambda x: gt.softmax(x, 1)),
+        (nn.Identity(1, a=2), lambda x: x),
+        (nn.Flatten(0), lambda x: x.flatten()),
+        (nn.Flatten(), lambda x: x.flatten(1)),
+    ):
         assert gt.equal(layer(x), f(x))
 
 
-# ---- losses -----------------------------------------------------------------------------------------------------
+# ---- losses --------------------------------------------------------------------------------------
+
 
 def log_softmax(a):
     a = a - a.max(-1, keepdims=True)
@@ -301,7 +371,12 @@ def test_losses_of_many_dims():
 def test_losses_at_the_edges():
     assert F.binary_cross_entropy(gt.tensor([0.0, 1.0]), gt.tensor([0.0, 1.0])).item() == 0
     assert F.binary_cross_entropy(gt.tensor([0.0]), gt.tensor([1.0])).item() == 100
-    assert F.binary_cross_entropy_with_logits(gt.tensor([1000.0, -1000.0]), gt.tensor([1.0, 0.0])).item() == 0
+    assert (
+        F.binary_cross_entropy_with_logits(
+            gt.tensor([1000.0, -1000.0]), gt.tensor([1.0, 0.0])
+        ).item()
+        == 0
+    )
     assert F.cross_entropy(gt.tensor([[1000.0, 0.0]]), gt.tensor([0])).item() == 0
     with pytest.raises(ValueError, match="'mean', 'sum' or 'none'"):
         F.mse_loss(gt.ones(1), gt.ones(1), reduction="max")
@@ -309,7 +384,10 @@ def test_losses_at_the_edges():
         nn.MSELoss("max")
     with pytest.raises(IndexError):
         F.cross_entropy(gt.ones(1, 3), gt.tensor([3])).item()
-    for bad in (lambda: F.cross_entropy(gt.ones(2, 3), gt.tensor([1])), lambda: F.cross_entropy(gt.ones(2, 3), None)):
+    for bad in (
+        lambda: F.cross_entropy(gt.ones(2, 3), gt.tensor([1])),
+        lambda: F.cross_entropy(gt.ones(2, 3), None),
+    ):
         with pytest.raises((gt.GTError, TypeError)):
             bad()
 
@@ -320,6 +398,7 @@ def test_attention():
     def reference(bias):
         scores = q @ k.swapaxes(-1, -2) / math.sqrt(5) + bias
         return np.exp(log_softmax(scores)) @ v
+
     x = [gt.tensor(a) for a in (q, k, v)]
     check(F.scaled_dot_product_attention(*x), reference(0), 1e-5)
     mask = np.tril(np.ones((4, 4), bool))
@@ -331,21 +410,37 @@ def test_attention():
     assert F.scaled_dot_product_attention(*x, dropout_p=1.0).abs().sum().item() == 0
 
 
-# ---- initialisation -----------------------------------------------------------------------------------------------
+# ---- initialisation ------------------------------------------------------------------------------
+
 
 def test_init():
     gt.manual_seed(3)
     w = gt.zeros(200, 100, requires_grad=True)
     init = nn.init
     assert init.uniform_(w, 2, 3) is w and w.is_leaf and 2 <= w.min().item() and w.max().item() < 3
-    assert init.normal_(w, 1, 0.5).mean().item() == pytest.approx(1, abs=0.02) and w.std().item() == pytest.approx(0.5, abs=0.02)
-    assert init.constant_(w, 3).sum().item() == 60000 and init.zeros_(w).sum().item() == 0 and init.ones_(w).mean().item() == 1
-    for f, expected in ((init.xavier_uniform_, math.sqrt(2 / 300)), (init.xavier_normal_, math.sqrt(2 / 300)),
-                        (init.kaiming_uniform_, math.sqrt(2 / 100)), (init.kaiming_normal_, math.sqrt(2 / 100))):
+    assert init.normal_(w, 1, 0.5).mean().item() == pytest.approx(
+        1, abs=0.02
+    ) and w.std().item() == pytest.approx(0.5, abs=0.02)
+    assert (
+        init.constant_(w, 3).sum().item() == 60000
+        and init.zeros_(w).sum().item() == 0
+        and init.ones_(w).mean().item() == 1
+    )
+    for f, expected in (
+        (init.xavier_uniform_, math.sqrt(2 / 300)),
+        (init.xavier_normal_, math.sqrt(2 / 300)),
+        (init.kaiming_uniform_, math.sqrt(2 / 100)),
+        (init.kaiming_normal_, math.sqrt(2 / 100)),
+    ):
         assert f(w).std().item() == pytest.approx(expected, rel=0.03)
-    assert init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu").std().item() == pytest.approx(0.1, rel=0.03)
+    assert init.kaiming_normal_(
+        w, mode="fan_out", nonlinearity="relu"
+    ).std().item() == pytest.approx(0.1, rel=0.03)
     assert init.calculate_gain("tanh") == 5 / 3 and init.calculate_gain("leaky_relu", 1) == 1
-    for bad in (lambda: init.kaiming_normal_(gt.ones(3)), lambda: init.kaiming_normal_(w, mode="x"),
-                lambda: init.calculate_gain("x")):
+    for bad in (
+        lambda: init.kaiming_normal_(gt.ones(3)),
+        lambda: init.kaiming_normal_(w, mode="x"),
+        lambda: init.calculate_gain("x"),
+    ):
         with pytest.raises(ValueError):
             bad()

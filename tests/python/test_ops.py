@@ -2,6 +2,7 @@
 
 The table itself is walked: a row without a reference below is a failure.
 """
+
 import importlib.util
 import itertools
 import math
@@ -64,15 +65,38 @@ UNARY = {
     "clone": (np.copy, -3, 3),
 }
 BINARY = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "floordiv": np.floor_divide,
-    "mod": np.mod, "pow": np.power, "minimum": np.minimum, "maximum": np.maximum, "eq": np.equal,
-    "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.true_divide,
+    "floordiv": np.floor_divide,
+    "mod": np.mod,
+    "pow": np.power,
+    "minimum": np.minimum,
+    "maximum": np.maximum,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
 }
 REDUCE = {
-    "sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "any": np.any, "all": np.all,
-    "argmax": np.argmax, "argmin": np.argmin, "mean": np.mean,
-    "logsumexp": lambda a, axis=None, keepdims=False: np.logaddexp.reduce(a, axis=axis, keepdims=keepdims),
+    "sum": np.sum,
+    "prod": np.prod,
+    "max": np.max,
+    "min": np.min,
+    "any": np.any,
+    "all": np.all,
+    "argmax": np.argmax,
+    "argmin": np.argmin,
+    "mean": np.mean,
+    "logsumexp": lambda a, axis=None, keepdims=False: np.logaddexp.reduce(
+        a, axis=axis, keepdims=keepdims
+    ),
 }
 
 
@@ -87,11 +111,15 @@ REFERENCES = {"UNARY": UNARY, "BINARY": BINARY, "REDUCE": REDUCE, "AXIS": AXIS, 
 
 
 def takes(row, dtype):
-    return {"f": "f", "i": "i", "b": "b"}[dtype[0]] in row["types_in"] or row["types_out"] == "float"
+    return {"f": "f", "i": "i", "b": "b"}[dtype[0]] in row["types_in"] or row[
+        "types_out"
+    ] == "float"
 
 
 def rows(form):
-    return pytest.mark.parametrize("row", [r for r in ROWS if r["call"] == form], ids=lambda r: r["name"])
+    return pytest.mark.parametrize(
+        "row", [r for r in ROWS if r["call"] == form], ids=lambda r: r["name"]
+    )
 
 
 def function(row):
@@ -99,7 +127,9 @@ def function(row):
 
 
 def test_every_row_has_a_reference():
-    assert {(r["call"], r["name"]) for r in ROWS} == {(f, name) for f, t in REFERENCES.items() for name in t}
+    assert {(r["call"], r["name"]) for r in ROWS} == {
+        (f, name) for f, t in REFERENCES.items() for name in t
+    }
 
 
 def test_every_row_is_a_function_and_a_method():
@@ -122,7 +152,12 @@ def test_unary(row):
             if dtype == "bool" and row["types_out"] == "float":
                 a = a.astype(np.float32)
             with np.errstate(all="ignore"):
-                check(method(x), reference(a), 3e-6 if dtype != "float64" else 1e-12, f"{dtype} {shape} {name}")
+                check(
+                    method(x),
+                    reference(a),
+                    3e-6 if dtype != "float64" else 1e-12,
+                    f"{dtype} {shape} {name}",
+                )
             check(function(row)(x), method(x).numpy())
 
 
@@ -135,11 +170,25 @@ def test_special_values():
     assert str(gt.sqrt(x).tolist()[:1]) == str([inf]) and math.isnan(gt.sqrt(x)[1].item())
     assert gt.isnan(x).tolist() == [False, False, True, False, False]
     assert gt.isfinite(x).tolist() == [False, False, False, True, True]
-    assert math.isnan(gt.maximum(x, 1.0)[2].item()) and math.isnan(x.max().item()) and math.isnan(x.sum().item())
+    assert (
+        math.isnan(gt.maximum(x, 1.0)[2].item())
+        and math.isnan(x.max().item())
+        and math.isnan(x.sum().item())
+    )
 
 
-PAIRS = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (3, 2)), ((2, 1, 3), (4, 1)), ((0, 3), (3,)),
-         ((1,), (0,)), ((2, 0, 3), (1, 1, 3)), ((65, 40), (65, 1)), ((1, 1, 1), (7,))]
+PAIRS = [
+    ((3, 4), (3, 4)),
+    ((3, 4), (4,)),
+    ((3, 1), (1, 4)),
+    ((), (3, 2)),
+    ((2, 1, 3), (4, 1)),
+    ((0, 3), (3,)),
+    ((1,), (0,)),
+    ((2, 0, 3), (1, 1, 3)),
+    ((65, 40), (65, 1)),
+    ((1, 1, 1), (7,)),
+]
 
 
 @rows("BINARY")
@@ -159,18 +208,29 @@ def test_binary(row):
             expected = reference(a, b)
         if name == "floordiv" and dtype == "float32":
             expected = np.floor(a.astype(np.float64) / b.astype(np.float64))
-        check(function(row)(gt.tensor(a), gt.tensor(b)), expected, 3e-6 if dtype != "float64" else 1e-12,
-              f"{dtype} {s} {t}")
+        check(
+            function(row)(gt.tensor(a), gt.tensor(b)),
+            expected,
+            3e-6 if dtype != "float64" else 1e-12,
+            f"{dtype} {s} {t}",
+        )
 
 
 @rows("BINARY")
 def test_binary_layouts(row):
     name, dtype = row["name"], "int64" if "i" in row["types_in"] else "float32"
-    for (layout, a, x), (_, b, y) in itertools.product(views((4, 6), dtype, low=1, high=3), views((4, 6), dtype, low=1)):
+    for (layout, a, x), (_, b, y) in itertools.product(
+        views((4, 6), dtype, low=1, high=3), views((4, 6), dtype, low=1)
+    ):
         if a.shape != b.shape:
             continue
         b = np.where(b == 0, 1, np.abs(b))
-        check(function(row)(x, gt.where(y == 0, 1, y.abs())), BINARY[name](a, b), 3e-6, f"{name} {layout}")
+        check(
+            function(row)(x, gt.where(y == 0, 1, y.abs())),
+            BINARY[name](a, b),
+            3e-6,
+            f"{name} {layout}",
+        )
 
 
 @rows("BINARY")
@@ -203,13 +263,23 @@ def test_reduce(row):
                 some = index and isinstance(axis, tuple) and len(axis) < a.ndim
                 if index and isinstance(axis, tuple) and not some:
                     axis = None
-                extent = a.size if axis is None else np.prod([a.shape[k] for k in np.atleast_1d(axis)])
+                extent = (
+                    a.size if axis is None else np.prod([a.shape[k] for k in np.atleast_1d(axis)])
+                )
                 if row["shape"] == "reduce_nonempty" and extent == 0 or some:
                     with pytest.raises(gt.GTError, match=name):
                         function(row)(x, axis=axis)
                     continue
-                b = a.astype(np.int64) if name in ("sum", "prod") and dtype in ("bool", "int32") else a
-                b = a.astype(np.float64) if dtype == "float32" and name in ("sum", "prod", "mean", "logsumexp") else b
+                b = (
+                    a.astype(np.int64)
+                    if name in ("sum", "prod") and dtype in ("bool", "int32")
+                    else a
+                )
+                b = (
+                    a.astype(np.float64)
+                    if dtype == "float32" and name in ("sum", "prod", "mean", "logsumexp")
+                    else b
+                )
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
                     expected = reference(b, axis=axis, keepdims=keep)
@@ -217,7 +287,12 @@ def test_reduce(row):
                 if name in ("max", "min") and isinstance(axis, int):
                     check(got.indices, reference_index(name, a, axis, keep))
                     got = got.values
-                check(got, expected, 2e-5 if dtype == "float32" else 1e-12, f"{name} {dtype} {shape} {layout} {axis}")
+                check(
+                    got,
+                    expected,
+                    2e-5 if dtype == "float32" else 1e-12,
+                    f"{name} {dtype} {shape} {layout} {axis}",
+                )
 
 
 def reference_index(name, a, axis, keep):
@@ -260,14 +335,35 @@ def test_clamp():
 def test_python_operators():
     a, b = numbers((3, 4), low=1), numbers((3, 4), low=1, seed=2)
     x, y = gt.tensor(a), gt.tensor(b)
-    check(x + y, a + b), check(x - y, a - b), check(x * y, a * b), check(x / y, a / b)
-    check(x // y, a // b, 1e-5), check(x % y, a % b, 1e-5), check(x ** y, a ** b, 1e-5)
-    check(1 + x, 1 + a), check(1 - x, 1 - a), check(2 * x, 2 * a), check(1 / x, 1 / a), check(2 ** x, 2 ** a, 1e-5)
-    check(7 // x, 7 // a), check(7 % x, 7 % a, 1e-5), check(-x, -a), check(+x, a), check(abs(-x), a)
-    check(x < y, a < b), check(x <= y, a <= b), check(x == y, a == b), check(x != y, a != b), check(2 > x, 2 > a)
+    check(x + y, a + b)
+    check(x - y, a - b)
+    check(x * y, a * b)
+    check(x / y, a / b)
+    check(x // y, a // b, 1e-5)
+    check(x % y, a % b, 1e-5)
+    check(x**y, a**b, 1e-5)
+    check(1 + x, 1 + a)
+    check(1 - x, 1 - a)
+    check(2 * x, 2 * a)
+    check(1 / x, 1 / a)
+    check(2**x, 2**a, 1e-5)
+    check(7 // x, 7 // a)
+    check(7 % x, 7 % a, 1e-5)
+    check(-x, -a)
+    check(+x, a)
+    check(abs(-x), a)
+    check(x < y, a < b)
+    check(x <= y, a <= b)
+    check(x == y, a == b)
+    check(x != y, a != b)
+    check(2 > x, 2 > a)
     m, n = a > b, a < 2
     p, q = gt.tensor(m), gt.tensor(n)
-    check(p & q, m & n), check(p | q, m | n), check(p ^ q, m ^ n), check(~p, ~m), check(p & True, m & True)
+    check(p & q, m & n)
+    check(p | q, m | n)
+    check(p ^ q, m ^ n)
+    check(~p, ~m)
+    check(p & True, m & True)
     for op in ("+=", "-=", "*=", "/=", "//=", "%=", "**="):
         names = {"x": gt.tensor(a), "a": a.copy(), "y": y, "b": b}
         exec(f"x {op} y; a {op} b", names)
@@ -277,7 +373,9 @@ def test_python_operators():
 def test_division_of_integers():
     a, b = np.array([7, -7, 7, -7]), np.array([2, 2, -2, -2])
     x, y = gt.tensor(a), gt.tensor(b)
-    check(x // y, a // b), check(x % y, a % b), check(x / y, (a / b).astype(np.float32))
+    check(x // y, a // b)
+    check(x % y, a % b)
+    check(x / y, (a / b).astype(np.float32))
     with pytest.raises(ZeroDivisionError, match="floordiv"):
         (x // gt.tensor([1, 0, 1, 1])).tolist()
     with pytest.raises(gt.errors.ZeroDivisionError, match="mod"):
@@ -288,17 +386,33 @@ def test_powers():
     x = gt.tensor([0.25, 1.0, 4.0])
     a = x.numpy()
     for p in (2, 3, 0.5, -1, 1, 0, -0.5, 2.5):
-        check(x ** p, a ** p, text=str(p))
+        check(x**p, a**p, text=str(p))
     assert (gt.tensor([2, 3]) ** 2).tolist() == [4, 9]
     with pytest.raises(ValueError, match="pow"):
         gt.tensor([2, 3]) ** -1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
-@pytest.mark.parametrize("a,b", [
-    ((3, 4), (4, 5)), ((4,), (4,)), ((4,), (4, 5)), ((3, 4), (4,)), ((2, 3, 4), (4, 5)), ((2, 3, 4), (2, 4, 5)),
-    ((5, 1, 3, 4), (2, 4, 2)), ((2, 3, 4), (4,)), ((4,), (2, 4, 5)), ((0, 4), (4, 5)), ((3, 0), (0, 5)),
-    ((2, 0, 4), (4, 3)), ((130, 70), (70, 90)), ((1, 1), (1, 1)), ((200, 3), (3, 1))])
+@pytest.mark.parametrize(
+    "a,b",
+    [
+        ((3, 4), (4, 5)),
+        ((4,), (4,)),
+        ((4,), (4, 5)),
+        ((3, 4), (4,)),
+        ((2, 3, 4), (4, 5)),
+        ((2, 3, 4), (2, 4, 5)),
+        ((5, 1, 3, 4), (2, 4, 2)),
+        ((2, 3, 4), (4,)),
+        ((4,), (2, 4, 5)),
+        ((0, 4), (4, 5)),
+        ((3, 0), (0, 5)),
+        ((2, 0, 4), (4, 3)),
+        ((130, 70), (70, 90)),
+        ((1, 1), (1, 1)),
+        ((200, 3), (3, 1)),
+    ],
+)
 def test_matmul(a, b, dtype):
     p, q = numbers(a, dtype, seed=1), numbers(b, dtype, seed=2)
     expected = p.astype(np.float64) @ q.astype(np.float64) if dtype == "float32" else p @ q
@@ -334,7 +448,11 @@ def test_var_and_std():
                 if a.shape and min(a.shape) < 2:
                     continue
                 check(x.var(axis, correction=n), a.astype(float).var(axis, ddof=n), 1e-5)
-                check(x.std(axis, ddof=n, keepdims=True), a.astype(float).std(axis, ddof=n, keepdims=True), 1e-5)
+                check(
+                    x.std(axis, ddof=n, keepdims=True),
+                    a.astype(float).std(axis, ddof=n, keepdims=True),
+                    1e-5,
+                )
     x = gt.tensor([1.0, 2.0, 4.0])
     assert x.var(False).item() == pytest.approx(x.numpy().var())
     assert x.var(0, True).item() == pytest.approx(x.numpy().var(ddof=1))
@@ -344,20 +462,40 @@ def test_var_and_std():
 def test_shapes():
     a = numbers((2, 3, 4))
     x = gt.tensor(a)
-    check(x.reshape(6, 4), a.reshape(6, 4)), check(x.reshape((-1, 2)), a.reshape(-1, 2)), check(x.view(24), a.ravel())
-    check(x.permute(2, 0, 1), a.transpose(2, 0, 1)), check(x.permute((0, 2, 1)), a.transpose(0, 2, 1))
-    check(x.transpose(0, 2), a.swapaxes(0, 2)), check(x.T, a.T), check(x.mT, a.swapaxes(1, 2))
-    check(x.unsqueeze(1), a[:, None]), check(x.unsqueeze(-1), a[..., None])
-    check(gt.ones(1, 2, 1).squeeze(), np.ones(2)), check(gt.ones(1, 2, 1).squeeze(0), np.ones((2, 1)))
-    check(gt.ones(1, 2, 1).squeeze((0, 2)), np.ones(2)), check(gt.ones(1, 2, 1).squeeze(1), np.ones((1, 2, 1)))
-    check(gt.ones(2, 1).expand(2, 3), np.ones((2, 3))), check(gt.ones(2, 1).expand(4, -1, 3), np.ones((4, 2, 3)))
-    check(x.flatten(), a.ravel()), check(x.flatten(1), a.reshape(2, 12)), check(x.flatten(0, 1), a.reshape(6, 4))
-    check(x.flip(0), a[::-1]), check(x.flip(0, 2), a[::-1, :, ::-1]), check(x.flip((1,)), a[:, ::-1])
-    check(gt.cat([x, x], 1), np.concatenate([a, a], 1)), check(gt.cat((x, x), dim=-1), np.concatenate([a, a], -1))
-    check(gt.stack([x, x], 1), np.stack([a, a], 1)), check(gt.concatenate([x]), a)
-    check(x[0].tril(), np.tril(a[0])), check(x.triu(1), np.triu(a, 1)), check(gt.tril(x[0], diagonal=-1), np.tril(a[0], -1))
-    check(x[0].t(), a[0].T), check(x.swapaxes(0, 1), a.swapaxes(0, 1)), check(gt.broadcast_to(x[0], (5, 3, 4)), np.broadcast_to(a[0], (5, 3, 4)))
-    check(x.expand_as(gt.ones(2, 3, 4)), a), check(x.view_as(gt.ones(24)), a.ravel())
+    check(x.reshape(6, 4), a.reshape(6, 4))
+    check(x.reshape((-1, 2)), a.reshape(-1, 2))
+    check(x.view(24), a.ravel())
+    check(x.permute(2, 0, 1), a.transpose(2, 0, 1))
+    check(x.permute((0, 2, 1)), a.transpose(0, 2, 1))
+    check(x.transpose(0, 2), a.swapaxes(0, 2))
+    check(x.T, a.T)
+    check(x.mT, a.swapaxes(1, 2))
+    check(x.unsqueeze(1), a[:, None])
+    check(x.unsqueeze(-1), a[..., None])
+    check(gt.ones(1, 2, 1).squeeze(), np.ones(2))
+    check(gt.ones(1, 2, 1).squeeze(0), np.ones((2, 1)))
+    check(gt.ones(1, 2, 1).squeeze((0, 2)), np.ones(2))
+    check(gt.ones(1, 2, 1).squeeze(1), np.ones((1, 2, 1)))
+    check(gt.ones(2, 1).expand(2, 3), np.ones((2, 3)))
+    check(gt.ones(2, 1).expand(4, -1, 3), np.ones((4, 2, 3)))
+    check(x.flatten(), a.ravel())
+    check(x.flatten(1), a.reshape(2, 12))
+    check(x.flatten(0, 1), a.reshape(6, 4))
+    check(x.flip(0), a[::-1])
+    check(x.flip(0, 2), a[::-1, :, ::-1])
+    check(x.flip((1,)), a[:, ::-1])
+    check(gt.cat([x, x], 1), np.concatenate([a, a], 1))
+    check(gt.cat((x, x), dim=-1), np.concatenate([a, a], -1))
+    check(gt.stack([x, x], 1), np.stack([a, a], 1))
+    check(gt.concatenate([x]), a)
+    check(x[0].tril(), np.tril(a[0]))
+    check(x.triu(1), np.triu(a, 1))
+    check(gt.tril(x[0], diagonal=-1), np.tril(a[0], -1))
+    check(x[0].t(), a[0].T)
+    check(x.swapaxes(0, 1), a.swapaxes(0, 1))
+    check(gt.broadcast_to(x[0], (5, 3, 4)), np.broadcast_to(a[0], (5, 3, 4)))
+    check(x.expand_as(gt.ones(2, 3, 4)), a)
+    check(x.view_as(gt.ones(24)), a.ravel())
     many = [gt.full((1,), k) for k in range(150)]
     assert gt.cat(many).tolist() == list(range(150))
     assert gt.cat([gt.ones(1, dtype=gt.int64), gt.ones(1)]).dtype is gt.float32
@@ -372,8 +510,15 @@ def test_pieces():
     assert [p.tolist() for p in x.reshape(2, 5).unbind()] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
     assert len(x.reshape(2, 5).unbind(1)) == 5 and len(gt.zeros(0, 3).unbind()) == 0
     assert [p.shape for p in x.reshape(2, 5).split(2, dim=1)] == [(2, 2), (2, 2), (2, 1)]
-    for bad in (lambda: x.split(0), lambda: x.split([3, 3]), lambda: x.split([11, -1]), lambda: x.chunk(0),
-                lambda: x.split(2, 3), lambda: gt.cat([]), lambda: gt.stack([gt.ones(2), gt.ones(3)])):
+    for bad in (
+        lambda: x.split(0),
+        lambda: x.split([3, 3]),
+        lambda: x.split([11, -1]),
+        lambda: x.chunk(0),
+        lambda: x.split(2, 3),
+        lambda: gt.cat([]),
+        lambda: gt.stack([gt.ones(2), gt.ones(3)]),
+    ):
         with pytest.raises(gt.GTError):
             bad()
 
@@ -381,21 +526,47 @@ def test_pieces():
 def test_sugar():
     a = numbers((3, 4))
     x = gt.tensor(a)
-    check(x.repeat(2, 3), np.tile(a, (2, 3))), check(x.repeat((2, 1, 2)), np.tile(a, (2, 1, 2)))
-    check(x.repeat(0, 1), np.tile(a, (0, 1))), check(gt.ones(1, 1, 1, 1, 1).repeat(2, 1, 1, 1, 3), np.ones((2, 1, 1, 1, 3)))
-    check(x.roll(1), np.roll(a, 1)), check(x.roll(-2, 1), np.roll(a, -2, 1)), check(x.roll((1, 5), (0, 1)), np.roll(a, (1, 5), (0, 1)))
+    check(x.repeat(2, 3), np.tile(a, (2, 3)))
+    check(x.repeat((2, 1, 2)), np.tile(a, (2, 1, 2)))
+    check(x.repeat(0, 1), np.tile(a, (0, 1)))
+    check(gt.ones(1, 1, 1, 1, 1).repeat(2, 1, 1, 1, 3), np.ones((2, 1, 1, 1, 3)))
+    check(x.roll(1), np.roll(a, 1))
+    check(x.roll(-2, 1), np.roll(a, -2, 1))
+    check(x.roll((1, 5), (0, 1)), np.roll(a, (1, 5), (0, 1)))
     i = np.argsort(a, 1)
     check(gt.take_along_axis(x, gt.tensor(i), 1), np.take_along_axis(a, i, 1))
     check(gt.take_along_axis(x, gt.tensor(i[:1]), 0 + 1), np.take_along_axis(a, i[:1], 1))
-    check(x.norm(), np.linalg.norm(a)), check(x.norm(1, 0), np.abs(a).sum(0)), check(x.norm(3), (np.abs(a) ** 3).sum() ** (1 / 3))
-    check(x.norm(float("inf")), np.abs(a).max()), check(x.norm(0), np.float32(12)), check(x.norm(dim=1, keepdim=True), np.linalg.norm(a, axis=1, keepdims=True))
+    check(x.norm(), np.linalg.norm(a))
+    check(x.norm(1, 0), np.abs(a).sum(0))
+    check(x.norm(3), (np.abs(a) ** 3).sum() ** (1 / 3))
+    check(x.norm(float("inf")), np.abs(a).max())
+    check(x.norm(0), np.float32(12))
+    check(x.norm(dim=1, keepdim=True), np.linalg.norm(a, axis=1, keepdims=True))
     check(gt.leaky_relu(x), np.where(a > 0, a, a * np.float32(0.01)))
-    assert gt.allclose(x, x + 1e-9) and not gt.allclose(x, x + 1) and gt.equal(x, x) and not x.equal(x.T)
+    assert (
+        gt.allclose(x, x + 1e-9)
+        and not gt.allclose(x, x + 1)
+        and gt.equal(x, x)
+        and not x.equal(x.T)
+    )
     p, q = gt.tensor([0, 1, 2]), gt.tensor([0, 0, 3])
-    assert gt.logical_and(p, q).tolist() == [False, False, True] and gt.logical_or(p, q).tolist() == [False, True, True]
-    assert gt.logical_xor(p, q).tolist() == [False, True, False] and gt.logical_not(p).tolist() == [True, False, False]
-    assert gt.negative(p).tolist() == [0, -1, -2] and p.multiply(2).tolist() == [0, 2, 4] and gt.asarray(p) is p
-    assert p.masked_fill(p > 1, 9).tolist() == [0, 1, 9] and p.masked_fill(p > 1, 2.9).dtype is gt.int64
+    assert gt.logical_and(p, q).tolist() == [False, False, True] and gt.logical_or(
+        p, q
+    ).tolist() == [False, True, True]
+    assert gt.logical_xor(p, q).tolist() == [False, True, False] and gt.logical_not(p).tolist() == [
+        True,
+        False,
+        False,
+    ]
+    assert (
+        gt.negative(p).tolist() == [0, -1, -2]
+        and p.multiply(2).tolist() == [0, 2, 4]
+        and gt.asarray(p) is p
+    )
+    assert (
+        p.masked_fill(p > 1, 9).tolist() == [0, 1, 9]
+        and p.masked_fill(p > 1, 2.9).dtype is gt.int64
+    )
     p.masked_fill_(p > 1, 7)
     assert p.tolist() == [0, 1, 7]
 
@@ -409,7 +580,10 @@ def test_index_functions():
     check(x.index_select(0, [1, 1]), a[[1, 1]])
     expected = a.copy()
     np.add.at(expected, ([0, 0, 1], [1, 1, 2]), 1)
-    check(gt.zeros(4, 5).scatter_add(0, gt.tensor([[0, 1]]), gt.ones(1, 2)), np.eye(4, 5)[:, :5] * [1, 1, 0, 0, 0])
+    check(
+        gt.zeros(4, 5).scatter_add(0, gt.tensor([[0, 1]]), gt.ones(1, 2)),
+        np.eye(4, 5)[:, :5] * [1, 1, 0, 0, 0],
+    )
     y = x.clone()
     y.scatter_add_(1, gt.tensor([[0, 0], [1, 1]]), gt.ones(2, 2))
     check(y[:2] - x[:2], np.array([[2, 0, 0, 0, 0], [0, 2, 0, 0, 0]], np.float32), 1e-5)

@@ -1,4 +1,5 @@
 """Optimisers: several steps against the formulas, computed in NumPy."""
+
 import numpy as np
 import pytest
 
@@ -23,9 +24,18 @@ def run(make):
     return p.detach().numpy(), optimizer
 
 
-@pytest.mark.parametrize("momentum,dampening,decay,nesterov,maximize", [
-    (0, 0, 0, False, False), (0.9, 0, 0, False, False), (0.9, 0.5, 0, False, False), (0.9, 0, 0, True, False),
-    (0, 0, 0.1, False, False), (0.9, 0, 0.1, True, False), (0.5, 0.1, 0.2, False, True)])
+@pytest.mark.parametrize(
+    "momentum,dampening,decay,nesterov,maximize",
+    [
+        (0, 0, 0, False, False),
+        (0.9, 0, 0, False, False),
+        (0.9, 0.5, 0, False, False),
+        (0.9, 0, 0, True, False),
+        (0, 0, 0.1, False, False),
+        (0.9, 0, 0.1, True, False),
+        (0.5, 0.1, 0.2, False, True),
+    ],
+)
 def test_sgd(momentum, dampening, decay, nesterov, maximize):
     w, v = START.copy(), None
     for k in range(STEPS):
@@ -34,8 +44,17 @@ def test_sgd(momentum, dampening, decay, nesterov, maximize):
             v = g.copy() if v is None else momentum * v + (1 - dampening) * g
             g = g + momentum * v if nesterov else v
         w -= 0.1 * g
-    got, _ = run(lambda p: optim.SGD(p, lr=0.1, momentum=momentum, dampening=dampening, weight_decay=decay,
-                                     nesterov=nesterov, maximize=maximize))
+    got, _ = run(
+        lambda p: optim.SGD(
+            p,
+            lr=0.1,
+            momentum=momentum,
+            dampening=dampening,
+            weight_decay=decay,
+            nesterov=nesterov,
+            maximize=maximize,
+        )
+    )
     np.testing.assert_allclose(got, w, rtol=1e-12)
 
 
@@ -51,7 +70,7 @@ def test_adam(kind, decay):
         else:
             g = g + decay * w
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
-        w -= lr * (m / (1 - b1 ** k)) / (np.sqrt(v / (1 - b2 ** k)) + eps)
+        w -= lr * (m / (1 - b1**k)) / (np.sqrt(v / (1 - b2**k)) + eps)
     got, _ = run(lambda p: kind(p, lr=lr, betas=(b1, b2), eps=eps, weight_decay=decay))
     np.testing.assert_allclose(got, w, rtol=1e-12)
 
@@ -64,7 +83,9 @@ def test_groups():
         p.grad = gt.ones(1)
     optimizer.step()
     assert [round(p.item(), 6) for p in (a, b, c)] == [0.9, 0.0, 0.9]
-    assert [g["lr"] for g in optimizer.param_groups] == [0.1, 1.0, 0.1] and "lr: 1.0" in repr(optimizer)
+    assert [g["lr"] for g in optimizer.param_groups] == [0.1, 1.0, 0.1] and "lr: 1.0" in repr(
+        optimizer
+    )
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     optimizer.step()
@@ -76,7 +97,13 @@ def test_parameters_without_gradient_stay():
     a.grad = gt.ones(1)
     optimizer = optim.Adam([a, b])
     optimizer.step()
-    assert b.item() == 1 and a.item() != 1 and a.is_leaf and a.requires_grad and len(optimizer.state) == 1
+    assert (
+        b.item() == 1
+        and a.item() != 1
+        and a.is_leaf
+        and a.requires_grad
+        and len(optimizer.state) == 1
+    )
 
 
 def test_zero_grad_and_closure():
@@ -88,6 +115,7 @@ def test_zero_grad_and_closure():
         loss = (a * 3).sum()
         loss.backward()
         return loss
+
     with gt.no_grad():
         assert optimizer.step(closure).item() == 3
     assert a.item() == -0.5
@@ -107,7 +135,9 @@ def test_momentum_keeps_its_own_buffer():
     assert a.item() == -0.5
 
 
-@pytest.mark.parametrize("kind", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.AdamW(p, 0.1)])
+@pytest.mark.parametrize(
+    "kind", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.AdamW(p, 0.1)]
+)
 def test_state_dict(kind):
     a, b = gt.tensor(START, requires_grad=True), gt.tensor(START, requires_grad=True)
     x, y = kind([a]), kind([b])
@@ -122,20 +152,35 @@ def test_state_dict(kind):
             y.step()
     assert gt.equal(a, b) and list(x.state_dict()["state"]) == [0]
     with pytest.raises(ValueError, match="groups"):
-        kind([gt.ones(1, requires_grad=True), gt.ones(1, requires_grad=True)]).load_state_dict(x.state_dict())
+        kind([gt.ones(1, requires_grad=True), gt.ones(1, requires_grad=True)]).load_state_dict(
+            x.state_dict()
+        )
 
 
-@pytest.mark.parametrize("make,text", [
-    (lambda p: optim.SGD([]), "no parameters"), (lambda p: optim.SGD([p], lr=-1), "lr"), (lambda p: optim.SGD([p, p]), "twice"),
-    (lambda p: optim.SGD([p], nesterov=True), "nesterov"), (lambda p: optim.SGD([p * 2]), "leaf"), (lambda p: optim.SGD([1]), "tensors"),
-    (lambda p: optim.Adam([p], betas=(1.0, 0.9)), "betas"), (lambda p: optim.SGD([{"params": [p], "rl": 1}]), "'rl'")])
+@pytest.mark.parametrize(
+    "make,text",
+    [
+        (lambda p: optim.SGD([]), "no parameters"),
+        (lambda p: optim.SGD([p], lr=-1), "lr"),
+        (lambda p: optim.SGD([p, p]), "twice"),
+        (lambda p: optim.SGD([p], nesterov=True), "nesterov"),
+        (lambda p: optim.SGD([p * 2]), "leaf"),
+        (lambda p: optim.SGD([1]), "tensors"),
+        (lambda p: optim.Adam([p], betas=(1.0, 0.9)), "betas"),
+        (lambda p: optim.SGD([{"params": [p], "rl": 1}]), "'rl'"),
+    ],
+)
 def test_mistakes(make, text):
     with pytest.raises((ValueError, TypeError), match=text):
         make(gt.ones(1, requires_grad=True))
 
 
 def test_clip_grad_norm():
-    a, b, c = gt.ones(2, requires_grad=True), gt.ones(1, requires_grad=True), gt.ones(1, requires_grad=True)
+    a, b, c = (
+        gt.ones(2, requires_grad=True),
+        gt.ones(1, requires_grad=True),
+        gt.ones(1, requires_grad=True),
+    )
     a.grad, b.grad = gt.tensor([3.0, 0.0]), gt.tensor([4.0])
     assert nn.clip_grad_norm_([a, b, c], 1.0).item() == 5
     np.testing.assert_allclose([*a.grad.tolist(), b.grad.item()], [0.6, 0, 0.8], rtol=1e-5)
@@ -151,7 +196,11 @@ def test_training_falls():
     model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
     x = gt.randn(64, 4)
     y = x[:, :1] * x[:, 1:2]
-    for kind in (lambda p: optim.SGD(p, 0.05, momentum=0.9, nesterov=True), lambda p: optim.Adam(p, 0.01), lambda p: optim.AdamW(p, 0.01)):
+    for kind in (
+        lambda p: optim.SGD(p, 0.05, momentum=0.9, nesterov=True),
+        lambda p: optim.Adam(p, 0.01),
+        lambda p: optim.AdamW(p, 0.01),
+    ):
         optimizer, losses = kind(model.parameters()), []
         for _ in range(150):
             loss = nn.functional.mse_loss(model(x), y)

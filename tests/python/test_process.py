@@ -1,4 +1,6 @@
-"""What happens to the process: exits, forks, Ctrl-C, threads, disconnect. Each case is a program of its own."""
+"""What happens to the process: exits, forks, Ctrl-C, threads, disconnect. Each case is a program
+of its own."""
+
 import os
 import signal
 import subprocess
@@ -15,32 +17,58 @@ START = "import gt, os, sys, threading, time\n"
 
 
 def run(program, *, status=0, timeout=60, **env):
-    """Output of a program that has to end with the status; its error output has to be empty if that is 0."""
-    done = subprocess.run([sys.executable, "-c", START + textwrap.dedent(program)], capture_output=True, text=True,
-                          timeout=timeout, env={**os.environ, **env})
+    """Output of a program that has to end with the status; its error output has to be empty if
+    that is 0."""
+    done = subprocess.run(
+        [sys.executable, "-c", START + textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **env},
+    )
     assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
     if status == 0:
         assert done.stderr == ""
     return done.stdout + done.stderr
 
 
-# ---- the end ---------------------------------------------------------------------------------------------------
+# ---- the end -------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("program", [
-    "", "gt.ones(1)", "print(gt.ones(1).item())", "gt.ones(1); gt.disconnect()", "gt.disconnect(); gt.disconnect()",
-    "x = gt.ones(3); gt.disconnect(); gt.ones(1); gt.disconnect()", "gt.synchronize()", "gt.ones(1); gt.synchronize()",
-    "x = gt.randn(1500, 1500)\nfor _ in range(30): x = x @ x * 1e-3", "a = gt.ones(2).numpy(); gt.disconnect(); print(a)",
-    "a = memoryview(gt.ones(2))", "x = gt.ones(1, requires_grad=True); y = x * 2", "gt.signal.enter('a')",
-    "sys.exit(0)", "threading.Thread(target=lambda: gt.ones(5).sum().item()).start()",
-    "threading.Thread(target=lambda: [gt.randn(99, 99) @ gt.randn(99, 99) for _ in range(10**9)], daemon=True).start(); time.sleep(0.2)",
-    "threading.Thread(target=lambda: [gt.randn(300, 300).sum().item() for _ in range(10**9)], daemon=True).start(); time.sleep(0.2)",
-    "import atexit; atexit.register(lambda: print(gt.ones(1).item()))", "x = gt.arange(3)[gt.tensor([9])]"])
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "",
+        "gt.ones(1)",
+        "print(gt.ones(1).item())",
+        "gt.ones(1); gt.disconnect()",
+        "gt.disconnect(); gt.disconnect()",
+        "x = gt.ones(3); gt.disconnect(); gt.ones(1); gt.disconnect()",
+        "gt.synchronize()",
+        "gt.ones(1); gt.synchronize()",
+        "x = gt.randn(1500, 1500)\nfor _ in range(30): x = x @ x * 1e-3",
+        "a = gt.ones(2).numpy(); gt.disconnect(); print(a)",
+        "a = memoryview(gt.ones(2))",
+        "x = gt.ones(1, requires_grad=True); y = x * 2",
+        "gt.signal.enter('a')",
+        "sys.exit(0)",
+        "threading.Thread(target=lambda: gt.ones(5).sum().item()).start()",
+        "threading.Thread(target=lambda: [gt.randn(99, 99) @ gt.randn(99, 99) for _ in "
+        "range(10**9)], daemon=True).start(); time.sleep(0.2)",
+        "threading.Thread(target=lambda: [gt.randn(300, 300).sum().item() for _ in "
+        "range(10**9)], daemon=True).start(); time.sleep(0.2)",
+        "import atexit; atexit.register(lambda: print(gt.ones(1).item()))",
+        "x = gt.arange(3)[gt.tensor([9])]",
+    ],
+)
 def test_clean_exits(program):
     run(program)
 
 
 def test_exits_with_an_error():
-    assert "ShapeError" in run("x = gt.randn(900, 900) @ gt.randn(900, 900); gt.ones(2) + gt.ones(3)", status=1)
+    assert "ShapeError" in run(
+        "x = gt.randn(900, 900) @ gt.randn(900, 900); gt.ones(2) + gt.ones(3)", status=1
+    )
     assert "IndexError" in run("gt.arange(3)[gt.tensor([9])].tolist()", status=1)
     run("x = gt.randn(900, 900) @ gt.randn(900, 900); sys.exit(7)", status=7)
     run("x = gt.randn(900, 900) @ gt.randn(900, 900); os._exit(3)", status=3)
@@ -65,7 +93,8 @@ def test_after_the_end():
 def test_nothing_starts_before_the_first_use():
     out = run("""
         before = threading.active_count(), len(os.listdir("/proc/self/task"))
-        gt.nn.functional, gt.optim.SGD, gt.float32, gt.is_grad_enabled(), gt.synchronize(), gt.signal.current()
+        gt.nn.functional, gt.optim.SGD, gt.float32, gt.is_grad_enabled(), gt.synchronize(),
+        gt.signal.current()
         print(len(os.listdir("/proc/self/task")) == before[1], "numpy" in sys.modules)
     """)
     assert out.split() == ["True", "False"]
@@ -86,7 +115,8 @@ def test_without_numpy():
 
 
 def test_no_thread_is_left_by_disconnect():
-    out = run("""
+    out = run(
+        """
         n = len(os.listdir("/proc/self/task"))
         gt.ones(1).item()
         gt.disconnect()
@@ -95,11 +125,14 @@ def test_no_thread_is_left_by_disconnect():
                 break
             time.sleep(0.02)
         print(len(os.listdir("/proc/self/task")) - n)
-    """, OPENBLAS_NUM_THREADS="1")
+    """,
+        OPENBLAS_NUM_THREADS="1",
+    )
     assert int(out) == 0
 
 
-# ---- disconnect ------------------------------------------------------------------------------------------------
+# ---- disconnect ----------------------------------------------------------------------------------
+
 
 def test_after_disconnect():
     run("""
@@ -107,10 +140,14 @@ def test_after_disconnect():
         y = x * 2
         a = y.numpy()
         gt.disconnect()
-        for f in (lambda: x + 1, lambda: y.tolist(), lambda: x.sum(), lambda: repr(x), lambda: y.backward(), lambda: x.grad,
-                  lambda: gt.ones(3) + x, lambda: x[0], lambda: x.__setitem__(0, 1), lambda: gt.cat([x]), lambda: bool(x),
-                  lambda: x.numpy(), lambda: x.copy_(1), lambda: gt.nn.Linear(3, 1)(x), lambda: x.detach(), lambda: iter(x),
-                  lambda: setattr(x, "requires_grad", False), lambda: setattr(x, "grad", None), lambda: gt.tensor(x)):
+        for f in (lambda: x + 1, lambda: y.tolist(), lambda: x.sum(), lambda: repr(x), lambda:
+        y.backward(), lambda: x.grad,
+                  lambda: gt.ones(3) + x, lambda: x[0], lambda: x.__setitem__(0, 1), lambda:
+                  gt.cat([x]), lambda: bool(x),
+                  lambda: x.numpy(), lambda: x.copy_(1), lambda: gt.nn.Linear(3, 1)(x), lambda:
+                  x.detach(), lambda: iter(x),
+                  lambda: setattr(x, "requires_grad", False), lambda: setattr(x, "grad", None),
+                  lambda: gt.tensor(x)):
             try:
                 f()
             except gt.ClosedError as e:
@@ -146,7 +183,8 @@ def test_malformed_settings():
     assert "GT_WORKERS" in run("gt.ones(1)", status=1, GT_WORKERS="many")
 
 
-# ---- forks -----------------------------------------------------------------------------------------------------
+# ---- forks ---------------------------------------------------------------------------------------
+
 
 def test_fork():
     out = run("""
@@ -154,7 +192,8 @@ def test_fork():
         kept = x.numpy()
         pid = os.fork()
         if pid == 0:
-            for f in (lambda: x + 1, lambda: gt.ones(1), lambda: x.tolist(), lambda: gt.manual_seed(0)):
+            for f in (lambda: x + 1, lambda: gt.ones(1), lambda: x.tolist(), lambda:
+            gt.manual_seed(0)):
                 try:
                     f()
                     os._exit(1)
@@ -189,7 +228,7 @@ def test_spawned_processes_and_subprocesses():
     """)
 
 
-# ---- Ctrl-C ------------------------------------------------------------------------------------------------------
+# ---- Ctrl-C --------------------------------------------------------------------------------------
 
 LONG = """
 x = gt.randn(1200, 1200)
@@ -201,8 +240,12 @@ for _ in range(300):
 
 def interrupt(program, times=1):
     """Send SIGINT to a program once it has printed a line; output and status."""
-    child = subprocess.Popen([sys.executable, "-c", START + textwrap.dedent(program)], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", START + textwrap.dedent(program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert child.stdout.readline() == "waiting\n"
         for _ in range(times):
@@ -246,7 +289,8 @@ while True:
 
 def test_a_handler_that_returns():
     """The wait goes on; gt is not to be used inside of the handler."""
-    out, err, status, seconds = interrupt("""
+    out, err, status, seconds = interrupt(
+        """
 import signal
 seen = []
 def handler(number, frame):
@@ -259,11 +303,14 @@ for _ in range(25):
 print('waiting', flush=True)
 v = y.sum().item()
 print(len(seen), v == v)
-""", times=1)
+""",
+        times=1,
+    )
     assert out == "1 True\n" and status == 0, err
 
 
-# ---- threads -----------------------------------------------------------------------------------------------------
+# ---- threads -------------------------------------------------------------------------------------
+
 
 def test_threads():
     results, errors = {}, []
@@ -328,6 +375,7 @@ def test_garbage_collected_in_circles():
 
     class Node:
         pass
+
     for _ in range(100):
         a, b = Node(), Node()
         a.other, b.other, a.x = b, a, gt.ones(10)
@@ -355,7 +403,8 @@ def test_memory_stays_flat():
 
 
 def test_out_of_memory():
-    run("""
+    run(
+        """
         small = gt.ones(1000)
         big = gt.ones(30_000_000) + 1
         try:
@@ -364,7 +413,9 @@ def test_out_of_memory():
         except MemoryError as e:
             assert isinstance(e, gt.OutOfMemory), e
         assert small.sum().item() == 1000
-    """, GT_MEMORY="64M")
+    """,
+        GT_MEMORY="64M",
+    )
 
 
 def test_import_is_quick():

@@ -1,4 +1,5 @@
 """Result dtypes, against tables written down from PyTorch's documentation and behaviour."""
+
 import numpy as np
 import pytest
 
@@ -90,10 +91,23 @@ def test_in_place_keeps_the_dtype():
     assert x.tolist() == [7, 3]
 
 
-@pytest.mark.parametrize("spelling,expected", [
-    ("float32", "float32"), (gt.int64, "int64"), (float, "float64"), (int, "int64"), (bool, "bool"),
-    (np.float32, "float32"), (np.dtype("int32"), "int32"), ("gt.float64", "float64"), (gt.double, "float64"),
-    (gt.long, "int64"), (gt.int, "int32"), (gt.float, "float32")])
+@pytest.mark.parametrize(
+    "spelling,expected",
+    [
+        ("float32", "float32"),
+        (gt.int64, "int64"),
+        (float, "float64"),
+        (int, "int64"),
+        (bool, "bool"),
+        (np.float32, "float32"),
+        (np.dtype("int32"), "int32"),
+        ("gt.float64", "float64"),
+        (gt.double, "float64"),
+        (gt.long, "int64"),
+        (gt.int, "int32"),
+        (gt.float, "float32"),
+    ],
+)
 def test_spellings(spelling, expected):
     assert gt.zeros(1, dtype=spelling).dtype.name == expected
     assert repr(gt.zeros(1, dtype=spelling).dtype) == f"gt.{expected}"
@@ -111,5 +125,10 @@ def test_casts():
     assert x.bool().tolist() == [True, False, True]
     assert x.double().dtype is gt.float64 and x.to("float64").dtype is gt.float64
     assert x.to(x.double()).dtype is gt.float64 and x.type_as(x.int()).dtype is gt.int32
-    assert x.to("cpu") is x and x.to(gt.float32) is x and x.float() is x and x.astype(float).dtype is gt.float64
+    assert (
+        x.to("cpu") is x
+        and x.to(gt.float32) is x
+        and x.float() is x
+        and x.astype(float).dtype is gt.float64
+    )
     assert x.to("cpu", gt.int64).dtype is gt.int64 and x.to(dtype=gt.bool).dtype is gt.bool

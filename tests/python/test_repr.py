@@ -1,4 +1,5 @@
 """Text of tensors: examples written down from PyTorch."""
+
 import pytest
 
 import gt
@@ -6,16 +7,39 @@ import gt
 inf, nan = float("inf"), float("nan")
 
 
-@pytest.mark.parametrize("data,text", [
-    (1, "tensor(1)"), (1.0, "tensor(1.)"), (0.5, "tensor(0.5000)"), (True, "tensor(True)"), (-1.5, "tensor(-1.5000)"),
-    ([], "tensor([])"), ([1, 2, 3], "tensor([1, 2, 3])"), ([1, -20, 300], "tensor([  1, -20, 300])"),
-    ([1.0, 2.0], "tensor([1., 2.])"), ([1.0, 2.5], "tensor([1.0000, 2.5000])"), ([-1.0, 2.0], "tensor([-1.,  2.])"),
-    ([True, False], "tensor([ True, False])"), ([nan, 1.0], "tensor([nan, 1.])"), ([inf, -inf, 0.5], "tensor([   inf,   -inf, 0.5000])"),
-    ([0.0, 0.0], "tensor([0., 0.])"), ([1e-5, 1.0], "tensor([1.0000e-05, 1.0000e+00])"), ([1e5, 0.1], "tensor([1.0000e+05, 1.0000e-01])"),
-    ([1e9], "tensor([1.0000e+09])"), ([123456.0], "tensor([123456.])"), ([1000.5], "tensor([1000.5000])"),
-    ([[1, 2], [3, 4]], "tensor([[1, 2],\n        [3, 4]])"),
-    ([[[1], [2]], [[3], [4]]], "tensor([[[1],\n         [2]],\n\n        [[3],\n         [4]]])"),
-    ([[]], "tensor([], size=(1, 0))"), ([nan], "tensor([nan])"), ([100.0, 0.5, nan], "tensor([100.0000,   0.5000,      nan])")])
+@pytest.mark.parametrize(
+    "data,text",
+    [
+        (1, "tensor(1)"),
+        (1.0, "tensor(1.)"),
+        (0.5, "tensor(0.5000)"),
+        (True, "tensor(True)"),
+        (-1.5, "tensor(-1.5000)"),
+        ([], "tensor([])"),
+        ([1, 2, 3], "tensor([1, 2, 3])"),
+        ([1, -20, 300], "tensor([  1, -20, 300])"),
+        ([1.0, 2.0], "tensor([1., 2.])"),
+        ([1.0, 2.5], "tensor([1.0000, 2.5000])"),
+        ([-1.0, 2.0], "tensor([-1.,  2.])"),
+        ([True, False], "tensor([ True, False])"),
+        ([nan, 1.0], "tensor([nan, 1.])"),
+        ([inf, -inf, 0.5], "tensor([   inf,   -inf, 0.5000])"),
+        ([0.0, 0.0], "tensor([0., 0.])"),
+        ([1e-5, 1.0], "tensor([1.0000e-05, 1.0000e+00])"),
+        ([1e5, 0.1], "tensor([1.0000e+05, 1.0000e-01])"),
+        ([1e9], "tensor([1.0000e+09])"),
+        ([123456.0], "tensor([123456.])"),
+        ([1000.5], "tensor([1000.5000])"),
+        ([[1, 2], [3, 4]], "tensor([[1, 2],\n        [3, 4]])"),
+        (
+            [[[1], [2]], [[3], [4]]],
+            "tensor([[[1],\n         [2]],\n\n        [[3],\n         [4]]])",
+        ),
+        ([[]], "tensor([], size=(1, 0))"),
+        ([nan], "tensor([nan])"),
+        ([100.0, 0.5, nan], "tensor([100.0000,   0.5000,      nan])"),
+    ],
+)
 def test_text(data, text):
     assert repr(gt.tensor(data)) == str(gt.tensor(data)) == text
 
@@ -27,16 +51,21 @@ def test_facts_behind():
     assert repr(gt.zeros(2, 0, dtype=gt.bool)) == "tensor([], size=(2, 0), dtype=gt.bool)"
     x = gt.ones(1, requires_grad=True)
     assert repr(x) == "tensor([1.], requires_grad=True)"
-    assert repr(x + 1) == "tensor([2.], grad_fn=<AddBackward>)" and repr(x.detach()) == "tensor([1.])"
-    assert repr((x * 1.5)[0]) .startswith("tensor(1.5000, grad_fn=<")
+    assert (
+        repr(x + 1) == "tensor([2.], grad_fn=<AddBackward>)" and repr(x.detach()) == "tensor([1.])"
+    )
+    assert repr((x * 1.5)[0]).startswith("tensor(1.5000, grad_fn=<")
     y = gt.ones(25, requires_grad=True)
-    assert repr(y).endswith("\n       requires_grad=True)") or max(map(len, repr(y).split("\n"))) <= 80
+    assert (
+        repr(y).endswith("\n       requires_grad=True)") or max(map(len, repr(y).split("\n"))) <= 80
+    )
 
 
 def test_long_rows_are_broken():
     assert repr(gt.arange(30)) == (
         "tensor([ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15, 16, 17,\n"
-        "        18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29])")
+        "        18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29])"
+    )
 
 
 def test_summary():
@@ -49,10 +78,14 @@ def test_summary():
         "        ...,\n"
         "        [9700, 9701, 9702,  ..., 9797, 9798, 9799],\n"
         "        [9800, 9801, 9802,  ..., 9897, 9898, 9899],\n"
-        "        [9900, 9901, 9902,  ..., 9997, 9998, 9999]])")
+        "        [9900, 9901, 9902,  ..., 9997, 9998, 9999]])"
+    )
     assert repr(gt.zeros(5, 5, 5, 20)).count("...") == 125
-    assert repr(gt.zeros(3, 1000)) == "tensor([[0., 0., 0.,  ..., 0., 0., 0.],\n" + \
-        "        [0., 0., 0.,  ..., 0., 0., 0.],\n        [0., 0., 0.,  ..., 0., 0., 0.]])"
+    assert (
+        repr(gt.zeros(3, 1000))
+        == "tensor([[0., 0., 0.,  ..., 0., 0., 0.],\n"
+        + "        [0., 0., 0.,  ..., 0., 0., 0.],\n        [0., 0., 0.,  ..., 0., 0., 0.]])"
+    )
 
 
 def test_a_thousand_elements_are_shown():
@@ -69,4 +102,6 @@ def test_printing_records_nothing():
 
 def test_others():
     assert repr(gt.float32) == "gt.float32" and str(gt.bool) == "gt.bool"
-    assert repr(gt.ones(1, 2).max(1)) == "gt.ValuesIndices(values=tensor([1.]), indices=tensor([0]))"
+    assert (
+        repr(gt.ones(1, 2).max(1)) == "gt.ValuesIndices(values=tensor([1.]), indices=tensor([0]))"
+    )

@@ -1,4 +1,5 @@
 """The type stubs say what the package has: all names, and the parts made from the op table."""
+
 import ast
 import inspect
 import pathlib
@@ -29,7 +30,7 @@ def public(names):
 
 
 def class_in_stub(name):
-    node, = (n for n in TREE.body if isinstance(n, ast.ClassDef) and n.name == name)
+    (node,) = (n for n in TREE.body if isinstance(n, ast.ClassDef) and n.name == name)
     return names_of(node.body)
 
 
@@ -44,8 +45,14 @@ def test_private_functions():
 
 def test_methods():
     assert public(class_in_stub("Tensor")) == public(dir(gt.Tensor))
-    own = {n for n in vars(gt.Tensor) if n.startswith("__")} - {"__doc__", "__module__", "__weakref__", "__new__", "__getattribute__",
-                                                                 "__repr__"}
+    own = {n for n in vars(gt.Tensor) if n.startswith("__")} - {
+        "__doc__",
+        "__module__",
+        "__weakref__",
+        "__new__",
+        "__getattribute__",
+        "__repr__",
+    }
     stubbed = {n for n in class_in_stub("Tensor") if n.startswith("__")}
     assert stubbed - {"__buffer__"} == own
 
@@ -57,7 +64,9 @@ def test_dtype():
 def test_parts_made_from_the_op_table():
     made = gen_ops.pyi(gen_ops.read_rows())
     for part in made.split("# methods\n"):
-        assert part in STUB, "run scripts/gen_ops.py --pyi and put its output into python/gt/_gt.pyi"
+        assert (
+            part in STUB
+        ), "run scripts/gen_ops.py --pyi and put its output into python/gt/_gt.pyi"
 
 
 def test_spellings_in_the_stub_are_accepted():
@@ -67,16 +76,31 @@ def test_spellings_in_the_stub_are_accepted():
             continue
         doc = getattr(gt._gt, node.name).__doc__
         shown = set(re.split(r"[^\w]+", doc.split(")\n")[0]))
-        args = [a.arg for a in [*node.args.args, *node.args.kwonlyargs, *filter(None, [node.args.vararg])]]
+        args = [
+            a.arg
+            for a in [*node.args.args, *node.args.kwonlyargs, *filter(None, [node.args.vararg])]
+        ]
         assert set(args) <= shown, f"{node.name}: {set(args) - shown} not in {doc}"
 
 
 def test_errors():
     stub = ast.parse((ROOT / "python" / "gt" / "errors.pyi").read_text())
-    classes = {n.name: {ast.unparse(b).removeprefix("builtins.") for b in n.bases} for n in stub.body if isinstance(n, ast.ClassDef)}
-    runtime = {n: {b.__name__ for b in c.__bases__} for n, c in gt._gt._errors.items() if c is not KeyboardInterrupt}
+    classes = {
+        n.name: {ast.unparse(b).removeprefix("builtins.") for b in n.bases}
+        for n in stub.body
+        if isinstance(n, ast.ClassDef)
+    }
+    runtime = {
+        n: {b.__name__ for b in c.__bases__}
+        for n, c in gt._gt._errors.items()
+        if c is not KeyboardInterrupt
+    }
     assert classes == runtime
-    listed = next(ast.literal_eval(n.value) for n in stub.body if isinstance(n, ast.Assign) and n.targets[0].id == "__all__")
+    listed = next(
+        ast.literal_eval(n.value)
+        for n in stub.body
+        if isinstance(n, ast.Assign) and n.targets[0].id == "__all__"
+    )
     assert listed == gt.errors.__all__
 
 
@@ -89,7 +113,11 @@ def test_everything_public_is_documented():
 
 
 def test_py_typed_is_installed():
-    assert (PACKAGE / "py.typed").exists() and (PACKAGE / "_gt.pyi").exists() and (PACKAGE / "errors.pyi").exists()
+    assert (
+        (PACKAGE / "py.typed").exists()
+        and (PACKAGE / "_gt.pyi").exists()
+        and (PACKAGE / "errors.pyi").exists()
+    )
 
 
 PROGRAM = '''
@@ -137,8 +165,21 @@ gt.zeros(2, dtyp=gt.float32)
 def mypy(program, tmp_path):
     path = tmp_path / "program.py"
     path.write_text(program)
-    done = subprocess.run([sys.executable, "-m", "mypy", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"), str(path)],
-                          capture_output=True, text=True, cwd=tmp_path, env={"MYPYPATH": str(ROOT / "python"), "PATH": "/usr/bin"})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--no-error-summary",
+            "--cache-dir",
+            str(tmp_path / "cache"),
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"MYPYPATH": str(ROOT / "python"), "PATH": "/usr/bin"},
+    )
     return done.stdout + done.stderr
 
 

@@ -1,4 +1,5 @@
 """gt.client.nn is gt.nn."""
+
 import sys
 
 from gt import nn

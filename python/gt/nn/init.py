@@ -1,10 +1,21 @@
 """Initialisation in place, under the names of torch.nn.init; each function returns its tensor."""
+
 import math
 
 from gt.autograd import no_grad
 
-__all__ = ["calculate_gain", "uniform_", "normal_", "constant_", "zeros_", "ones_", "xavier_uniform_",
-           "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"]
+__all__ = [
+    "calculate_gain",
+    "uniform_",
+    "normal_",
+    "constant_",
+    "zeros_",
+    "ones_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+]
 
 
 @no_grad()
@@ -40,9 +51,11 @@ def calculate_gain(nonlinearity, param=None):
     gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
-        return math.sqrt(2.0 / (1 + slope ** 2))
+        return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity not in gains:
-        raise ValueError(f"no gain is known for {nonlinearity!r}: expected leaky_relu, {', '.join(gains)}")
+        raise ValueError(
+            f"no gain is known for {nonlinearity!r}: expected leaky_relu, {', '.join(gains)}"
+        )
     return gains[nonlinearity]
 
 

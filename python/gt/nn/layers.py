@@ -1,4 +1,6 @@
-"""Layers and losses: modules around the functions of gt.nn.functional, with PyTorch's initial values."""
+"""Layers and losses: modules around the functions of gt.nn.functional, with PyTorch's initial
+values."""
+
 import math
 
 from gt import _gt
@@ -6,8 +8,25 @@ from gt.nn import functional as F
 from gt.nn import init
 from gt.nn.module import Module
 
-__all__ = ["Linear", "Embedding", "LayerNorm", "Dropout", "Identity", "Flatten", "ReLU", "GELU", "SiLU", "Tanh",
-           "Sigmoid", "Softmax", "MSELoss", "CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss"]
+__all__ = [
+    "Linear",
+    "Embedding",
+    "LayerNorm",
+    "Dropout",
+    "Identity",
+    "Flatten",
+    "ReLU",
+    "GELU",
+    "SiLU",
+    "Tanh",
+    "Sigmoid",
+    "Softmax",
+    "MSELoss",
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+]
 
 
 def _new(*shape, dtype=None):
@@ -16,7 +35,8 @@ def _new(*shape, dtype=None):
 
 
 class Linear(Module):
-    """x @ weight.T + bias, with weight (out_features, in_features); uniform in +-1 / sqrt(in_features) at first."""
+    """x @ weight.T + bias, with weight (out_features, in_features); uniform in +-1 /
+    sqrt(in_features) at first."""
 
     def __init__(self, in_features, out_features, bias=True, dtype=None):
         self.in_features = in_features
@@ -35,12 +55,15 @@ class Linear(Module):
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self):
-        return (f"in_features={self.in_features}, out_features={self.out_features}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class Embedding(Module):
-    """Rows of weight (num_embeddings, embedding_dim) at integer indices; standard normal at first."""
+    """Rows of weight (num_embeddings, embedding_dim) at integer indices; standard normal at
+    first."""
 
     def __init__(self, num_embeddings, embedding_dim, dtype=None):
         self.num_embeddings = num_embeddings
@@ -62,12 +85,16 @@ class LayerNorm(Module):
     """Normalised over the trailing dims, times weight plus bias; ones and zeros at first."""
 
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, dtype=None):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.normalized_shape = shape
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         self.register_parameter("weight", _new(*shape, dtype=dtype) if elementwise_affine else None)
-        self.register_parameter("bias", _new(*shape, dtype=dtype) if elementwise_affine and bias else None)
+        self.register_parameter(
+            "bias", _new(*shape, dtype=dtype) if elementwise_affine and bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -80,7 +107,9 @@ class LayerNorm(Module):
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self):
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
 
 
 class Dropout(Module):
@@ -184,24 +213,29 @@ class _Loss(Module):
 
 class MSELoss(_Loss):
     """(input - target) squared."""
+
     function = staticmethod(F.mse_loss)
 
 
 class CrossEntropyLoss(_Loss):
     """-log softmax(input) at the target class."""
+
     function = staticmethod(F.cross_entropy)
 
 
 class NLLLoss(_Loss):
     """-input at the target class; input holds log probabilities."""
+
     function = staticmethod(F.nll_loss)
 
 
 class BCELoss(_Loss):
     """Binary cross entropy of probabilities."""
+
     function = staticmethod(F.binary_cross_entropy)
 
 
 class BCEWithLogitsLoss(_Loss):
     """Binary cross entropy of sigmoid(input)."""
+
     function = staticmethod(F.binary_cross_entropy_with_logits)

@@ -1,9 +1,13 @@
 """Module: parameters, buffers and other modules under the names of attributes.
 
-Attributes live where Python keeps them, in the instance's dictionary; a module only remembers, in order,
-which names are parameters, buffers and modules. A parameter is a leaf tensor that requires a gradient:
-assigning one registers it. Walks over children keep a list instead of recursing, so depth is no limit.
+Attributes live where Python keeps them, in the instance's dictionary; a module only remembers,
+in order,
+which names are parameters, buffers and modules. A parameter is a leaf tensor that requires a
+gradient:
+assigning one registers it. Walks over children keep a list instead of recursing, so depth is no
+limit.
 """
+
 from collections import namedtuple
 
 from gt import _gt
@@ -31,7 +35,8 @@ class Parameter(metaclass=_ParameterType):
 
 
 class Module:
-    """Base of everything that has parameters. Subclasses assign layers in __init__ and define forward."""
+    """Base of everything that has parameters. Subclasses assign layers in __init__ and define
+    forward."""
 
     training = True
 
@@ -46,7 +51,7 @@ class Module:
     def __call__(self, *args, **names):
         return self.forward(*args, **names)
 
-    # ---- attributes ---------------------------------------------------------------------------------
+    # ---- attributes ------------------------------------------------------------------------------
 
     def __setattr__(self, name, value):
         if isinstance(value, Module):
@@ -54,8 +59,10 @@ class Module:
         elif isinstance(value, Parameter):
             self._register("_parameters", name)
         elif name in self._parameters and value is not None:
-            raise TypeError(f"{name} is a parameter: assign a gt.nn.Parameter, None, or change it in place "
-                            f"under gt.no_grad(); got {_kind(value)}")
+            raise TypeError(
+                f"{name} is a parameter: assign a gt.nn.Parameter, None, or change it in place "
+                f"under gt.no_grad(); got {_kind(value)}"
+            )
         elif name in self._buffers and not (value is None or isinstance(value, Tensor)):
             raise TypeError(f"{name} is a buffer: assign a tensor or None, got {_kind(value)}")
         else:
@@ -82,7 +89,8 @@ class Module:
         self.__dict__[name] = param
 
     def register_buffer(self, name, tensor, persistent=True):
-        """A tensor that belongs to the state but is not trained; persistent=False leaves it out of state_dict."""
+        """A tensor that belongs to the state but is not trained; persistent=False leaves it out
+        of state_dict."""
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"{name}: expected a tensor or None, got {_kind(tensor)}")
         self._register("_buffers", name)
@@ -101,7 +109,7 @@ class Module:
         else:
             setattr(self, name, _module(name, module))
 
-    # ---- walks --------------------------------------------------------------------------------------
+    # ---- walks -----------------------------------------------------------------------------------
 
     def named_children(self):
         for name in self._modules:
@@ -120,7 +128,9 @@ class Module:
             if module not in seen:
                 seen.add(module)
                 yield name, module
-                below = [(f"{name}.{k}" if name else k, child) for k, child in module.named_children()]
+                below = [
+                    (f"{name}.{k}" if name else k, child) for k, child in module.named_children()
+                ]
                 todo.extend(reversed(below))
 
     def modules(self):
@@ -154,7 +164,7 @@ class Module:
         for _, b in self.named_buffers(recurse=recurse):
             yield b
 
-    # ---- state --------------------------------------------------------------------------------------
+    # ---- state -----------------------------------------------------------------------------------
 
     def _state(self):
         """name: (module, attribute) of all that state_dict holds, in its order."""
@@ -167,20 +177,30 @@ class Module:
         return places
 
     def state_dict(self):
-        """Names and tensors of parameters and buffers. They share their elements with the module."""
-        return {path: module.__dict__[name].detach() for path, (module, name) in self._state().items()}
+        """Names and tensors of parameters and buffers. They share their elements with the
+        module."""
+        return {
+            path: module.__dict__[name].detach() for path, (module, name) in self._state().items()
+        }
 
     @no_grad()
     def load_state_dict(self, state_dict, strict=True):
-        """Copy elements from a dict as state_dict makes it. Nothing is copied if anything does not fit."""
+        """Copy elements from a dict as state_dict makes it. Nothing is copied if anything does
+        not fit."""
         own = self._state()
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
-        wrong = [f"{name} has shape {tuple(state_dict[name].shape)}, expected {module.__dict__[attribute].shape}"
-                 for name, (module, attribute) in own.items()
-                 if name in state_dict and tuple(state_dict[name].shape) != module.__dict__[attribute].shape]
+        wrong = [
+            f"{name} has shape {tuple(state_dict[name].shape)}, expected "
+            f"{module.__dict__[attribute].shape}"
+            for name, (module, attribute) in own.items()
+            if name in state_dict
+            and tuple(state_dict[name].shape) != module.__dict__[attribute].shape
+        ]
         if strict:
-            wrong += [f"{name} is missing" for name in missing] + [f"{name} is not expected" for name in unexpected]
+            wrong += [f"{name} is missing" for name in missing] + [
+                f"{name} is not expected" for name in unexpected
+            ]
         if wrong:
             raise ValueError(f"load_state_dict of {type(self).__name__}: " + "; ".join(wrong))
         for name, (module, attribute) in own.items():
@@ -213,7 +233,8 @@ class Module:
         return self
 
     def to(self, target):
-        """'cpu', or a float dtype: parameters and float buffers become new tensors, so make optimisers after."""
+        """'cpu', or a float dtype: parameters and float buffers become new tensors, so make
+        optimisers after."""
         if target == "cpu":
             return self
         for module in self.modules():
@@ -229,7 +250,7 @@ class Module:
     def double(self):
         return self.to(_gt.float64)
 
-    # ---- text ---------------------------------------------------------------------------------------
+    # ---- text ------------------------------------------------------------------------------------
 
     def extra_repr(self):
         """What stands in the parentheses of a module's text."""
@@ -281,11 +302,18 @@ def _refuse_hidden(name, value):
         for x in members:
             if isinstance(x, (Module, Parameter)):
                 better = "ModuleList" if isinstance(x, Module) else "ParameterList"
-                raise TypeError(f"{name} is a {type(value).__name__} that hides a {type(x).__name__} from "
-                                f"parameters(): use gt.nn.{better}([...])")
-    elif not isinstance(value, (Tensor, type)) and callable(getattr(value, "named_parameters", None)):
-        raise TypeError(f"{name} is a {type(value).__module__}.{type(value).__name__}, whose parameters a gt.nn.Module "
-                        f"cannot see: assign a gt.nn.Module itself")
+                raise TypeError(
+                    f"{name} is a {type(value).__name__} that hides a {type(x).__name__} from "
+                    f"parameters(): use gt.nn.{better}([...])"
+                )
+    elif not isinstance(value, (Tensor, type)) and callable(
+        getattr(value, "named_parameters", None)
+    ):
+        raise TypeError(
+            f"{name} is a {type(value).__module__}.{type(value).__name__}, whose parameters a "
+            f"gt.nn.Module "
+            f"cannot see: assign a gt.nn.Module itself"
+        )
 
 
 class ModuleList(Module):

@@ -1,4 +1,5 @@
 """Helpers for training."""
+
 from gt import _gt
 from gt.autograd import no_grad
 
@@ -7,7 +8,8 @@ __all__ = ["clip_grad_norm_"]
 
 @no_grad()
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0):
-    """Scale all gradients so that their norm, taken together, is at most max_norm; returns the norm before.
+    """Scale all gradients so that their norm, taken together, is at most max_norm; returns the
+    norm before.
 
     Nothing is read: the factor is a tensor.
     """
