@@ -1,4 +1,4 @@
-/* dtype.c: gt.float32 and its sisters, one object a row of GT_DTYPES, and what else names a dtype. */
+/* dtype.c: gt.float32 and its sisters, one object a row of GT_DTYPES, and what else names one. */
 #include "gtpy.h"
 
 typedef struct dtype {
@@ -45,7 +45,7 @@ gt_dtype dtype_of_format(const char *format)
 	return GT_DTYPE_NONE;
 }
 
-/* ---- dtypes by name -------------------------------------------------------------------------------------- */
+/* ---- dtypes by name ------------------------------------------------------------------------- */
 
 /* False: no such name (no exception). */
 static bool find(const char *name, gt_dtype *to)
@@ -78,7 +78,7 @@ static bool refuse(PyObject *o)
 	return false;
 }
 
-/* The name that an object goes by: a string itself, numpy.dtype's `name`, numpy.float32's `__name__`. */
+/* The name an object goes by: a string itself, numpy.dtype's name, numpy.float32's __name__. */
 static bool find_named(PyObject *o, gt_dtype *to)
 {
 	PyObject *name = NULL;
@@ -117,7 +117,7 @@ bool dtype_get(PyObject *o, gt_dtype absent, gt_dtype *to)
 	return true;
 }
 
-/* ---- the type ----------------------------------------------------------------------------------------------- */
+/* ---- the type ------------------------------------------------------------------------------- */
 
 static gt_dtype of(PyObject *self)
 {
@@ -162,7 +162,8 @@ static PyMethodDef methods[] = {
 static PyGetSetDef properties[] = {
 	{ "name", get_name, NULL, "The dtype's name, as NumPy spells it.", NULL },
 	{ "itemsize", get_itemsize, NULL, "Bytes of one element.", NULL },
-	{ "is_floating_point", get_is_floating_point, NULL, "Whether it is a floating-point dtype.", NULL },
+	{ "is_floating_point", get_is_floating_point, NULL, "Whether it is a floating-point dtype.",
+			NULL },
 	{ 0 },
 };
 

@@ -1,8 +1,9 @@
 /* errors.c: gt's errors as Python exceptions, one class a row of GT_ERRORS.
  *
- * Every class derives from GTError (a RuntimeError, so code written for other frameworks catches it) and
- * from the builtin that fits: the one of the same name where there is one. Classes that share a
- * builtin's name would shadow it in `from gt import *`, so the package offers them in gt.errors only.
+ * Every class derives from GTError (a RuntimeError, so code written for other frameworks catches
+ * it) and from the builtin that fits: the one of the same name where there is one. Classes that
+ * share a builtin's name would shadow it in `from gt import *`, so the package offers them in
+ * gt.errors only.
  */
 #include "gtpy.h"
 
@@ -55,7 +56,8 @@ static PyObject *make_class(PyObject *base, int k)
 bool error_init(PyObject *module)
 {
 	PyObject *list = PyDict_New();
-	PyObject *base = PyErr_NewExceptionWithDoc("gt.GTError", "An error of gt; every other one derives from it.",
+	PyObject *base = PyErr_NewExceptionWithDoc("gt.GTError",
+			"An error of gt; every other one derives from it.",
 			PyExc_RuntimeError, NULL);
 
 	if (!list || !base || PyDict_SetItemString(list, "GTError", base) < 0)

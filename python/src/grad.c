@@ -1,7 +1,7 @@
 /* grad.c: gradients: the properties and functions that concern the tape. */
 #include "gtpy.h"
 
-/* ---- properties --------------------------------------------------------------------------------------------- */
+/* ---- properties ----------------------------------------------------------------------------- */
 
 static PyObject *get_requires_grad(PyObject *self, void *closure)
 {
@@ -99,15 +99,17 @@ static int set_data(PyObject *self, PyObject *value, void *closure)
 }
 
 PyGetSetDef grad_properties[] = {
-	{ "requires_grad", get_requires_grad, set_requires_grad, "Whether gradients flow to or through it.", NULL },
+	{ "requires_grad", get_requires_grad, set_requires_grad,
+			"Whether gradients flow to or through it.", NULL },
 	{ "grad", get_grad, set_grad, "The gradient that backward() left, or None.", NULL },
 	{ "is_leaf", get_is_leaf, NULL, "Whether no recorded operation made it.", NULL },
-	{ "grad_fn", get_grad_fn, NULL, "What made it, as text, where gradients flow through it; or None.", NULL },
+	{ "grad_fn", get_grad_fn, NULL,
+			"What made it, as text, where gradients flow through it; or None.", NULL },
 	{ "data", get_data, set_data, "The same elements, without gradients.", NULL },
 	{ 0 },
 };
 
-/* ---- methods -------------------------------------------------------------------------------------------------- */
+/* ---- methods -------------------------------------------------------------------------------- */
 
 PyObject *method_detach(PyObject *self, PyObject **a)
 {
@@ -140,7 +142,7 @@ PyObject *method_backward(PyObject *self, PyObject **a)
 	return e ? error_raise() : Py_NewRef(Py_None);
 }
 
-/* ---- gt.autograd.grad ------------------------------------------------------------------------------------------- */
+/* ---- gt.autograd.grad ----------------------------------------------------------------------- */
 
 /* The handles of a tuple of tensors and, where that is allowed, None. PyMem_Free. */
 static gt_tensor **handles(PyObject *tuple, bool none_too, int *n)
@@ -187,7 +189,10 @@ static PyObject *results(gt_tensor **list, int n)
 	return out;
 }
 
-typedef struct request { gt_tensor **outputs, **inputs, **seeds, **to; int n_out, n_in, n_seeds; } request;
+typedef struct request {
+	gt_tensor **outputs, **inputs, **seeds, **to;
+	int n_out, n_in, n_seeds;
+} request;
 
 static PyObject *gradients(request *r, PyObject **flags)
 {
@@ -197,9 +202,10 @@ static PyObject *gradients(request *r, PyObject **flags)
 			!operand_bool(flags[2], false, &unused))
 		return NULL;
 	if (r->n_seeds != r->n_out)
-		return error_set(GT_EINVAL, "%d outputs need as many seeds, got %d", r->n_out, r->n_seeds);
-	if (gt_gradients_at(site_here(), r->outputs, r->seeds, r->n_out, r->inputs, r->n_in, retain, create, unused,
-			r->to) != GT_OK)
+		return error_set(GT_EINVAL, "%d outputs need as many seeds, got %d", r->n_out,
+				r->n_seeds);
+	if (gt_gradients_at(site_here(), r->outputs, r->seeds, r->n_out, r->inputs, r->n_in,
+			retain, create, unused, r->to) != GT_OK)
 		return error_raise();
 	return results(r->to, r->n_in);
 }

@@ -1,10 +1,10 @@
 /* gtpy.h: what the files of the extension gt._gt share.
  *
- * The extension is a thin layer on the public C API: it turns Python values into arguments, calls, and
- * wraps the result. It knows tensors by their handles only. One client serves the whole process; the
- * global interpreter lock guards it. All functions need the lock and, where they fail, leave a Python
- * exception set; pointers to PyObject are borrowed and results are new references unless a comment says
- * otherwise.
+ * The extension is a thin layer on the public C API: it turns Python values into arguments, calls,
+ * and wraps the result. It knows tensors by their handles only. One client serves the whole
+ * process; the global interpreter lock guards it. All functions need the lock and, where they fail,
+ * leave a Python exception set; pointers to PyObject are borrowed and results are new references
+ * unless a comment says otherwise.
  */
 #ifndef GTPY_H
 #define GTPY_H
@@ -19,9 +19,9 @@
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* ---- session.c: the one client ---------------------------------------------------------------------- */
+/* ---- session.c: the one client -------------------------------------------------------------- */
 
-/* Tensors of an earlier epoch are dead: disconnect, a fork and the end of the program begin a new one. */
+/* Tensors of an earlier epoch are dead: disconnect, a fork, the end of the program begin one. */
 struct session {
 	gt_client *client;    /* NULL until the first use */
 	uint64_t epoch;
@@ -33,19 +33,20 @@ extern __thread bool session_grad;    /* the gradient mode of this thread */
 gt_client *session_client(void);      /* opened at first use */
 void *session_dead(void);             /* raises why a tensor of an earlier epoch cannot be used */
 void session_sync_grad(void);
-/* True if this process was forked from the one that `epoch` began in: its locks must not be touched. */
+/* True if this process was forked from the one that `epoch` began in: its locks are not ours. */
 bool session_foreign(uint64_t epoch);
 /* Wait for a read without the interpreter's lock; Ctrl-C ends the wait. False: exception set. */
 bool session_wait(gt_fetch *f);
 extern PyMethodDef session_functions[];
 
-/* ---- errors.c --------------------------------------------------------------------------------------- */
+/* ---- errors.c ------------------------------------------------------------------------------- */
 
 bool error_init(PyObject *module);
-void *error_raise(void);                                /* the thread's last gt error as an exception; NULL */
-void *error_set(gt_err e, const char *format, ...);     /* an error found here, as PyErr_Format; NULL */
+/* The thread's last gt error as an exception; an error found here, as PyErr_Format. Both NULL. */
+void *error_raise(void);
+void *error_set(gt_err e, const char *format, ...);
 
-/* ---- site.c ----------------------------------------------------------------------------------------- */
+/* ---- site.c --------------------------------------------------------------------------------- */
 
 /* Where the user's program is: the innermost frame outside the package. NULL if there is none. */
 const gt_site *site_find(void);
@@ -60,16 +61,17 @@ static inline const gt_site *site_here(void)
 	return site_find();
 }
 
-/* ---- dtype.c ---------------------------------------------------------------------------------------- */
+/* ---- dtype.c -------------------------------------------------------------------------------- */
 
 bool dtype_init(PyObject *module);
 PyObject *dtype_object(gt_dtype d);                     /* gt.float32 */
-/* From gt.float32, "float32", float, numpy.float32, numpy.dtype, ...; NULL and None give `absent`. */
+/* From gt.float32, "float32", float, numpy.float32, numpy.dtype; NULL and None give `absent`. */
 bool dtype_get(PyObject *o, gt_dtype absent, gt_dtype *to);
-gt_dtype dtype_of_format(const char *format);           /* buffer protocol; GT_DTYPE_NONE if not ours */
+/* Of the buffer protocol; GT_DTYPE_NONE if not ours. */
+gt_dtype dtype_of_format(const char *format);
 const char *dtype_format(gt_dtype d);
 
-/* ---- tensor.c --------------------------------------------------------------------------------------- */
+/* ---- tensor.c ------------------------------------------------------------------------------- */
 
 typedef struct tensor {
 	PyObject_HEAD
@@ -103,7 +105,7 @@ static inline gt_tensor *tensor_get(PyObject *o)
 	return ((tensor *)o)->t;
 }
 
-/* ---- operand.c: Python values as arguments ----------------------------------------------------------- */
+/* ---- operand.c: Python values as arguments -------------------------------------------------- */
 
 /* A tensor or a number. `held` keeps a tensor alive that was made from a list or an array. */
 typedef struct operand { gt_arg arg; PyObject *held; } operand;
@@ -125,6 +127,7 @@ static inline void operand_end(operand *x)
 }
 
 bool operand_need(PyObject *o, operand *to);            /* as operand_get, but 0 raises TypeError */
+static inline bool operand_given(PyObject *o) { return o && o != Py_None; }
 bool operand_int(PyObject *o, int64_t *to);
 bool operand_axis(PyObject *o, int *to);
 bool operand_bool(PyObject *o, bool absent, bool *to);  /* NULL gives `absent` */
@@ -133,11 +136,11 @@ bool operand_shape(PyObject *o, gt_shape *to);          /* an int or a sequence;
 bool operand_axes(PyObject *o, gt_reduce *to);          /* None, an int, a sequence */
 bool operand_reduction(PyObject *o, gt_reduction *to);  /* 'mean', 'sum', 'none'; NULL is 'mean' */
 
-/* ---- sig.c: arguments by position and name ------------------------------------------------------------ */
+/* ---- sig.c: arguments by position and name -------------------------------------------------- */
 
-/* A signature as written in methods.def: "axis/dim=None, keepdims/keepdim=False": a name and its other
- * spellings; with = it may be left out. "*shape" collects positional arguments: one sequence, or several
- * ints; what follows it has to be named. Prepared at the first call. */
+/* A signature as written in methods.def: "axis/dim=None, keepdims/keepdim=False": a name and its
+ * other spellings; with = it may be left out. "*shape" collects positional arguments: one sequence,
+ * or several ints; what follows it has to be named. Prepared at the first call. */
 #define SIG_MAX 10
 #define SIG_SPELLINGS 4
 typedef struct sig {
@@ -147,12 +150,12 @@ typedef struct sig {
 	bool required[SIG_MAX];
 	PyObject *keys[SIG_MAX][SIG_SPELLINGS];
 } sig;
-/* One place more than arguments: a tuple made for a variadic argument, to be dropped by the caller. */
+/* One place more than arguments: a tuple made for a variadic argument; the caller drops it. */
 typedef PyObject *sig_args[SIG_MAX + 1];
 /* Absent arguments are NULL. */
 bool sig_parse(sig *s, PyObject *const *args, Py_ssize_t n, PyObject *names, sig_args to);
 
-/* ---- the functions of methods.def and of the op table -------------------------------------------------- */
+/* ---- the functions of methods.def and of the op table --------------------------------------- */
 
 #define METHOD(name, spec, doc)   PyObject *method_##name(PyObject *self, PyObject **a);
 #define BOTH(name, spec, doc)     PyObject *method_##name(PyObject *self, PyObject **a);
@@ -161,7 +164,7 @@ bool sig_parse(sig *s, PyObject *const *args, Py_ssize_t n, PyObject *names, sig
 PyMethodDef *method_functions(void);    /* of the module */
 PyMethodDef *method_methods(void);      /* of Tensor */
 
-/* ---- number.c, index.c, short.c, read.c, grad.c, make.c, nest.c ---------------------------------------------------- */
+/* ---- number.c, index.c, short.c, read.c, grad.c, make.c, nest.c ----------------------------- */
 
 /* A function of two numbers or tensors; NotImplemented if one is neither. */
 typedef gt_tensor *number_binary_at(const gt_site *, gt_arg, gt_arg);
@@ -183,7 +186,8 @@ PyObject *read_shape(const gt_shape *s);               /* a tuple */
 
 extern PyGetSetDef grad_properties[];
 PyObject *make_numbers(PyObject *o, gt_dtype dtype);   /* a tensor with the numbers in `o` */
-/* Numbers of nested sequences, row-major. Gives *data (PyMem_Free). *dtype GT_DTYPE_NONE: by the values. */
+/* Numbers of nested sequences, row-major. Gives *data (PyMem_Free). *dtype GT_DTYPE_NONE: chosen
+ * by the values. */
 bool nest_read(PyObject *o, gt_dtype *dtype, gt_shape *shape, void **data);
 
 #endif

@@ -24,8 +24,8 @@ static bool add_int(gt_index *to, PyObject *o)
 	return false;
 }
 
-/* PySlice_Unpack turns an absent bound into the end of the int64 range on its side: the lowest one is
- * GT_NO_BOUND, the others are cut to the dim. */
+/* PySlice_Unpack turns an absent bound into the end of the int64 range on its side: the lowest one
+ * is GT_NO_BOUND, the others are cut to the dim. */
 static bool add_slice(gt_index *to, PyObject *o)
 {
 	Py_ssize_t start, stop, step;
@@ -46,7 +46,8 @@ static bool add_tensor(subscripts *s, gt_index *to, PyObject *o)
 	if (!to->t)
 		return false;
 	if (gt_dtype_of(to->t) == GT_FLOAT32 || gt_dtype_of(to->t) == GT_FLOAT64) {
-		error_set(GT_EINDEX, "a tensor used as an index has to be of integers or bools, not %s",
+		error_set(GT_EINDEX,
+				"a tensor used as an index has to be of integers or bools, not %s",
 				gt_dtype_name(gt_dtype_of(to->t)));
 		return false;
 	}
@@ -83,8 +84,8 @@ static bool add_other(subscripts *s, gt_index *to, PyObject *o)
 	}
 	if (is_list(o) || PyObject_HasAttrString(o, "__array__"))
 		return add_numbers(s, to, o);
-	error_set(GT_EINDEX, "%R is no index: expected ints, slices, ..., None, lists, integer tensors or bool masks",
-			o);
+	error_set(GT_EINDEX, "%R is no index: expected ints, slices, ..., None, lists, integer "
+			"tensors or bool masks", o);
 	return false;
 }
 

@@ -1,7 +1,7 @@
 /* make.c: functions that make tensors: from data, filled, random, in sequence. */
 #include "gtpy.h"
 
-/* ---- common arguments ------------------------------------------------------------------------------------- */
+/* ---- common arguments ----------------------------------------------------------------------- */
 
 static bool check_device(PyObject *device)
 {
@@ -13,7 +13,7 @@ static bool check_device(PyObject *device)
 	return false;
 }
 
-/* What creation functions have in common, at the end of their arguments: dtype, requires_grad, device. */
+/* What creation functions have in common at the end: dtype, requires_grad, device. */
 typedef struct common { gt_client *client; gt_make make; bool requires_grad; } common;
 
 static bool read_common(PyObject **a, common *to)
@@ -34,7 +34,7 @@ static PyObject *finish(gt_tensor *t, const common *c)
 	return x;
 }
 
-/* ---- from data --------------------------------------------------------------------------------------------------- */
+/* ---- from data ------------------------------------------------------------------------------ */
 
 static gt_tensor *upload(const Py_buffer *view, gt_dtype dtype)
 {
@@ -57,7 +57,7 @@ out:
 	return t;
 }
 
-/* 1 with a tensor in *to; 0 if its dtype is not ours, or NumPy has no buffer for it; -1 with an exception. */
+/* 1 with a tensor in *to; 0 if its dtype is not ours or NumPy has no buffer for it; or -1. */
 static int from_buffer(PyObject *o, PyObject **to)
 {
 	Py_buffer view;
@@ -72,21 +72,23 @@ static int from_buffer(PyObject *o, PyObject **to)
 	}
 	d = dtype_of_format(view.format);
 	if (view.ndim > GT_RANK_MAX)
-		error_set(GT_ELIMIT, "an array of %d dims; the limit is %d", view.ndim, GT_RANK_MAX);
+		error_set(GT_ELIMIT, "an array of %d dims; the limit is %d", view.ndim,
+				GT_RANK_MAX);
 	else if (d != GT_DTYPE_NONE)
 		*to = tensor_wrap(upload(&view, d));
 	PyBuffer_Release(&view);
 	return *to ? 1 : PyErr_Occurred() ? -1 : 0;
 }
 
-/* An array that is not ours to read as it is: NumPy may convert it to the dtype that was asked for. */
+/* An array that is not ours to read as it is: NumPy may convert it to the dtype asked for. */
 static PyObject *converted(PyObject *o, gt_dtype dtype)
 {
 	PyObject *dt = PyObject_GetAttrString(o, "dtype"), *same, *x = NULL;
 
 	if (dtype == GT_DTYPE_NONE || !PyObject_HasAttrString(o, "astype")) {
-		error_set(GT_EDTYPE, "an array of %S cannot become a tensor as it is: give dtype=, as in "
-				"gt.tensor(a, dtype=gt.float32)", dt ? dt : (PyObject *)Py_TYPE(o));
+		error_set(GT_EDTYPE, "an array of %S cannot become a tensor as it is: give dtype=, "
+				"as in gt.tensor(a, dtype=gt.float32)",
+				dt ? dt : (PyObject *)Py_TYPE(o));
 		Py_XDECREF(dt);
 		return NULL;
 	}
@@ -148,9 +150,11 @@ PyObject *make_numbers(PyObject *o, gt_dtype dtype)
 		return from_array(o, dtype);
 	if (!list && !PyNumber_Check(o) && PyObject_HasAttrString(o, "__array__"))
 		return from_protocol(o, dtype);
-	if (list || PyNumber_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o)))
+	if (list || PyNumber_Check(o) ||
+			(PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o)))
 		return from_lists(o, dtype);
-	PyErr_Format(PyExc_TypeError, "no tensor can be made of %R: expected numbers, nested lists of numbers, "
+	PyErr_Format(PyExc_TypeError,
+			"no tensor can be made of %R: expected numbers, nested lists of numbers, "
 			"or an array", Py_TYPE(o));
 	return NULL;
 }
@@ -189,19 +193,22 @@ PyObject *function_as_tensor(PyObject **a)
 {
 	gt_dtype d;
 
-	return dtype_get(a[1], GT_DTYPE_NONE, &d) && check_device(a[2]) ? tensor_from(a[0], d) : NULL;
+	if (!dtype_get(a[1], GT_DTYPE_NONE, &d) || !check_device(a[2]))
+		return NULL;
+	return tensor_from(a[0], d);
 }
 
 PyObject *function_from_numpy(PyObject **a)
 {
 	if (!tensor_is(a[0]) && PyObject_CheckBuffer(a[0]))
 		return session_client() ? from_array(a[0], GT_DTYPE_NONE) : NULL;
-	PyErr_Format(PyExc_TypeError, "from_numpy: expected an array, not %R; gt.tensor takes lists and numbers",
+	PyErr_Format(PyExc_TypeError,
+			"from_numpy: expected an array, not %R; gt.tensor takes lists and numbers",
 			Py_TYPE(a[0]));
 	return NULL;
 }
 
-/* ---- filled ------------------------------------------------------------------------------------------------------- */
+/* ---- filled --------------------------------------------------------------------------------- */
 
 static PyObject *filled(PyObject *size, PyObject **rest, gt_arg value)
 {
@@ -235,7 +242,8 @@ static bool scalar(PyObject *o, operand *v)
 	if (v->arg.kind != GT_ARG_TENSOR)
 		return true;
 	operand_end(v);
-	PyErr_SetString(PyExc_TypeError, "the fill value has to be a number: take a tensor's by .item()");
+	PyErr_SetString(PyExc_TypeError,
+			"the fill value has to be a number: take a tensor's by .item()");
 	return false;
 }
 
@@ -278,7 +286,7 @@ PyObject *function_full_like(PyObject **a)
 	return scalar(a[1], &v) ? filled_like(a[0], a + 2, v.arg) : NULL;
 }
 
-/* ---- random --------------------------------------------------------------------------------------------------------- */
+/* ---- random --------------------------------------------------------------------------------- */
 
 typedef gt_tensor *random_at(const gt_site *, gt_client *, gt_shape, gt_make);
 typedef gt_tensor *random_like_at(const gt_site *, gt_tensor *, gt_make);
@@ -333,16 +341,17 @@ PyObject *function_randint(PyObject **a)
 	common c;
 
 	if (!high || !size) {
-		PyErr_SetString(PyExc_TypeError, "randint: expected (high, shape) or (low, high, shape)");
+		PyErr_SetString(PyExc_TypeError,
+				"randint: expected (high, shape) or (low, high, shape)");
 		return NULL;
 	}
-	if ((!from_zero && !operand_int(a[0], &lo)) || !operand_int(high, &hi) || !operand_shape(size, &shape) ||
-			!read_common(a + 3, &c))
+	if ((!from_zero && !operand_int(a[0], &lo)) || !operand_int(high, &hi) ||
+			!operand_shape(size, &shape) || !read_common(a + 3, &c))
 		return NULL;
 	return finish(gt_randint_at(site_here(), c.client, lo, hi, shape, c.make), &c);
 }
 
-/* ---- in sequence ------------------------------------------------------------------------------------------------------ */
+/* ---- in sequence ---------------------------------------------------------------------------- */
 
 /* arange(stop), arange(start, stop), arange(start, stop, step). */
 PyObject *function_arange(PyObject **a)
@@ -352,13 +361,15 @@ PyObject *function_arange(PyObject **a)
 	common c;
 
 	if (!last) {
-		PyErr_SetString(PyExc_TypeError, "arange: expected (stop), (start, stop) or (start, stop, step)");
+		PyErr_SetString(PyExc_TypeError,
+				"arange: expected (stop), (start, stop) or (start, stop, step)");
 		return NULL;
 	}
-	if ((a[1] && a[0] && !scalar(a[0], &start)) || !scalar(last, &stop) || (a[2] && !scalar(a[2], &step)) ||
-			!read_common(a + 3, &c))
+	if ((a[1] && a[0] && !scalar(a[0], &start)) || !scalar(last, &stop) ||
+			(a[2] && !scalar(a[2], &step)) || !read_common(a + 3, &c))
 		return NULL;
-	return finish(gt_arange_at(site_here(), c.client, start.arg, stop.arg, step.arg, c.make), &c);
+	return finish(gt_arange_at(site_here(), c.client, start.arg, stop.arg, step.arg,
+			c.make), &c);
 }
 
 PyObject *function_linspace(PyObject **a)
@@ -367,8 +378,8 @@ PyObject *function_linspace(PyObject **a)
 	int64_t n;
 	common c;
 
-	if (!operand_double(a[0], 0, &start) || !operand_double(a[1], 0, &stop) || !operand_int(a[2], &n) ||
-			!read_common(a + 3, &c))
+	if (!operand_double(a[0], 0, &start) || !operand_double(a[1], 0, &stop) ||
+			!operand_int(a[2], &n) || !read_common(a + 3, &c))
 		return NULL;
 	return finish(gt_linspace_at(site_here(), c.client, start, stop, n, c.make), &c);
 }

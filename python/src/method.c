@@ -1,13 +1,13 @@
 /* method.c: the tables of functions and methods, and the short ones among those.
  *
- * Rows come from methods.def (written by hand, in this and other files) and from the op table (calls.def,
- * made by scripts/gen_ops.py): every row becomes an entry with a parsed signature and documentation.
+ * Rows come from methods.def (written by hand, in other files) and from the op table (calls.def,
+ * made by scripts/gen_ops.py): each becomes an entry with a parsed signature and documentation.
  */
 #include "gtpy.h"
 
 typedef PyObject *method(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
 
-/* ---- a method as a function of the module --------------------------------------------------------------- */
+/* ---- a method as a function of the module --------------------------------------------------- */
 
 static bool names_input(PyObject *name)
 {
@@ -15,8 +15,9 @@ static bool names_input(PyObject *name)
 			PyUnicode_CompareWithASCIIString(name, "x") == 0;
 }
 
-/* f(input=x, ...): the first argument came by name. Rare, so made simple: the rest is called again. */
-static PyObject *call_named(PyObject *self, PyObject *const *values, PyObject *names, int at, method *f)
+/* f(input=x, ...): the first argument came by name. Rare, so made simple. */
+static PyObject *call_named(PyObject *self, PyObject *const *values, PyObject *names, int at,
+		method *f)
 {
 	Py_ssize_t n = PyTuple_Size(names), k = 0;
 	PyObject *rest[SIG_MAX + 1], *rest_names = PyTuple_New(n - 1), *out = NULL;
@@ -34,7 +35,8 @@ static PyObject *call_named(PyObject *self, PyObject *const *values, PyObject *n
 	return out;
 }
 
-static PyObject *as_function(method *f, const char *name, PyObject *const *args, Py_ssize_t n, PyObject *names)
+static PyObject *as_function(method *f, const char *name, PyObject *const *args, Py_ssize_t n,
+		PyObject *names)
 {
 	Py_ssize_t named = n == 0 && names ? PyTuple_Size(names) : 0;
 	PyObject *x, *out;
@@ -54,7 +56,7 @@ static PyObject *as_function(method *f, const char *name, PyObject *const *args,
 	return out;
 }
 
-/* ---- rows of the op table ------------------------------------------------------------------------------------ */
+/* ---- rows of the op table ------------------------------------------------------------------- */
 
 typedef gt_tensor *unary_at(const gt_site *, gt_tensor *);
 typedef gt_tensor *reduce_at(const gt_site *, gt_tensor *, gt_reduce);
@@ -89,11 +91,13 @@ static PyObject *binary(PyObject *a, PyObject *b, number_binary_at *f)
 	if (out != Py_NotImplemented)
 		return out;
 	Py_DECREF(out);
-	PyErr_Format(PyExc_TypeError, "tensors and numbers were expected, not %R and %R", Py_TYPE(a), Py_TYPE(b));
+	PyErr_Format(PyExc_TypeError, "tensors and numbers were expected, not %R and %R",
+			Py_TYPE(a), Py_TYPE(b));
 	return NULL;
 }
 
-static PyObject *binary_call(PyObject *const *args, Py_ssize_t n, const char *name, number_binary_at *f)
+static PyObject *binary_call(PyObject *const *args, Py_ssize_t n, const char *name,
+		number_binary_at *f)
 {
 	if (LIKELY(n == 2))
 		return binary(args[0], args[1], f);
@@ -139,7 +143,7 @@ static PyObject *along(PyObject *self, PyObject **a, axis_at *f)
 /* Rows have names such as bool, which must reach the end of the macros below as they are. */
 #undef bool
 
-/* ---- functions with the interpreter's signature --------------------------------------------------------------- */
+/* ---- functions with the interpreter's signature --------------------------------------------- */
 
 #define PARSED(name_, spec_, call) \
 { \
@@ -173,8 +177,16 @@ AS_FUNCTION(name) { (void)module; return parsed_##name(args, n, names); }
 #define AXIS_SPEC   "axis/dim=-1, dtype=None"
 
 #define ROW_UNARY(op, py, doc) \
-static PyObject *m_row_##py(PyObject *self, PyObject *none) { (void)none; return unary(self, gt_##op##_at); } \
-static PyObject *f_row_##py(PyObject *module, PyObject *x) { (void)module; return unary_of(x, gt_##op##_at); }
+static PyObject *m_row_##py(PyObject *self, PyObject *none) \
+{ \
+	(void)none; \
+	return unary(self, gt_##op##_at); \
+} \
+static PyObject *f_row_##py(PyObject *module, PyObject *x) \
+{ \
+	(void)module; \
+	return unary_of(x, gt_##op##_at); \
+}
 #define ROW_BINARY(op, py, doc) \
 static PyObject *m_row_##py(PyObject *self, PyObject *x) { return binary(self, x, gt_##op##_at); } \
 static PyObject *f_row_##py(PyObject *module, PyObject *const *args, Py_ssize_t n) \
@@ -188,7 +200,7 @@ ROW_AS_FUNCTION(py)
 #define ROW_AXIS(op, py, doc) \
 AS_METHOD(row_##py) PARSED(py, AXIS_SPEC, along(self, a, gt_##op##_at)) \
 ROW_AS_FUNCTION(py)
-/* where and clamp: their arguments are optional or in another order, so they are written by hand. */
+/* where and clamp have optional arguments or another order, so they are written by hand. */
 #define ROW_TERNARY(op, py, doc)
 #include "calls.def"
 #undef ROW_UNARY
@@ -196,7 +208,7 @@ ROW_AS_FUNCTION(py)
 #undef ROW_REDUCE
 #undef ROW_AXIS
 
-/* ---- the tables ------------------------------------------------------------------------------------------------- */
+/* ---- the tables ----------------------------------------------------------------------------- */
 
 #define FAST METH_FASTCALL | METH_KEYWORDS
 #define ENTRY(name, f, flags, doc) { name, (PyCFunction)(void (*)(void))(f), flags, doc }
@@ -219,17 +231,19 @@ static PyMethodDef methods[] = {
 
 #define BOTH(name, spec, doc)     ENTRY(#name, f_##name, FAST, #name "(input, " spec ")\n\n" doc),
 #define FUNCTION(name, spec, doc) ENTRY(#name, f_##name, FAST, #name "(" spec ")\n\n" doc),
-#define ROW_UNARY(op, py, doc)    ENTRY(#py, f_row_##py, METH_O, #py "(input)\n\n" doc),
-#define ROW_BINARY(op, py, doc)   ENTRY(#py, f_row_##py, METH_FASTCALL, #py "(input, other)\n\n" doc),
-#define ROW_REDUCE(op, py, doc)   ENTRY(#py, f_row_##py, FAST, #py "(input, " REDUCE_SPEC ")\n\n" doc),
-#define ROW_AXIS(op, py, doc)     ENTRY(#py, f_row_##py, FAST, #py "(input, " AXIS_SPEC ")\n\n" doc),
+#define ROW_ENTRY(py, flags, spec, doc) \
+	ENTRY(#py, f_row_##py, flags, #py "(input" spec ")\n\n" doc),
+#define ROW_UNARY(op, py, doc)    ROW_ENTRY(py, METH_O, "", doc)
+#define ROW_BINARY(op, py, doc)   ROW_ENTRY(py, METH_FASTCALL, ", other", doc)
+#define ROW_REDUCE(op, py, doc)   ROW_ENTRY(py, FAST, ", " REDUCE_SPEC, doc)
+#define ROW_AXIS(op, py, doc)     ROW_ENTRY(py, FAST, ", " AXIS_SPEC, doc)
 static PyMethodDef functions[] = {
 #include "methods.def"
 #include "calls.def"
 	{ 0 },
 };
 
-/* A row written by hand stands for the one of the op table that has its name: the first one stays. */
+/* A row written by hand stands for the one of the op table that has its name. */
 static PyMethodDef *without_doubles(PyMethodDef *list)
 {
 	PyMethodDef *to = list;

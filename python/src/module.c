@@ -11,7 +11,8 @@ static PyModuleDef definition = {
 /* Everything the files of the extension offer, under the names that users see. */
 static bool fill(PyObject *module)
 {
-	return error_init(module) && dtype_init(module) && read_init(module) && tensor_init(module) &&
+	return error_init(module) && dtype_init(module) && read_init(module) &&
+			tensor_init(module) &&
 			PyModule_AddFunctions(module, method_functions()) == 0 &&
 			PyModule_AddFunctions(module, session_functions) == 0 &&
 			PyModule_AddFunctions(module, site_functions) == 0 &&

@@ -2,8 +2,8 @@
  *
  * Two passes over the same walk: the first finds the highest kind of number (bool, int, float) and
  * checks that the nesting is even, the second converts. The shape comes from the first element of
- * each level. Anything with a length and elements is a level; a tensor or array of one element, an int
- * or a float counts as a number.
+ * each level. Anything with a length and elements is a level; a tensor or array of one element, an
+ * int or a float counts as a number.
  */
 #include "gtpy.h"
 
@@ -33,7 +33,7 @@ static bool is_level(PyObject *o)
 	return false;
 }
 
-/* ---- the shape ---------------------------------------------------------------------------------------------- */
+/* ---- the shape ------------------------------------------------------------------------------ */
 
 /* The first element of `o`, whose length goes to s->shape; NULL: there is none, or an exception. */
 static PyObject *descend(nest *s, PyObject *o)
@@ -65,19 +65,21 @@ static bool find_shape(nest *s, PyObject *o)
 
 static bool uneven(const nest *s, int depth, Py_ssize_t n)
 {
+	long long expected = depth < s->shape.rank ? (long long)s->shape.dims[depth] : 0;
+
 	if (n < 0)
-		error_set(GT_ESHAPE, "nested lists are uneven: a number where dim %d goes on with %lld elements",
-				depth, (long long)s->shape.dims[depth]);
+		error_set(GT_ESHAPE, "nested lists are uneven: a number where dim %d has %lld "
+				"elements", depth, expected);
 	else if (depth == s->shape.rank)
-		error_set(GT_ESHAPE, "nested lists are uneven: a list of %zd where others have a number, at depth %d",
-				n, depth);
+		error_set(GT_ESHAPE, "nested lists are uneven: a list of %zd where others have a "
+				"number, at depth %d", n, depth);
 	else
-		error_set(GT_ESHAPE, "nested lists are uneven: expected %lld elements at dim %d, got %zd",
-				(long long)s->shape.dims[depth], depth, n);
+		error_set(GT_ESHAPE, "nested lists are uneven: expected %lld elements at dim %d, "
+				"got %zd", expected, depth, n);
 	return false;
 }
 
-/* ---- one number ------------------------------------------------------------------------------------------------ */
+/* ---- one number ----------------------------------------------------------------------------- */
 
 static bool find_kind(nest *s, PyObject *o)
 {
@@ -94,9 +96,11 @@ static bool find_kind(nest *s, PyObject *o)
 		operand_end(&v);
 		if (v.arg.kind == GT_ARG_TENSOR) {
 			gt_dtype d = tensor_is(o) ? gt_dtype_of(((tensor *)o)->t) : GT_FLOAT32;
-			k = d == GT_BOOL ? KIND_BOOL : d == GT_INT32 || d == GT_INT64 ? KIND_INT : KIND_FLOAT;
+			k = d == GT_BOOL ? KIND_BOOL : d == GT_INT32 ||
+					d == GT_INT64 ? KIND_INT : KIND_FLOAT;
 		} else {
-			k = v.arg.kind == GT_ARG_FLOAT ? KIND_FLOAT : v.arg.kind == GT_ARG_INT ? KIND_INT : KIND_BOOL;
+			k = v.arg.kind == GT_ARG_FLOAT ? KIND_FLOAT : v.arg.kind == GT_ARG_INT
+					? KIND_INT : KIND_BOOL;
 		}
 	}
 	if (k > s->highest)
@@ -155,7 +159,7 @@ static bool put(nest *s, PyObject *o)
 	}
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 static bool walk(nest *s, PyObject *o, int depth)
 {

@@ -26,7 +26,7 @@ static bool take(inputs *in, PyObject *o, bool optional)
 	return in->t[k];
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------------ */
+/* ---- layers --------------------------------------------------------------------------------- */
 
 static gt_tensor *linear(gt_tensor *x, gt_tensor *weight, gt_tensor *bias)
 {
@@ -67,7 +67,8 @@ static int trailing(gt_tensor *x, PyObject *o)
 	if (same)
 		return s.rank;
 	PyObject *have = read_shape(&of);
-	error_set(GT_ESHAPE, "layer_norm: %R are not the trailing dims of %R", o, have ? have : Py_None);
+	error_set(GT_ESHAPE, "layer_norm: %R are not the trailing dims of %R", o,
+			have ? have : Py_None);
 	Py_XDECREF(have);
 	return -1;
 }
@@ -93,7 +94,8 @@ PyObject *function_dropout(PyObject **a)
 	bool training;
 	double p;
 
-	if (take(&in, a[0], false) && operand_double(a[1], 0.5, &p) && operand_bool(a[2], true, &training))
+	if (take(&in, a[0], false) && operand_double(a[1], 0.5, &p) &&
+			operand_bool(a[2], true, &training))
 		out = tensor_wrap(gt_dropout_at(site_here(), in.t[0], p, training));
 	end(&in);
 	return out;
@@ -117,7 +119,8 @@ static bool count_classes(gt_tensor *index, int64_t *n)
 	bool ok;
 
 	if (gt_count(index) == 0) {
-		error_set(GT_EINVAL, "one_hot: the number of classes cannot be read from no indices: give classes=");
+		error_set(GT_EINVAL, "one_hot: the number of classes cannot be read from no "
+				"indices: give classes=");
 		return false;
 	}
 	x = tensor_wrap(gt_max_at(site_here(), index, (gt_reduce){ .axis = GT_ALL_AXES }));
@@ -135,13 +138,14 @@ PyObject *function_one_hot(PyObject **a)
 	PyObject *out = NULL;
 	int64_t n = -1;
 
-	if (take(&in, a[0], false) && (!a[1] || operand_int(a[1], &n)) && (n != -1 || count_classes(in.t[0], &n)))
+	if (take(&in, a[0], false) && (!a[1] || operand_int(a[1], &n)) &&
+			(n != -1 || count_classes(in.t[0], &n)))
 		out = tensor_wrap(gt_one_hot_at(site_here(), in.t[0], n));
 	end(&in);
 	return out;
 }
 
-/* ---- losses -------------------------------------------------------------------------------------------------- */
+/* ---- losses --------------------------------------------------------------------------------- */
 
 typedef gt_tensor *loss_at(const gt_site *, gt_tensor *, gt_tensor *, gt_reduction);
 
@@ -165,7 +169,7 @@ LOSS(mse_loss)
 LOSS(binary_cross_entropy)
 LOSS(binary_cross_entropy_with_logits)
 
-/* ---- attention ------------------------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------ */
 
 PyObject *function_scaled_dot_product_attention(PyObject **a)
 {
@@ -174,10 +178,11 @@ PyObject *function_scaled_dot_product_attention(PyObject **a)
 	double dropout;
 	bool causal;
 
-	if (take(&in, a[0], false) && take(&in, a[1], false) && take(&in, a[2], false) && take(&in, a[3], true) &&
-			operand_double(a[4], 0, &dropout) && operand_bool(a[5], false, &causal))
-		out = tensor_wrap(gt_scaled_dot_product_attention_at(site_here(), in.t[0], in.t[1], in.t[2], in.t[3],
-				dropout, causal));
+	if (take(&in, a[0], false) && take(&in, a[1], false) && take(&in, a[2], false) &&
+			take(&in, a[3], true) && operand_double(a[4], 0, &dropout) &&
+			operand_bool(a[5], false, &causal))
+		out = tensor_wrap(gt_scaled_dot_product_attention_at(site_here(), in.t[0], in.t[1],
+				in.t[2], in.t[3], dropout, causal));
 	end(&in);
 	return out;
 }

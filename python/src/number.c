@@ -1,7 +1,7 @@
 /* number.c: Tensor in expressions: operators, in-place operators, conversion to Python numbers. */
 #include "gtpy.h"
 
-/* ---- two operands ---------------------------------------------------------------------------------------- */
+/* ---- two operands --------------------------------------------------------------------------- */
 
 PyObject *number_binary(PyObject *a, PyObject *b, number_binary_at *f)
 {
@@ -23,7 +23,10 @@ PyObject *number_binary(PyObject *a, PyObject *b, number_binary_at *f)
 }
 
 #define BINARY(name, op) \
-static PyObject *binary_##name(PyObject *a, PyObject *b) { return number_binary(a, b, gt_##op##_at); }
+static PyObject *binary_##name(PyObject *a, PyObject *b) \
+{ \
+	return number_binary(a, b, gt_##op##_at); \
+}
 BINARY(add, add)
 BINARY(subtract, sub)
 BINARY(multiply, mul)
@@ -63,7 +66,7 @@ static PyObject *matrix_multiply(PyObject *a, PyObject *b)
 	return out;
 }
 
-/* ---- in place -------------------------------------------------------------------------------------------------- */
+/* ---- in place ------------------------------------------------------------------------------- */
 
 static PyObject *update(PyObject *self, PyObject *other, const char *op)
 {
@@ -97,7 +100,7 @@ static PyObject *inplace_power(PyObject *a, PyObject *b, PyObject *modulus)
 	return update(a, b, "pow");
 }
 
-/* ---- one operand --------------------------------------------------------------------------------------------------- */
+/* ---- one operand ---------------------------------------------------------------------------- */
 
 #define UNARY(name, op) \
 static PyObject *unary_##name(PyObject *a) \
@@ -114,7 +117,7 @@ static PyObject *positive(PyObject *a)
 	return Py_NewRef(a);
 }
 
-/* ---- Python numbers: a read --------------------------------------------------------------------------------------- */
+/* ---- Python numbers: a read ----------------------------------------------------------------- */
 
 static int as_bool(PyObject *a)
 {
@@ -125,8 +128,8 @@ static int as_bool(PyObject *a)
 	if (!t)
 		return -1;
 	if (gt_count(t) != 1) {
-		error_set(GT_EINVAL, "the truth of a tensor of %lld elements is ambiguous: use .any() or .all()",
-				(long long)gt_count(t));
+		error_set(GT_EINVAL, "the truth of a tensor of %lld elements is ambiguous: "
+				"use .any() or .all()", (long long)gt_count(t));
 		return -1;
 	}
 	v = read_item(a);
@@ -161,7 +164,8 @@ static PyObject *as_index(PyObject *a)
 	if (!t)
 		return NULL;
 	if (d == GT_FLOAT32 || d == GT_FLOAT64 || gt_count(t) != 1) {
-		PyErr_SetString(PyExc_TypeError, "only an integer tensor of one element is an index");
+		PyErr_SetString(PyExc_TypeError,
+				"only an integer tensor of one element is an index");
 		return NULL;
 	}
 	return as_int(a);

@@ -5,7 +5,7 @@
  */
 #include "gtpy.h"
 
-/* ---- tensors and numbers -------------------------------------------------------------------------------- */
+/* ---- tensors and numbers -------------------------------------------------------------------- */
 
 static int set_int(PyObject *o, operand *to)
 {
@@ -53,22 +53,24 @@ static int set_tensor(PyObject *o, operand *to)
 static int set_array(PyObject *o, operand *to)
 {
 	Py_buffer view;
-	const char *kind;
+	char kind;
 
 	if (PyObject_GetBuffer(o, &view, PyBUF_FULL_RO) < 0) {
 		PyErr_Clear();
 		return set_tensor(o, to);
 	}
-	kind = view.ndim ? NULL : view.format ? view.format + strcspn(view.format, "?bBhHiIlLqQefdg") : "B";
-	PyBuffer_Release(&view);
-	if (!kind)
+	if (view.ndim) {
+		PyBuffer_Release(&view);
 		return set_tensor(o, to);
-	if (*kind == '?') {
+	}
+	kind = view.format ? view.format[strcspn(view.format, "?bBhHiIlLqQefdg")] : 'B';
+	PyBuffer_Release(&view);
+	if (kind == '?') {
 		int v = PyObject_IsTrue(o);
 		to->arg = gt_arg_bool(v > 0);
 		return v < 0 ? -1 : 1;
 	}
-	return strchr("efdg", *kind) ? set_float(o, to) : set_index(o, to);
+	return strchr("efdg", kind) ? set_float(o, to) : set_index(o, to);
 }
 
 static bool is_text(PyObject *o)
@@ -105,11 +107,12 @@ bool operand_need(PyObject *o, operand *to)
 	int ok = operand_get(o, to);
 
 	if (ok == 0)
-		PyErr_Format(PyExc_TypeError, "a tensor or a number was expected, not %R", Py_TYPE(o));
+		PyErr_Format(PyExc_TypeError, "a tensor or a number was expected, not %R",
+				Py_TYPE(o));
 	return ok > 0;
 }
 
-/* ---- single values ----------------------------------------------------------------------------------------- */
+/* ---- single values -------------------------------------------------------------------------- */
 
 bool operand_int(PyObject *o, int64_t *to)
 {
@@ -149,7 +152,9 @@ bool operand_double(PyObject *o, double absent, double *to)
 
 bool operand_reduction(PyObject *o, gt_reduction *to)
 {
-	static const char *const names[] = { [GT_MEAN] = "mean", [GT_SUM] = "sum", [GT_NONE] = "none" };
+	static const char *const names[] = {
+		[GT_MEAN] = "mean", [GT_SUM] = "sum", [GT_NONE] = "none",
+	};
 	const char *text = o ? PyUnicode_Check(o) ? PyUnicode_AsUTF8AndSize(o, NULL) : "" : "mean";
 
 	if (!text)
@@ -164,7 +169,7 @@ bool operand_reduction(PyObject *o, gt_reduction *to)
 	return false;
 }
 
-/* ---- several values ------------------------------------------------------------------------------------------ */
+/* ---- several values ------------------------------------------------------------------------- */
 
 static bool read_dims(PyObject *o, gt_shape *to)
 {

@@ -29,7 +29,7 @@ static gt_fetch *fetch(gt_tensor *t)
 	return NULL;
 }
 
-/* ---- Memory ----------------------------------------------------------------------------------------------- */
+/* ---- Memory --------------------------------------------------------------------------------- */
 
 static PyObject *make_memory(gt_tensor *t)
 {
@@ -74,12 +74,14 @@ static int memory_buffer(PyObject *self, Py_buffer *view, int flags)
 
 	if (flags & PyBUF_WRITABLE) {
 		view->obj = NULL;
-		PyErr_SetString(PyExc_BufferError, "the elements of a tensor are read-only: copy them");
+		PyErr_SetString(PyExc_BufferError,
+				"the elements of a tensor are read-only: copy them");
 		return -1;
 	}
 	if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && m->shape.rank > 1) {
 		view->obj = NULL;
-		PyErr_SetString(PyExc_BufferError, "the elements of a tensor are read in row-major order only");
+		PyErr_SetString(PyExc_BufferError,
+				"the elements of a tensor are read in row-major order only");
 		return -1;
 	}
 	for (int k = 0; k < m->shape.rank; k++)
@@ -131,7 +133,7 @@ int read_buffer(PyObject *self, Py_buffer *view, int flags)
 	return failed;
 }
 
-/* ---- NumPy -------------------------------------------------------------------------------------------------- */
+/* ---- NumPy ---------------------------------------------------------------------------------- */
 
 static PyObject *array_of(PyObject *self, const char *function)
 {
@@ -152,7 +154,7 @@ PyObject *method_numpy(PyObject *self, PyObject **a)
 	return operand_bool(a[0], false, &copy) ? array_of(self, copy ? "array" : "asarray") : NULL;
 }
 
-/* NumPy's protocol: copy True wants one of one's own, False forbids one, None leaves the choice to us. */
+/* NumPy's protocol: copy True asks for an array of one's own. */
 PyObject *method___array__(PyObject *self, PyObject **a)
 {
 	bool copy = a[1] && a[1] == Py_True;
@@ -165,7 +167,7 @@ PyObject *method___array__(PyObject *self, PyObject **a)
 	return out;
 }
 
-/* ---- Python numbers --------------------------------------------------------------------------------------------- */
+/* ---- Python numbers ------------------------------------------------------------------------- */
 
 static PyObject *number(gt_dtype d, const void *data, int64_t i)
 {
@@ -192,7 +194,8 @@ PyObject *read_item(PyObject *self)
 	if (!t)
 		return NULL;
 	if (UNLIKELY(gt_count(t) != 1))
-		return error_set(GT_EINVAL, "a tensor of %lld elements is not one number: use .tolist()",
+		return error_set(GT_EINVAL,
+				"a tensor of %lld elements is not one number: use .tolist()",
 				(long long)gt_count(t));
 	f = fetch(t);
 	if (!f)

@@ -1,11 +1,13 @@
-/* session.c: the one client of the process: opened at first use, closed by disconnect or at the end.
+/* session.c: the one client of the process: opened at first use, closed by disconnect or the end.
  *
- * The interpreter's lock guards the client; only waiting for a read happens without it. A wait comes
- * back to the interpreter at every poll and goes on after signal handlers have run: nothing that holds
- * the worker's executor may wait for the lock, for the holder of the lock may be waiting for the worker.
+ * The interpreter's lock guards the client; only waiting for a read happens without it. A wait
+ * comes back to the interpreter at every poll and goes on after signal handlers have run: nothing
+ * that holds the worker's executor may wait for the lock, for the holder of the lock may be waiting
+ * for the worker.
  *
- * Closing, a fork and the end of the program begin a new epoch, by which tensors know that their handles
- * are gone. While a handler of the user's runs inside a call of ours, the epoch is 0: nothing works.
+ * Closing, a fork and the end of the program begin a new epoch, by which tensors know that their
+ * handles are gone. While a handler of the user's runs inside a call of ours, the epoch is 0:
+ * nothing works.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -24,10 +26,10 @@ static __thread bool waiting;        /* this thread waits without the interprete
 static const char *const in_handler_text =
 	"gt cannot be used in a signal handler that interrupted gt: set a flag and return";
 static const char *const fork_text =
-	"gt was in use before this process was forked, and its workers stayed behind in the parent: start "
-	"processes with multiprocessing's 'spawn' method, or use gt only after the fork";
+	"gt was in use before this process was forked; its workers stayed behind in the parent: "
+	"start processes with multiprocessing's 'spawn' method, or use gt only after the fork";
 
-/* ---- opening and closing ----------------------------------------------------------------------------- */
+/* ---- opening and closing -------------------------------------------------------------------- */
 
 static int run_handlers(void)
 {
@@ -145,7 +147,7 @@ static PyObject *end(PyObject *module, PyObject *none)
 	return Py_NewRef(Py_None);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------- */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 static gt_err wait_unlocked(gt_fetch *f)
 {
@@ -197,7 +199,7 @@ static PyObject *synchronize(PyObject *module, PyObject *none)
 	return Py_NewRef(Py_None);
 }
 
-/* ---- gradient mode, random numbers, workers, signals --------------------------------------------------- */
+/* ---- gradient mode, random numbers, workers, signals ---------------------------------------- */
 
 void session_sync_grad(void)
 {
@@ -247,10 +249,11 @@ static PyObject *workers(PyObject *module, PyObject *number)
 	if (!operand_int(number, &n))
 		return NULL;
 	if (session.client)
-		return error_set(GT_ESTATE, "workers have started already: call gt.workers(n) before the first "
-				"tensor is made, or after gt.disconnect()");
+		return error_set(GT_ESTATE, "workers have started already: call gt.workers(n) "
+				"before the first tensor is made, or after gt.disconnect()");
 	if (n < 1)
-		return error_set(GT_EINVAL, "workers: at least 1 is needed, got %lld", (long long)n);
+		return error_set(GT_EINVAL, "workers: at least 1 is needed, got %lld",
+				(long long)n);
 	PyOS_snprintf(text, sizeof(text), "%lld", (long long)n);
 	setenv("GT_WORKERS", text, 1);
 	return Py_NewRef(Py_None);
@@ -289,16 +292,22 @@ static PyObject *current(PyObject *module, PyObject *none)
 }
 
 PyMethodDef session_functions[] = {
-	{ "disconnect", disconnect, METH_NOARGS, "disconnect()\n\nStop the workers and free every tensor. "
+	{ "disconnect", disconnect, METH_NOARGS,
+			"disconnect()\n\nStop the workers and free every tensor. "
 		"The next use of gt starts anew; tensors made before raise ClosedError." },
-	{ "synchronize", synchronize, METH_NOARGS, "synchronize()\n\nWait until everything issued has run." },
-	{ "manual_seed", manual_seed, METH_O, "manual_seed(n)\n\nRestart the random numbers: the same n gives "
+	{ "synchronize", synchronize, METH_NOARGS,
+			"synchronize()\n\nWait until everything issued has run." },
+	{ "manual_seed", manual_seed, METH_O,
+			"manual_seed(n)\n\nRestart the random numbers: the same n gives "
 		"the same numbers." },
-	{ "workers", workers, METH_O, "workers(n)\n\nUse n embedded workers. Before the first use of gt." },
+	{ "workers", workers, METH_O,
+			"workers(n)\n\nUse n embedded workers. Before the first use of gt." },
 	{ "gpu_workers", workers, METH_O, "gpu_workers(n)\n\nThe same as workers(n)." },
-	{ "is_grad_enabled", is_grad_enabled, METH_NOARGS, "is_grad_enabled()\n\nWhether this thread records "
+	{ "is_grad_enabled", is_grad_enabled, METH_NOARGS,
+			"is_grad_enabled()\n\nWhether this thread records "
 		"operations for gradients." },
-	{ "_set_grad", set_grad, METH_O, "Set the gradient mode of this thread; returns the one before." },
+	{ "_set_grad", set_grad, METH_O,
+			"Set the gradient mode of this thread; returns the one before." },
 	{ "_enter", enter, METH_VARARGS, "Enter a signal." },
 	{ "_leave", leave, METH_NOARGS, "Leave the innermost signal." },
 	{ "_current", current, METH_NOARGS, "Name of the innermost signal, or None." },

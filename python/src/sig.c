@@ -5,7 +5,7 @@
  */
 #include "gtpy.h"
 
-/* ---- reading a spec ----------------------------------------------------------------------------------------- */
+/* ---- reading a spec ------------------------------------------------------------------------- */
 
 /* One argument: "axis/dim=None". Returns where it ends. */
 static const char *read_argument(sig *s, int k, const char *p)
@@ -43,7 +43,7 @@ static void prepare(sig *s)
 	s->ready = true;
 }
 
-/* ---- taking arguments ---------------------------------------------------------------------------------------- */
+/* ---- taking arguments ----------------------------------------------------------------------- */
 
 static bool has_spelling(const sig *s, int k, PyObject *name)
 {
@@ -73,8 +73,9 @@ static bool take_named(sig *s, PyObject *const *values, PyObject *names, PyObjec
 		int k = find(s, name);
 
 		if (k < 0 || to[k]) {
-			PyErr_Format(PyExc_TypeError, k < 0 ? "%s() got an unexpected keyword argument '%U'; "
-					"expected %s(%s)" : "%s() got argument '%U' twice; expected %s(%s)",
+			PyErr_Format(PyExc_TypeError, k < 0 ? "%s() got an unexpected keyword "
+					"argument '%U'; expected %s(%s)" :
+					"%s() got argument '%U' twice; expected %s(%s)",
 					s->name, name, s->name, s->spec);
 			return false;
 		}
@@ -105,8 +106,8 @@ static bool take_positional(sig *s, PyObject *const *args, Py_ssize_t n, PyObjec
 	if (s->variadic)
 		return take_variadic(args, n, to);
 	if (n > s->n) {
-		PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments, got %zd; expected %s(%s)",
-				s->name, s->n, n, s->name, s->spec);
+		PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments, got %zd; expected "
+				"%s(%s)", s->name, s->n, n, s->name, s->spec);
 		return false;
 	}
 	for (Py_ssize_t i = 0; i < n; i++)
@@ -118,8 +119,8 @@ static bool check_required(const sig *s, PyObject **to)
 {
 	for (int k = 0; k < s->n; k++) {
 		if (s->required[k] && !to[k]) {
-			PyErr_Format(PyExc_TypeError, "%s() misses the argument '%U'; expected %s(%s)",
-					s->name, s->keys[k][0], s->name, s->spec);
+			PyErr_Format(PyExc_TypeError, "%s() misses the argument '%U'; expected "
+					"%s(%s)", s->name, s->keys[k][0], s->name, s->spec);
 			return false;
 		}
 	}

@@ -1,16 +1,16 @@
 /* site.c: where the user's program is, cheaply.
  *
- * A place is a code object and an offset into it; its file and line are looked up once and kept. Frames
- * of the package itself are skipped, so an operation inside gt.nn is attributed to the line that called
- * the layer. Code objects of places are kept alive, so that their addresses stay names.
+ * A place is a code object and an offset into it; its file and line are looked up once and kept.
+ * Frames of the package itself are skipped, so an operation inside gt.nn is attributed to the line
+ * that called the layer. Code objects of places are kept alive, so that their addresses stay names.
  *
- * The limited API has no way to an offset but the attribute f_lasti; the two functions of the full API
- * are taken where the interpreter exports them, which saves about 30 ns an operation.
+ * The limited API has no way to an offset but the attribute f_lasti; the two functions of the full
+ * API are taken where the interpreter exports them, which saves about 30 ns an operation.
  */
 #include <dlfcn.h>
 #include "gtpy.h"
 
-#define PLACES_MAX 65536     /* places beyond are unknown: a program that generates code without end */
+#define PLACES_MAX 65536     /* those beyond are unknown: a program that makes code without end */
 
 typedef struct place {
 	PyObject *code;          /* NULL: free */
@@ -43,16 +43,20 @@ static int offset_of(PyFrameObject *f)
 
 static PyFrameObject *caller_of(PyFrameObject *f)   /* borrowed: frames below a running one stay */
 {
-	PyObject *o = frame_back ? (PyObject *)frame_back(f) : PyObject_GetAttr((PyObject *)f, text_back);
+	PyObject *o;
 
-	PyErr_Clear();
+	if (LIKELY(frame_back))
+		o = (PyObject *)frame_back(f);
+	else if (!(o = PyObject_GetAttr((PyObject *)f, text_back)))
+		PyErr_Clear();
 	Py_XDECREF(o);
 	return o == Py_None ? NULL : (PyFrameObject *)o;
 }
 
 static uint32_t slot_of(const PyObject *code, int offset)
 {
-	uint64_t h = ((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15u + (uint64_t)offset * 0xc2b2ae3d27d4eb4fu;
+	uint64_t h = ((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15u +
+			(uint64_t)offset * 0xc2b2ae3d27d4eb4fu;
 	uint32_t k = (uint32_t)(h >> 32) & (capacity - 1);
 
 	while (table[k].code && (table[k].code != code || table[k].offset != offset))

@@ -1,7 +1,7 @@
 /* tensor.c: the type Tensor: a handle and nothing else.
  *
- * No __dict__, and not tracked by the cycle collector: a tensor refers to no Python object. A destructor
- * runs on whatever thread drops the last reference; gt_drop is made for that.
+ * No __dict__, and not tracked by the cycle collector: a tensor refers to no Python object. A
+ * destructor runs on whatever thread drops the last reference; gt_drop is made for that.
  */
 #include "gtpy.h"
 #include <structmember.h>
@@ -49,7 +49,7 @@ static void dealloc(PyObject *self)
 	Py_DECREF(type);
 }
 
-/* ---- comparing, showing ---------------------------------------------------------------------------------- */
+/* ---- comparing, showing --------------------------------------------------------------------- */
 
 static PyObject *compare(PyObject *a, PyObject *b, int op)
 {
@@ -79,11 +79,12 @@ static PyObject *repr(PyObject *self)
 static PyObject *make(PyTypeObject *type, PyObject *args, PyObject *names)
 {
 	(void)type, (void)args, (void)names;
-	PyErr_SetString(PyExc_TypeError, "tensors are made by gt.tensor(data), gt.zeros(shape), gt.randn(shape), ...");
+	PyErr_SetString(PyExc_TypeError, "tensors are made by gt.tensor(data), gt.zeros(shape), "
+			"gt.randn(shape), ...");
 	return NULL;
 }
 
-/* ---- properties -------------------------------------------------------------------------------------------- */
+/* ---- properties ----------------------------------------------------------------------------- */
 
 static PyObject *get_shape(PyObject *self, void *closure)
 {
@@ -153,7 +154,7 @@ static PyGetSetDef properties[] = {
 	{ 0 },
 };
 
-/* ---- the type ------------------------------------------------------------------------------------------------ */
+/* ---- the type ------------------------------------------------------------------------------- */
 
 static PyMemberDef members[] = {
 	{ "__weaklistoffset__", T_PYSSIZET, offsetof(tensor, weak), READONLY, NULL },
@@ -176,7 +177,7 @@ static PyType_Slot slots[SLOTS_MAX] = {
 	{ Py_sq_item, index_item },
 	{ Py_sq_contains, short_contains },
 	{ Py_bf_getbuffer, read_buffer },
-	{ Py_tp_doc, "An array of numbers that exists or will: operations return at once, reading waits." },
+	{ Py_tp_doc, "Numbers that exist or will: operations return at once, reading waits." },
 };
 
 static PyType_Spec spec = {
