@@ -89,8 +89,8 @@ static void compare_layouts(gt_dtype dtype, int rank_a, const int64_t *a, int ra
 static void test_layouts(void **state)
 {
 	static const int64_t shapes[][3] = {   /* m, n, k */
-		{1, 1, 1}, {2, 2, 2}, {5, 3, 7}, {1, 17, 40}, {17, 1, 40}, {1, 1, 5000}, {16, 16, 16}, {33, 70, 130},
-		{13, 129, 300}, {64, 10, 128}, {100, 65, 513}, {0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {130, 5, 9}, {7, 40, 1}};
+		{1, 1, 1}, {2, 2, 2}, {5, 3, 7}, {1, 17, 40}, {17, 1, 40}, {1, 1, 5000}, {16, 16, 16}, {33, 35, 60},
+		{13, 129, 40}, {64, 10, 128}, {26, 65, 513}, {0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {130, 5, 9}, {7, 40, 1}};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d <= GT_INT64; d++)
@@ -105,14 +105,15 @@ static void test_layouts(void **state)
 /* Large enough for BLAS with all four flags, and with operands that have to be copied. */
 static void test_large(void **state)
 {
-	static const int64_t shapes[][3] = {{260, 400, 330}, {600, 200, 300}, {1000, 64, 600}, {300, 300, 400}};
+	static const int64_t shapes[][3] = {{260, 400, 330}, {600, 200, 300}, {1000, 64, 530}};
 
 	(void)state;
 	for (size_t s = 0; s < COUNT(shapes); s++)
 		for (layout how_a = PLAIN; how_a < LAYOUTS; how_a++)
 			for (layout how_b = PLAIN; how_b < LAYOUTS; how_b++) {
 				const int64_t *p = shapes[s], a[] = {p[0], p[2]}, b[] = {p[2], p[1]};
-				if (how_a <= TRANSPOSED || how_b == how_a || how_b == PLAIN)
+				bool flags = how_a <= TRANSPOSED && how_b <= TRANSPOSED;
+				if (s == 0 ? flags || how_b == how_a : flags && how_a == how_b)
 					compare_layouts(GT_FLOAT32, 2, a, 2, b, how_a, how_b);
 			}
 	compare_layouts(GT_FLOAT64, 2, (int64_t[]){520, 100}, 2, (int64_t[]){100, 90}, TRANSPOSED, PLAIN);
@@ -125,14 +126,14 @@ static void test_batches(void **state)
 		{4, 3, {2, 1, 5, 6}, {3, 6, 7}}, {4, 4, {2, 3, 16, 8}, {2, 3, 8, 16}}, {3, 3, {1, 5, 6}, {4, 6, 7}},
 		{3, 3, {4, 1, 6}, {1, 6, 7}}, {3, 2, {9, 1, 30}, {30, 1}}, {3, 3, {9, 1, 30}, {9, 30, 1}},
 		{3, 3, {0, 2, 3}, {0, 3, 2}}, {3, 3, {64, 32, 40}, {64, 40, 33}}, {5, 2, {2, 1, 3, 4, 5}, {5, 6}},
-		{3, 2, {20, 30, 100}, {100, 600}}, {3, 3, {3, 260, 330}, {3, 330, 400}}, {3, 2, {4, 1, 300}, {300, 1}}};
+		{3, 2, {20, 20, 100}, {100, 300}}, {3, 3, {2, 260, 330}, {2, 330, 400}}, {3, 2, {4, 1, 300}, {300, 1}}};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d <= GT_INT64; d++)
 		for (size_t s = 0; s < COUNT(shapes); s++)
 			for (layout how = PLAIN; how < LAYOUTS; how++) {
 				bool large = s + 2 == COUNT(shapes);
-				if (large && (d != GT_FLOAT32 || how > STEPPED))
+				if (large && (d != GT_FLOAT32 || how > TRANSPOSED))
 					continue;
 				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, how, PLAIN);
 				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, how, how);
@@ -157,8 +158,8 @@ static float chain(const float *a, int64_t a_step, const float *b, int64_t b_ste
 
 static void test_tiles(void **state)
 {
-	static const int64_t shapes[][3] = {{2, 3, 5}, {64, 64, 64}, {31, 97, 255}, {50, 33, 256}, {12, 200, 1000},
-		{240, 70, 600}, {1, 500, 700}, {500, 1, 700}};
+	static const int64_t shapes[][3] = {{2, 3, 5}, {64, 64, 64}, {31, 97, 255}, {50, 33, 256}, {12, 100, 600},
+		{240, 40, 300}, {1, 300, 400}, {300, 1, 400}};
 
 	(void)state;
 	for (size_t s = 0; s < COUNT(shapes); s++)
