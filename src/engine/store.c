@@ -41,6 +41,7 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 #define SIZE_MAX_ASKED ((size_t)1 << 46)
 #define CLASSES 304                  /* class_of(SIZE_MAX_ASKED) + 1 */
+#define WRAPPED CLASSES              /* foreign memory has no class */
 
 /* The first line of a slab, which is aligned to its size: a block finds its slab by masking its
  * address. */
@@ -298,6 +299,11 @@ static void count_new(allocator *a, size_t size)
 	a->stats.live_max = MAX(a->stats.live_max, a->stats.live);
 }
 
+static bool has_room(const allocator *a, size_t size)
+{
+	return size <= a->stats.limit && a->stats.live <= a->stats.limit - size;
+}
+
 storage *storage_new(allocator *a, size_t size)
 {
 	storage *s = NULL;
@@ -305,7 +311,7 @@ storage *storage_new(allocator *a, size_t size)
 	if (UNLIKELY(size > SIZE_MAX_ASKED || mem_fails()))
 		return NULL;
 	lock(a);
-	if (LIKELY(size <= a->stats.limit && a->stats.live <= a->stats.limit - size))
+	if (LIKELY(has_room(a, size)))
 		s = take(a, class_of(size));
 	if (LIKELY(s))
 		count_new(a, size);
@@ -320,10 +326,21 @@ storage *storage_new(allocator *a, size_t size)
 
 storage *storage_wrap(allocator *a, void *data, size_t size, void (*release)(void *ctx), void *ctx)
 {
-	storage *s = mem_alloc(sizeof(*s));
+	storage *s;
+	bool fits;
 
-	(void)a;   /* foreign memory is not the limit's business */
-	*s = (storage){ .data = data, .size = size, .refs = 1, .release = release, .ctx = ctx };
+	if (mem_fails())
+		return NULL;
+	lock(a);
+	fits = has_room(a, size);
+	if (fits)
+		count_new(a, size);
+	unlock(a);
+	if (!fits)
+		return NULL;
+	s = mem_alloc(sizeof(*s));
+	*s = (storage){ .data = data, .size = size, .refs = 1, .size_class = WRAPPED,
+		.from = a, .release = release, .ctx = ctx };
 	return s;
 }
 
@@ -353,6 +370,27 @@ static bool is_unheld(const allocator *a)
 	return a->closed && a->drops == a->stats.allocations;
 }
 
+static void count_drop(allocator *a, const storage *s)
+{
+	a->stats.live -= s->size;
+	a->drops++;
+}
+
+static void give_back_wrapped(allocator *a, storage *s)
+{
+	bool last;
+
+	lock(a);
+	count_drop(a, s);
+	last = is_unheld(a);
+	unlock(a);
+	if (s->release)
+		s->release(s->ctx);
+	mem_free(s);
+	if (last)
+		destroy(a);
+}
+
 static void put_back(allocator *a, storage *s)
 {
 	uint32_t k = s->size_class;
@@ -361,8 +399,7 @@ static void put_back(allocator *a, storage *s)
 
 	POISON(s->data, class_size(k));
 	lock(a);
-	a->stats.live -= s->size;
-	a->drops++;
+	count_drop(a, s);
 	if (UNLIKELY(a->closed && !is_small(k))) {
 		free_large(a, s);
 	} else {
@@ -380,13 +417,10 @@ void storage_drop(storage *s)
 {
 	if (!last_reference(s))
 		return;
-	if (LIKELY(s->from)) {
+	if (LIKELY(s->size_class != WRAPPED))
 		put_back(s->from, s);
-		return;
-	}
-	if (s->release)
-		s->release(s->ctx);
-	mem_free(s);
+	else
+		give_back_wrapped(s->from, s);
 }
 
 allocator *allocator_new(uint64_t limit)

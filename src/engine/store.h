@@ -17,8 +17,8 @@ typedef struct storage {
 	size_t size;            /* bytes asked for */
 	uint32_t refs;          /* atomic */
 	uint32_t size_class;
-	allocator *from;        /* NULL: foreign memory, `release` frees it */
-	void (*release)(void *ctx);
+	allocator *from;
+	void (*release)(void *ctx);   /* of foreign memory */
 	void *ctx;
 } storage;
 
@@ -36,7 +36,8 @@ void       allocator_free(allocator *a);
 /* A storage of `size` bytes with one reference, contents undefined. NULL if the limit would be exceeded even after the
  * cache is emptied, or the system has none (or GT_FAIL_ALLOC says so): the caller words the error. */
 storage *storage_new(allocator *a, size_t size);
-/* Wrap foreign memory. */
+/* A storage of foreign memory, which counts against the limit all the same: else uploads would be without one. NULL as
+ * above; nothing was taken then. */
 storage *storage_wrap(allocator *a, void *data, size_t size, void (*release)(void *ctx), void *ctx);
 void     storage_hold(storage *s);
 void     storage_drop(storage *s);

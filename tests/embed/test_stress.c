@@ -13,7 +13,7 @@
 #include "embed/embed.h"
 #include "play.h"
 
-enum { CLIENTS = 4, SESSIONS = 6, STEPS = 400, HANGS_AFTER = 100 };
+enum { CLIENTS = 4, SESSIONS = 30, STEPS = 1500, HANGS_AFTER = 100 };
 
 typedef struct random_ { uint64_t x; } random_;
 

@@ -203,6 +203,26 @@ static void test_foreign_memory(void **state)
 	allocator_free(a);
 }
 
+static void test_foreign_memory_counts(void **state)
+{
+	allocator *a = allocator_new(MIB);
+	char byte;
+	int released = 0;
+	storage *s = storage_wrap(a, &byte, MIB - 100, count_release, &released);
+
+	(void)state;
+	assert_int_equal(stats_of(a).live, MIB - 100);
+	assert_null(storage_wrap(a, &byte, 101, count_release, &released));
+	assert_null(storage_new(a, 101));
+	mem_fail_nth(1);
+	assert_null(storage_wrap(a, &byte, 1, NULL, NULL));
+	mem_fail_nth(0);
+	assert_int_equal(released, 0);
+	allocator_free(a);
+	storage_drop(s);             /* outlives its allocator */
+	assert_int_equal(released, 1);
+}
+
 static void test_references(void **state)
 {
 	allocator *a = allocator_new(MIB);
@@ -296,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_cache_is_emptied_before_failing),
 		cmocka_unit_test(test_chosen_failure),
 		cmocka_unit_test(test_foreign_memory),
+		cmocka_unit_test(test_foreign_memory_counts),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_storages_outlive_the_allocator),
 		cmocka_unit_test(test_threads),

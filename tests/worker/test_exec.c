@@ -303,6 +303,20 @@ static void test_uploads_are_given_back(void **state)
 	assert_int_equal(blobs, 0);
 }
 
+static void test_no_memory_for_an_upload(void **state)
+{
+	(void)state;
+	flush_upload(1, 11 << 20, (11 << 20) / 4);
+	fails("fetch t1", GT_EMEMORY, 0, "upload: no memory for float32 (2883584,) (11.0 MB): "
+		"limit 10.0 MB (GT_MEMORY), 0 B in use");
+	assert_int_equal(blobs, 0);
+	flush_upload(2, 9 << 20, (9 << 20) / 4);
+	assert_int_equal(stats().bytes, 9 << 20);
+	play_text(l, "free t2");
+	assert_int_equal(stats().bytes, 0);
+	assert_int_equal(blobs, 0);
+}
+
 static void test_too_many_tensors(void **state)
 {
 	batch b = { 0 };
@@ -382,6 +396,7 @@ int main(void)
 		TEST_SMALL(test_no_memory_for_an_answer),
 		TEST(test_every_allocation_fails),
 		TEST(test_uploads_are_given_back),
+		TEST_SMALL(test_no_memory_for_an_upload),
 		TEST(test_too_many_tensors),
 		TEST(test_helper_keeps_its_manners),
 		TEST(test_counts),
