@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "client/client.h"
 
-#define RUNS 31
-#define STEPS 20000
+#define RUNS 201
+#define STEPS 2000
 
 /* ---- a link that forgets --------------------------------------------------------------------- */
 

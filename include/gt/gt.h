@@ -107,7 +107,8 @@ GT_API gt_client *gt_open(const gt_options *options);
 /* Cancel what was not read, free everything the client owned. NULL is fine. Its handles become
  * invalid, with one exception: under options.manual a handle that was not given back stays (any use
  * is GT_ECLOSED; shape and dtype can still be asked) and wants its gt_drop. The client itself is
- * invalid at once. Fetches stay valid until their end. */
+ * invalid at once. Fetches stay valid until their end. Inside the interrupt callback of the same
+ * client it does nothing (GT_ESTATE). */
 GT_API void gt_close(gt_client *gt);
 
 /* Wait until everything issued has run. GT_OK also if values were poisoned on the way. */
@@ -325,7 +326,7 @@ GT_API gt_tensor *gt_index_at(const gt_site *, gt_tensor *x, const gt_index *lis
  * recorded and gradients flow through it. Values that gradients saved are kept as they were. GT_OK
  * or the error; x is unchanged on error.
  *
- * gt_copy(x, value): x[...] = value, broadcast and cast to x.
+ * gt_copy(x, value): x[...] = value, broadcast and cast to x; its history is then value's.
  * gt_update(x, "sub", value): x = x op value, op the name of a row with two inputs; shape and dtype
  *   of x stay (a result of a higher kind is GT_EDTYPE).
  * gt_index_set(x, value, subscripts...): x[subscripts] = value; among equal indices the last wins.

@@ -37,6 +37,7 @@ static void drop_hop(gt_client *gt, hop *s)
 static void compose(const hop *last, ins *i)
 {
 	int64_t *opd = (int64_t *)i->tail + i->nin;
+	const int64_t *before = ins_opd(&last->head);
 	uint8_t *perm = i->attr.perm;
 
 	if (i->op == OP_permute)
@@ -44,8 +45,8 @@ static void compose(const hop *last, ins *i)
 			perm[k] = last->head.attr.perm[perm[k]];
 	if (i->op == OP_slice)
 		for (int k = 0; k < i->nopd; k += 3) {
-			opd[k] = last->opd[k] + opd[k] * last->opd[k + 2];
-			opd[k + 2] *= last->opd[k + 2];
+			opd[k] = before[k] + opd[k] * before[k + 2];
+			opd[k + 2] *= before[k + 2];
 		}
 }
 
@@ -77,7 +78,7 @@ static hop *hop_new(gt_tensor *x, ins *i, const meta *to)
 		s->head.op = i->op;
 		s->head.site = i->site;
 		s->head.attr = i->attr;
-		memcpy(s->opd, ins_opd(i), nopd * sizeof *s->opd);
+		memcpy(s->head.tail, ins_opd(i), nopd * sizeof(int64_t));
 	}
 	if (s->inner)
 		s->inner->refs++;
@@ -175,7 +176,7 @@ static gt_tensor *apply(const hop *s, gt_tensor *x)
 	if (s->head.op == HOP_DETACH)
 		return tensor_new(x->gt, value_hold(x->v));
 	return emit(x->gt, sites_get(x->gt->sites, s->head.site), (op)s->head.op, s->head.attr, &in,
-		1, s->opd, s->head.nopd);
+		1, ins_opd(&s->head), s->head.nopd);
 }
 
 /* The hops from the base to `last`, in that order, in new memory; *depth of them. */
@@ -251,7 +252,8 @@ static gt_tensor *put_slice(const gt_site *site, gt_client *gt, const group *g, 
 	if (!whole)
 		return NULL;
 	result = emit(gt, site, OP_slice_set, (attr){ 0 },
-		(gt_arg[]){ gt_arg_tensor(whole), gt_arg_tensor(x) }, 2, s->opd, s->head.nopd);
+		(gt_arg[]){ gt_arg_tensor(whole), gt_arg_tensor(x) }, 2, ins_opd(&s->head),
+		s->head.nopd);
 	tensor_release(whole);
 	return result;
 }

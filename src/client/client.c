@@ -119,6 +119,10 @@ void gt_close(gt_client *gt)
 {
 	if (!gt)
 		return;
+	if (gt->state == CLIENT_BUSY) {
+		client_refuse(gt);
+		return;
+	}
 	stop_draining(gt);
 	gt->state = CLIENT_CLOSED;
 	discard_batch(gt);

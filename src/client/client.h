@@ -88,8 +88,8 @@ typedef struct hop {
 	bool tracked;            /* made while gradients were recorded */
 	meta from;               /* what it views */
 	int64_t strides[GT_RANK_MAX];   /* of the view, where PyTorch's base is contiguous */
-	ins head;                /* the instruction without its input; op HOP_DETACH: none */
-	int64_t opd[];
+	ins head;                /* the instruction without its input: in the tail are its operands;
+	                          * op HOP_DETACH: none */
 } hop;
 
 #define HOP_DETACH 0
@@ -312,10 +312,9 @@ static inline dtype_kind arg_kind(gt_arg a) { return (dtype_kind)a.kind; }
 /* The dtype in which args[n] meet, by PyTorch's rules. */
 gt_dtype promote(const gt_arg *args, int n);
 
-/* Cast the tensors among args[n] to d. Those that were cast are new, loose, and listed in
+/* Cast the tensors among args[n] to d, for op o. Those that were cast are new, loose, and listed in
  * casts[]; returns how many, or -1 on error (nothing is left over). */
-int promote_cast(const gt_site *site, gt_arg *args, int n, gt_dtype d,
-		gt_tensor **casts);
+int promote_cast(op o, const gt_site *site, gt_arg *args, int n, gt_dtype d, gt_tensor **casts);
 void promote_done(gt_tensor **casts, int n);
 
 /* x in dtype d: x itself, held, or a loose cast. */

@@ -338,7 +338,8 @@ static void mark_wanted(pass *p, gt_tensor *const *outputs, int n_out)
 	uint64_t oldest = UINT64_MAX;
 	nodes found = { 0 };
 
-	p->mark = ++p->gt->mark;
+	/* 0 stands for "all". */
+	p->mark = p->gt->mark += 1 + (p->gt->mark == UINT32_MAX);
 	for (int k = 0; k < p->n_in; k++)
 		oldest = MIN(oldest, p->inputs[k]->node->seq);
 	for (int k = 0; k < n_out; k++)

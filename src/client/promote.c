@@ -40,14 +40,26 @@ gt_tensor *promote_tensor(const gt_site *site, gt_tensor *x, gt_dtype d)
 	return x->v->m.dtype == d ? tensor_hold(x) : cast(site, x, d);
 }
 
-int promote_cast(const gt_site *site, gt_arg *args, int n, gt_dtype d, gt_tensor **casts)
+/* As in PyTorch, a number must be one of the dtype: the others do not wrap silently. */
+static bool fits(op o, gt_arg a, gt_dtype d)
+{
+	if (d != GT_INT32 || a.kind != GT_ARG_INT || a.i == (int32_t)a.i)
+		return true;
+	fail(GT_EINVAL, "%s: %lld is not an int32; cast the tensor to int64", op_rows[o].name,
+		(long long)a.i);
+	return false;
+}
+
+int promote_cast(op o, const gt_site *site, gt_arg *args, int n, gt_dtype d, gt_tensor **casts)
 {
 	int made = 0;
 
 	for (int k = 0; k < n; k++) {
-		if (args[k].kind != GT_ARG_TENSOR || args[k].t->v->m.dtype == d)
+		const bool tensor = args[k].kind == GT_ARG_TENSOR;
+
+		if (tensor ? args[k].t->v->m.dtype == d : fits(o, args[k], d))
 			continue;
-		if (!(casts[made] = cast(site, args[k].t, d))) {
+		if (!tensor || !(casts[made] = cast(site, args[k].t, d))) {
 			promote_done(casts, made);
 			return -1;
 		}

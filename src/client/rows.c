@@ -26,7 +26,7 @@ static gt_tensor *call(op o, const gt_site *site, gt_arg *args, int n, int first
 	if (!gt)
 		return NULL;
 	d = compute_dtype(o, args + first, n - first);
-	made = promote_cast(site, args + first, n - first, d, casts);
+	made = promote_cast(o, site, args + first, n - first, d, casts);
 	if (made < 0)
 		return NULL;
 	result = emit(gt, site, o, (attr){ 0 }, args, n, NULL, 0);

@@ -106,6 +106,8 @@ static void test_rows(void **state)
 	assert_int_equal(gt_dtype_of(gt_cat(((gt_tensor *[]){ i, b, d }), 3, 0)), F64);
 	assert_int_equal(gt_dtype_of(gt_full_like(i, 2.5)), I32);
 	assert_int_equal(gt_dtype_of(gt_zeros_like(d)), F64);
+	FAILS(gt_add(i, INT64_C(1) << 40), GT_EINVAL, "is not an int32; cast the tensor");
+	assert_int_equal(gt_dtype_of(gt_add(i, INT32_MIN)), I32);
 	FAILS(gt_mean(i), GT_EDTYPE, "mean: takes float dtypes, not int32");
 	FAILS(gt_softmax(i, 0), GT_EDTYPE, "softmax");
 	FAILS(gt_var(i), GT_EDTYPE, "var");

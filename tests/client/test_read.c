@@ -87,6 +87,7 @@ static int call_back(void *ctx)
 	(void)ctx;
 	assert_null(gt_neg(nested));
 	assert_int_equal(gt_last_error_code(), GT_ESTATE);
+	gt_close(nested->gt);
 	return 1;
 }
 

@@ -3,6 +3,9 @@
  */
 #include "fake.h"
 
+#include <unistd.h>
+#include "base/flags.h"
+
 static void test_ops(void **state)
 {
 	gt_client *gt = *state;
@@ -274,12 +277,40 @@ static void test_signals(void **state)
 		WORKS(gt_leave(gt));
 }
 
+/* GT_DEBUG_CLIENT: what is handed over is printed, with the user's lines. */
+static void test_debug(void **state)
+{
+	char path[] = "/tmp/gt-test-XXXXXX", text[256] = "";
+	const int file = mkstemp(path), saved = dup(STDERR_FILENO);
+	gt_client *gt;
+
+	(void)state;
+	assert_true(file >= 0 && saved >= 0);
+	WORKS(flag_set(FLAG_GT_DEBUG_CLIENT, "1"));
+	gt = fake_open(NULL);
+	WORKS(flag_set(FLAG_GT_DEBUG_CLIENT, "0"));
+	gt_neg(gt_ones(gt, GT_SHAPE(2)));
+	fflush(stderr);
+	dup2(file, STDERR_FILENO);
+	WORKS(gt_flush(gt));
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+	assert_non_null(strstr(text, "t2 = neg t1"));
+	assert_non_null(strstr(text, "test_stream.c\":"));
+	gt_close(gt);
+	close(file);
+	close(saved);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE(test_ops), FAKE(test_pow), FAKE(test_create), FAKE(test_random),
 		FAKE(test_backward), FAKE(test_saved), FAKE(test_handing_over), FAKE(test_refused),
 		FAKE(test_cat_tree), FAKE(test_index), FAKE(test_signals),
+		cmocka_unit_test(test_debug),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
