@@ -43,6 +43,7 @@ static struct link null_link = { .ops = &ops, .refs = 1 };
 typedef struct setup {
 	gt_client *gt;
 	gt_tensor *a, *b, *row, *w, *one;
+	gt_tensor *m;            /* of a manual client */
 } setup;
 
 typedef struct bench_case {
@@ -83,13 +84,16 @@ static void chain_backward(setup *s)
 	gt_set_grad(s->w, NULL);
 }
 
+/* As other languages do it: the result is dropped by hand, on whatever thread. */
+static void neg_manual(setup *s) { gt_drop(gt_neg(s->m)); }
+
 static const bench_case cases[] = {
 	{ "add", 1, add }, { "relu", 1, relu }, { "add number", 1, add_number },
 	{ "add row", 1, add_row }, { "add, recorded", 1, add_taped },
 	{ "mul, recorded", 1, mul_taped }, { "matmul", 1, matmul }, { "mean", 1, mean },
 	{ "transpose", 1, transpose }, { "x[0]", 1, index_row }, { "randn", 1, randn },
 	{ "update in place", 1, update }, { "21 recorded", 21, chain },
-	{ "11 recorded and backward", 11, chain_backward },
+	{ "11 recorded and backward", 11, chain_backward }, { "neg, manual", 1, neg_manual },
 };
 
 static int by_size(const void *a, const void *b)
@@ -123,7 +127,9 @@ int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : NULL;
 	setup s = { .gt = client_new(&null_link, NULL) };
+	gt_client *manual = client_new(&null_link, &(gt_options){ .manual = 1 });
 
+	s.m = gt_ones(manual, GT_SHAPE(16, 16));
 	s.a = gt_ones(s.gt, GT_SHAPE(16, 16));
 	s.b = gt_ones(s.gt, GT_SHAPE(16, 16));
 	s.row = gt_ones(s.gt, GT_SHAPE(16));
@@ -133,6 +139,8 @@ int main(int argc, char **argv)
 	for (size_t k = 0; k < COUNT(cases); k++)
 		if (!only || strstr(cases[k].name, only))
 			measure(&s, &cases[k]);
+	gt_drop(s.m);
+	gt_close(manual);
 	gt_close(s.gt);
 	return 0;
 }
