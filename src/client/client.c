@@ -90,21 +90,6 @@ void client_drop_closed(gt_client *gt, uint32_t handles)
 		free_client(gt);
 }
 
-/* What was never handed over. */
-static void discard_batch(gt_client *gt)
-{
-	for (size_t at = 0; at < gt->used; ) {
-		const ins *i = (const ins *)(gt->words + at);
-		blob *b = ins_blob(i);
-
-		at += i->words;
-		if (b)
-			blob_drop(b);
-	}
-	mem_free(gt->words);
-	gt->words = NULL;
-}
-
 static void close_link(gt_client *gt)
 {
 	/* In a forked child the threads behind the link do not exist: nobody would answer. */
@@ -125,7 +110,8 @@ void gt_close(gt_client *gt)
 	}
 	stop_draining(gt);
 	gt->state = CLIENT_CLOSED;
-	discard_batch(gt);
+	stream_discard(gt);
+	mem_free(gt->words);
 	close_link(gt);
 	read_forget_all(gt);
 	sites_drop(gt->sites);

@@ -31,7 +31,7 @@ typedef struct value {
 	uint64_t id;
 	uint32_t strong;     /* the engine keeps the elements while there is one */
 	uint32_t weak;       /* those who look at the shape only, and one for all strong ones */
-	memo *memo;   /* answer to the last fetch, so that reading again issues nothing */
+	memo *memo;          /* answer to the last fetch, so that reading again issues nothing */
 	bool viewed;         /* made by a view: its answer may be a copy of its own */
 	meta m;
 } value;
@@ -191,6 +191,8 @@ gt_err client_check_fork(const gt_client *gt);
 /* ---- stream.c -------------------------------------------------------------------------------- */
 
 gt_err stream_flush(gt_client *gt);
+/* Forget what was not handed over. */
+void stream_discard(gt_client *gt);
 
 /* Room for one record of any size at the end of the batch. Nothing else may be appended, and no
  * value given up, before stream_commit. */
@@ -273,8 +275,10 @@ static inline bool tensor_is_leaf(const gt_tensor *x)
 	return x->node && x->node->op == NODE_LEAF && x->node->owner == x;
 }
 
-/* True if x may be used now, with its value up to date; else the error is set. */
+/* A NULL where `what` wants a tensor: the first error of a chain stays. Returns false. */
 bool tensor_missing(const char *what);
+
+/* True if x may be used now, with its value up to date; else the error is set. */
 static inline bool tensor_ready(gt_tensor *x, const char *what);
 
 /* What is made until frame_end belongs to the frame and goes with it, except the result. */
@@ -292,11 +296,6 @@ gt_tensor *frame_end_loose(frame f, gt_tensor *result);
  * wants. */
 gt_tensor *emit(gt_client *gt, const gt_site *site, op o, attr a, const gt_arg *in, int nin,
 		const int64_t *opd, int nopd);
-
-/* emit in two halves, for those who infer the shape themselves: a value without id, and what makes
- * it the result of the record at stream_room, whose first input's meta is `first` (or NULL). */
-value     *emit_value(gt_client *gt);
-gt_tensor *emit_finish(gt_client *gt, const gt_arg *in, value *v, const meta *first);
 
 /* As emit with one tensor input, owned. */
 gt_tensor *emit1(const gt_site *site, op o, attr a, gt_tensor *x, const int64_t *opd, int nopd);
@@ -325,7 +324,7 @@ gt_arg promote_number(gt_arg a, gt_dtype d);
 
 /* ---- rows.c ---------------------------------------------------------------------------------- */
 
-gt_tensor *row_unary(op o, const gt_site *site, gt_tensor *x);
+/* Row o, which is a CALL(BINARY). Owned. */
 gt_tensor *row_binary(op o, const gt_site *site, gt_arg a, gt_arg b);
 
 /* ---- dims.c ---------------------------------------------------------------------------------- */

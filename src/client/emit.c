@@ -52,7 +52,7 @@ static void put_inputs(ins *i, const gt_arg *in, int nin, const meta **metas)
 	}
 }
 
-value *emit_value(gt_client *gt)
+static value *make_value(gt_client *gt)
 {
 	value *v = slab_get(&gt->slab, sizeof *v);
 
@@ -63,7 +63,7 @@ value *emit_value(gt_client *gt)
 }
 
 /* The record at stream_room has made v: number it, record it, append it. */
-gt_tensor *emit_finish(gt_client *gt, const gt_arg *in, value *v, const meta *first)
+static gt_tensor *finish(gt_client *gt, const gt_arg *in, value *v, const meta *first)
 {
 	ins *i = stream_room(gt);
 	gt_tensor *x = tensor_new(gt, v);
@@ -91,13 +91,13 @@ gt_tensor *emit(gt_client *gt, const gt_site *site, op o, attr a, const gt_arg *
 	put_inputs(i, in, nin, metas);
 	for (int k = 0; k < nopd; k++)
 		i->tail[nin + k] = (uint64_t)opd[k];
-	v = emit_value(gt);
+	v = make_value(gt);
 	if (UNLIKELY(shape_infer(i, metas, &v->m))) {
 		slab_put(&gt->slab, v, sizeof *v);
 		return NULL;
 	}
 	v->viewed = op_rows[o].kind == KIND_VIEW;
-	return emit_finish(gt, in, v, nin ? metas[0] : NULL);
+	return finish(gt, in, v, nin ? metas[0] : NULL);
 }
 
 gt_tensor *emit1(const gt_site *site, op o, attr a, gt_tensor *x, const int64_t *opd, int nopd)

@@ -34,7 +34,7 @@ static gt_tensor *call(op o, const gt_site *site, gt_arg *args, int n, int first
 	return tensor_own(result);
 }
 
-gt_tensor *row_unary(op o, const gt_site *site, gt_tensor *x)
+static gt_tensor *row_unary(op o, const gt_site *site, gt_tensor *x)
 {
 	gt_arg args[] = { gt_arg_tensor(x) };
 

@@ -33,16 +33,32 @@ static void print(gt_client *gt)
 	buf_fini(&b);
 }
 
+void stream_discard(gt_client *gt)
+{
+	for (size_t at = 0; at < gt->used; ) {
+		const ins *i = (const ins *)(gt->words + at);
+		blob *b = ins_blob(i);
+
+		at += i->words;
+		if (b)
+			blob_drop(b);
+	}
+	gt->used = gt->count = 0;
+	gt->cost = 0;
+}
+
 gt_err stream_flush(gt_client *gt)
 {
 	const size_t words = gt->used, n = gt->count;
 	const uint64_t cost = gt->cost;
 	gt_err e;
 
+	if ((e = client_check_fork(gt))) {
+		stream_discard(gt);
+		return e;
+	}
 	if (!n)
 		return GT_OK;
-	if ((e = client_check_fork(gt)))
-		return e;
 	if (UNLIKELY(gt->debug))
 		print(gt);
 	gt->used = gt->count = 0;
