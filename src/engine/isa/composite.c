@@ -14,7 +14,7 @@
 #define PIECE_ELEMENTS (4 * TREE_BLOCK)
 #define PIECE_SMALL 2048
 #define PIECE_ROWS 512
-#define LONG_ROW 128
+#define LONG_ROW 64
 
 /* Arithmetic counts: exp takes as long as reading ten times the bytes from memory. */
 #define SHARED_ELEMENTS (16 * 1024)

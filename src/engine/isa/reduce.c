@@ -242,6 +242,10 @@ static gt_err run_plan(plan *p, const engine *e)
 	bool columns = source_has_columns(&p->s);
 	storage *memory = NULL;
 
+	if (!large && p->blocks == 1 && source_in_place(&p->s)) {
+		reduce_rows(p, 0, p->s.kept.count, 0);
+		return GT_OK;
+	}
 	if (p->blocks > 1) {
 		size_t size = (size_t)(p->s.kept.count * p->blocks) * p->f->size;
 		memory = storage_new(e->memory, size);
