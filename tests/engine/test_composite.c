@@ -119,6 +119,21 @@ static void test_large(void **state)
 		}
 }
 
+/* Shares from 1 down to the smallest float: softmax may divide by multiplying only where that rounds right. */
+static void test_shares(void **state)
+{
+	(void)state;
+	for (int times = 0; times < 20; times++) {
+		tensor x = trial_tensor(GT_FLOAT32, 2, (int64_t[]){16, 1000}, PLAIN);
+		ins_room room;
+
+		for (int64_t k = 0; k < 16000; k++)
+			((float *)x.v.data)[k] = ((float *)x.v.data)[k] * (float)(5 * (times + 1)) - 40;
+		compare(make(&room, OP_softmax, 0, 1, 0), &x, PLAIN, "from 1 to the smallest float");
+		trial_close(&x);
+	}
+}
+
 /* ---- The decomposition itself, in double. ---- */
 
 static double run_value(op o, int64_t n, const double *values, double number, int64_t at)
@@ -171,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_matrices),
 		cmocka_unit_test(test_cubes),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_shares),
 	};
 	return cmocka_run_group_tests(tests, trial_open, trial_close_all);
 }
