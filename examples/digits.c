@@ -1,6 +1,6 @@
-/* digits.c: an MLP learns handwritten digits, in C. The same network, data and schedule as digits.py.
+/* digits.c: an MLP learns handwritten digits, in C: network, data and schedule as in digits.py.
  *
- *	cc digits.c $(pkg-config --cflags --libs gt) -o digits && ./digits data/digits.csv.gz
+ *	cc digits.c $(pkg-config --cflags --libs gt) -o digits && ./digits data/digits.csv.gz [STEPS]
  *
  * Every fifth row is held out. Ends with status 1 unless 95 % of those are recognised.
  */
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <gt/nn.h>
 
-enum { PIXELS = 64, CLASSES = 10, ROWS_MAX = 2000, BATCH = 32, STEPS = 40000, REPORT = 4000 };
+enum { PIXELS = 64, CLASSES = 10, ROWS_MAX = 2000, BATCH = 32, STEPS = 40000, REPORTS = 10 };
 
 typedef struct digits {
 	int n;
@@ -53,10 +53,10 @@ static int read_digits(const char *path)
 	return pclose(in) == 0 && n > 0;
 }
 
-static void show(int step, double loss)
+static void show(int step, int steps, double loss)
 {
 	if (isatty(1))
-		printf("\r%3d %%  loss %.4f ", step * 100 / STEPS, loss);
+		printf("\r%3d %%  loss %.4f ", step * 100 / steps, loss);
 	else
 		printf("step %5d  loss %.4f\n", step, loss);
 	fflush(stdout);
@@ -77,7 +77,7 @@ static gt_tensor *loss_of(gt_module *net, gt_tensor *x, gt_tensor *y, gt_tensor 
 	return gt_cross_entropy(guess, gt_index_select(y, rows, 0));
 }
 
-static double learn(gt_client *gt)
+static double learn(gt_client *gt, int steps)
 {
 	gt_tensor *x = gt_from(gt, GT_FLOAT32, GT_SHAPE(train.n, PIXELS), train.pixels);
 	gt_tensor *y = gt_from(gt, GT_INT64, GT_SHAPE(train.n), train.classes);
@@ -86,15 +86,15 @@ static double learn(gt_client *gt)
 	gt_optim *opt = gt_sgd(net, .lr = 0.05, .momentum = 0.9);
 	double right;
 
-	for (int step = 1; step <= STEPS && net; step++) {
+	for (int step = 1; step <= steps && net; step++) {
 		gt_scope *s = gt_scope_begin(gt);
 		gt_tensor *loss = loss_of(net, x, y, gt_randint(gt, 0, train.n, GT_SHAPE(BATCH)));
 
 		gt_zero_grad(opt);
 		gt_backward(loss);
 		gt_step(opt);
-		if (step % REPORT == 0)
-			show(step, gt_item(loss));
+		if (step % (steps / REPORTS) == 0)
+			show(step, steps, gt_item(loss));
 		gt_scope_end(s);
 	}
 	right = accuracy(net, gt_from(gt, GT_FLOAT32, GT_SHAPE(test.n, PIXELS), test.pixels),
@@ -107,9 +107,14 @@ static double learn(gt_client *gt)
 int main(int argc, char **argv)
 {
 	const char *path = argc > 1 ? argv[1] : "examples/data/digits.csv.gz";
+	int steps = argc > 2 ? atoi(argv[2]) : STEPS;
 	gt_client *gt;
 	double right;
 
+	if (steps < REPORTS) {
+		fprintf(stderr, "digits: expected at least %d steps, got '%s'\n", REPORTS, argv[2]);
+		return 2;
+	}
 	if (!read_digits(path)) {
 		fprintf(stderr, "digits: cannot read %s; give the path of digits.csv.gz\n", path);
 		return 2;
@@ -118,7 +123,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "digits: %s\n", gt_last_error());
 		return 1;
 	}
-	right = learn(gt);
+	right = learn(gt, steps);
 	if (gt_last_error_code())
 		fprintf(stderr, "\ndigits: %s\n", gt_last_error());
 	else
