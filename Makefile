@@ -46,7 +46,7 @@ install: tools
 	scripts/build.sh default
 	meson configure build -Dprefix=$(PREFIX)
 	meson install -C build
-	[ -n "$(DESTDIR)" ] || /sbin/ldconfig 2>/dev/null || true
+	@[ -n "$(DESTDIR)" ] || /sbin/ldconfig 2>/dev/null || true
 
 clean:
 	rm -rf build build-* .venv dist
