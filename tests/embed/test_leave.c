@@ -41,7 +41,7 @@ static int in_child(void (*body)(void))
 	} while (0)
 
 /* ThreadSanitizer must let children of a process with threads start their own. */
-const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
 	return "die_after_fork=0";

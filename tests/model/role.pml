@@ -10,6 +10,8 @@
  * for ever (spin's search for invalid end states; the worker's thread may end asleep); every read is answered
  * and a line is used by nobody when it is given up (asserts).
  *
+ * BREAK_... takes one step of the protocol out; tests/model/check.sh makes sure that each is missed.
+ *
  * Left out: values of counters that only their difference matters of. A ring of the bell is one bit, cleared where the thread
  * takes note of the counter; so is the progress that a watcher takes note of.
  */
@@ -134,7 +136,9 @@ inline step(l)
 	:: executed[l] < pushed[l] -> got = true
 	:: else ->
 		unmark(l);
+#ifndef BREAK_UNMARK
 		got = (executed[l] < pushed[l])
+#endif
 	fi;
 	if
 	:: got ->
@@ -205,19 +209,23 @@ inline help(l, kind, k)
 			:: else
 			fi;
 			/* Looked at after the mark was taken off: closing is work too. */
+#ifndef BREAK_CLOSE
 			if
 			:: state[l] == CLOSING -> evict(l)
 			:: else
 			fi;
+#endif
 			if
 			:: state[l] == GONE -> helped = true
 			:: else
 			fi;
 			d_step { executors--; held = false };
+#ifndef BREAK_DROP
 			if
 			:: urgent > 0 -> ring()
 			:: else
 			fi
+#endif
 		:: else
 		fi
 	:: else
@@ -226,6 +234,12 @@ inline help(l, kind, k)
 
 inline set_mark(l)
 {
+#ifdef BREAK_MARK
+	if
+	:: !held -> ring()
+	:: else
+	fi;
+#endif
 	if
 	:: !mark[l] ->
 		urgent++;
@@ -235,10 +249,12 @@ inline set_mark(l)
 		fi
 	:: else
 	fi;
+#ifndef BREAK_MARK
 	if
 	:: !held -> ring()
 	:: else
 	fi
+#endif
 }
 
 inline rest(t, l, kind, k)
@@ -257,7 +273,11 @@ inline rest(t, l, kind, k)
 		watchers[l]++;
 		progressed[t] = false;
 		if
+#ifndef BREAK_WATCH
 		:: REACHED(l, DONE, k)
+#else
+		:: false
+#endif
 		:: else ->
 			atomic {
 				if
@@ -354,9 +374,18 @@ proctype reader()
 	inside--
 }
 
+#ifdef BREAK_CLOSE
+#define LOOK_EARLY(l) closing = (state[l] == CLOSING)
+#define IS_CLOSING(l) closing
+#else
+#define LOOK_EARLY(l) skip
+#define IS_CLOSING(l) (state[l] == CLOSING)
+#endif
+
 /* One slice of line l; `any` remembers that there was something to do. */
 inline slice(l)
 {
+	LOOK_EARLY(l);
 	if
 	:: state[l] == OPEN ->
 		step(l);
@@ -373,7 +402,7 @@ inline slice(l)
 	:: else
 	fi;
 	if
-	:: state[l] == CLOSING -> evict(l); any = true
+	:: IS_CLOSING(l) -> evict(l); any = true
 	:: else
 	fi
 }
@@ -381,7 +410,7 @@ inline slice(l)
 proctype thread()
 {
 	byte w;
-	bool got, any;
+	bool got, any, closing;
 
 end:	do
 	:: rung = false;                 /* takes note of the bell */
@@ -428,7 +457,11 @@ init {
 		at_line[1] = LINES;
 		at_line[2] = LINES;
 		run client(0);
+#ifdef ONE_CLIENT
+		state[1] = GONE;
+#else
 		run client(1);
+#endif
 #ifndef NO_READER
 		run reader();
 #endif
