@@ -105,20 +105,23 @@ gt_tensor *gt_eye_at(const gt_site *site, gt_client *gt, int64_t n, int64_t m, g
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-/* The one element at `data`. */
+/* The one element at `data`, which may be part of a file: aligned to nothing. */
 static gt_arg element(gt_dtype d, const void *data)
 {
+	union { float f; double d; int32_t i; int64_t l; uint8_t b; } v;
+
+	memcpy(&v, data, dtype_size(d));
 	switch (d) {
 	case GT_FLOAT32:
-		return gt_arg_float(*(const float *)data);
+		return gt_arg_float(v.f);
 	case GT_FLOAT64:
-		return gt_arg_float(*(const double *)data);
+		return gt_arg_float(v.d);
 	case GT_INT32:
-		return gt_arg_int(*(const int32_t *)data);
+		return gt_arg_int(v.i);
 	case GT_INT64:
-		return gt_arg_int(*(const int64_t *)data);
+		return gt_arg_int(v.l);
 	default:
-		return gt_arg_bool(*(const uint8_t *)data != 0);
+		return gt_arg_bool(v.b != 0);
 	}
 }
 
