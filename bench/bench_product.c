@@ -1,5 +1,6 @@
-/* bench_product.c: the matmul row against one call of OpenBLAS on the whole product, one thread each, for all
- * four combinations of transposed operands; then two threads. Best of several runs, in GFLOP/s.
+/* bench_product.c: the matmul row against one call of OpenBLAS on the whole product, one thread
+ * each, for all four combinations of transposed operands; then two threads. Best of several runs,
+ * in GFLOP/s.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +14,14 @@
 enum { RUNS = 12, RUN_NS = 3000000 };
 
 static const int64_t sizes[][3] = {   /* m, n, k */
-	{16, 16, 16}, {32, 32, 32}, {48, 48, 48}, {64, 64, 64}, {96, 96, 96}, {128, 128, 128}, {256, 256, 256}, {320, 320, 320},
+	{16, 16, 16}, {32, 32, 32}, {48, 48, 48}, {64, 64, 64}, {96, 96, 96}, {128, 128, 128},
+		{256, 256, 256}, {320, 320, 320},
 	{512, 512, 512}, {1024, 1024, 1024},
-	{16, 64, 32}, {16, 32, 64}, {16, 10, 32}, {32, 10, 16}, {64, 10, 128},      /* small networks, batch 16 */
-	{128, 256, 784}, {784, 256, 128}, {128, 10, 256}, {256, 10, 128}, {128, 256, 10},   /* 784-256-10, batch 128 */
-	{1, 64, 64}, {64, 1, 64}, {1, 1024, 1024}, {1024, 1, 1024}, {1, 1, 4096}, {8, 1024, 1024}, {64, 1024, 1024},
+	/* a small network, batch 16; then 784-256-10, batch 128 */
+	{16, 64, 32}, {16, 32, 64}, {16, 10, 32}, {32, 10, 16}, {64, 10, 128},
+	{128, 256, 784}, {784, 256, 128}, {128, 10, 256}, {256, 10, 128}, {128, 256, 10},
+	{1, 64, 64}, {64, 1, 64}, {1, 1024, 1024}, {1024, 1, 1024}, {1, 1, 4096}, {8, 1024, 1024},
+		{64, 1024, 1024},
 	{200, 1024, 1024}, {1024, 64, 1024}, {64, 64, 8192},
 };
 
@@ -33,7 +37,8 @@ static float *make(int64_t n)
 static view make_view(float *data, int64_t rows, int64_t columns, bool transposed)
 {
 	view v = {.data = data, .m = {.dtype = GT_FLOAT32, .rank = 2, .dims = {rows, columns}},
-		.strides = {transposed ? 1 : columns, transposed ? rows : 1}, .contiguous = !transposed};
+		.strides = {transposed ? 1 : columns, transposed ? rows : 1},
+				.contiguous = !transposed};
 	return v;
 }
 
@@ -84,15 +89,17 @@ static void run_size(const int64_t *size, const engine *one, const engine *two)
 			product_is_tiled(GT_FLOAT32, m, n, k) ? "tiles" : "blas");
 	for (int flags = 0; flags < 4; flags++) {
 		bool ta = flags & 1, tb = flags >> 1;
-		view va = make_view(a, m, k, ta), vb = make_view(b, k, n, tb), vo = make_view(out, m, n, false);
-		call x = {.e = one, .c = {.i = i, .in = {&va, &vb}, .out = &vo, .engine = one}, .size = size,
+		view va = make_view(a, m, k, ta), vb = make_view(b, k, n, tb);
+		view vo = make_view(out, m, n, false);
+		call x = {.e = one, .c = {.i = i, .in = {&va, &vb}, .out = &vo, .engine = one},
+				.size = size,
 			.a = {a, ta ? m : k, ta}, .b = {b, tb ? k : n, tb}};
 		double row = measure(run_row, &x), blas = measure(run_blas, &x), shared;
 
 		x.e = x.c.engine = two;
 		shared = measure(run_row, &x);
-		printf(" | %c%c %9.0f ns %4.0f, blas %4.0f, two %4.0f", ta ? 'T' : 'N', tb ? 'T' : 'N', row,
-				flops / row, flops / blas, flops / shared);
+		printf(" | %c%c %9.0f ns %4.0f, blas %4.0f, two %4.0f", ta ? 'T' : 'N',
+				tb ? 'T' : 'N', row, flops / row, flops / blas, flops / shared);
 	}
 	putchar('\n');
 	fflush(stdout);
@@ -113,7 +120,7 @@ int main(void)
 	printf("loading BLAS: %.2f ms\n", (double)(clock_ns() - start) * 1e-6);
 	engine_open(ENGINE_CPU, 1, UINT64_MAX, &one);
 	engine_open(ENGINE_CPU, 2, UINT64_MAX, &two);
-	printf("    m     n     k        | flags, time, then GFLOP/s: the row, BLAS, the row with two threads\n");
+	printf("    m     n     k        | flags, time; GFLOP/s: row, BLAS, row on two threads\n");
 	for (size_t s = 0; s < COUNT(sizes); s++)
 		run_size(sizes[s], one, two);
 	engine_close(one);

@@ -1,5 +1,5 @@
-/* bench_reduce.c: time of reductions and composites, for each instruction set and for one and two threads; best
- * of several runs, inputs in the cache where they fit.
+/* bench_reduce.c: time of reductions and composites, for each instruction set and for one and two
+ * threads; best of several runs, inputs in the cache where they fit.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,9 @@ typedef struct row {
 	bool transposed;     /* the last two dims, in memory */
 } row;
 
-#define ROW(code, axes, ...) {OP_##code, COUNT(((int64_t[]){__VA_ARGS__})), {__VA_ARGS__}, axes, false}
-#define TURNED(code, axes, ...) {OP_##code, COUNT(((int64_t[]){__VA_ARGS__})), {__VA_ARGS__}, axes, true}
+#define RANK(...) COUNT(((int64_t[]){__VA_ARGS__}))
+#define ROW(code, axes, ...) {OP_##code, RANK(__VA_ARGS__), {__VA_ARGS__}, axes, false}
+#define TURNED(code, axes, ...) {OP_##code, RANK(__VA_ARGS__), {__VA_ARGS__}, axes, true}
 static const row rows[] = {
 	ROW(sum, 1, 16), ROW(sum, 3, 64, 64), ROW(sum, 2, 64, 64), ROW(sum, 1, 64, 64),
 	ROW(sum, 1, 16, 10), TURNED(sum, 3, 64, 64), ROW(sum, 3, 32, 32),

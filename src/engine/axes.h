@@ -1,10 +1,12 @@
-/* axes.h: the dims of a tensor sorted into those that a reduction keeps and those that it runs over. */
+/* axes.h: the dims of a tensor sorted into those that a reduction keeps and those that it runs
+ * over. */
 #ifndef ENGINE_AXES_H
 #define ENGINE_AXES_H
 
 #include "engine/engine.h"
 
-/* A list of dims, outermost first. Dims of size 1 are left out; neighbours that one step can walk are one. */
+/* A list of dims, outermost first. Dims of size 1 are left out; neighbours that one step can walk
+ * are one. */
 typedef struct axes {
 	int rank;
 	int64_t dims[GT_RANK_MAX], steps[GT_RANK_MAX];   /* in elements */
@@ -48,7 +50,8 @@ static inline int64_t axes_offset(const axes *a, int64_t at)
 	return a->rank > 0 ? offset + at * a->steps[0] : 0;
 }
 
-/* Index numbers from `at` on come in runs of one step each: where the run that holds `at` goes on and how long. */
+/* Index numbers from `at` on come in runs of one step each: where the run that holds `at` goes on
+ * and how long. */
 typedef struct axes_run { int64_t offset, step, n; } axes_run;
 
 static inline axes_run axes_next(const axes *a, int64_t at, int64_t limit)
@@ -56,7 +59,8 @@ static inline axes_run axes_next(const axes *a, int64_t at, int64_t limit)
 	int64_t inner = a->rank > 0 ? a->dims[a->rank - 1] : 1;
 	int64_t left = a->rank > 1 ? inner - at % inner : inner - at;
 
-	return (axes_run){axes_offset(a, at), a->rank > 0 ? a->steps[a->rank - 1] : 1, left < limit ? left : limit};
+	return (axes_run){axes_offset(a, at), a->rank > 0 ? a->steps[a->rank - 1] : 1,
+			left < limit ? left : limit};
 }
 
 #endif

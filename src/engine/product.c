@@ -1,9 +1,10 @@
 /* product.c: the matmul row: operands, batches, and the cut into pieces that threads claim.
  *
- * float32 products that are small or flat run on GT's own tiles (isa/product.c), the rest and all of float64
- * on OpenBLAS (blas.c), integers on the reference. Tiles were measured against OpenBLAS 0.3.21 on one core
- * with AVX-512 and with AVX2, bench/bench_product.c: faster up to 320 cubed and below 256 rows, by a tenth
- * to a half, and they need no packing of operands that lie in memory in odd ways.
+ * float32 products that are small or flat run on GT's own tiles (isa/product.c), the rest and all
+ * of float64 on OpenBLAS (blas.c), integers on the reference. Tiles were measured against OpenBLAS
+ * 0.3.21 on one core with AVX-512 and with AVX2, bench/bench_product.c: faster up to 320 cubed and
+ * below 256 rows, by a tenth to a half, and they need no packing of operands that lie in memory in
+ * odd ways.
  */
 #include "engine/product.h"
 
@@ -15,8 +16,8 @@
 #define TILED_WORK_MAX ((int64_t)1 << 25)   /* m * n * k */
 #define TILED_ROWS_MAX 255
 
-/* A call of BLAS on 256 rows costs 6 % more than on all rows, because each packs the right side again; on 128 rows
- * 18 %. */
+/* A call of BLAS on 256 rows costs 6 % more than on all rows, because each packs the right side
+ * again; on 128 rows 18 %. */
 #define BLOCK_ROWS 256
 
 /* About 6 us of one core. */
@@ -24,7 +25,8 @@
 #define PIECE_ROWS_MIN 64
 #define PIECE_COLUMNS 64
 
-/* A product of stacks of matrices, all of p's sizes; strides per batch dim, 0 where an operand is shared. */
+/* A product of stacks of matrices, all of p's sizes; strides per batch dim, 0 where an operand is
+ * shared. */
 typedef struct stack {
 	product p;
 	gt_dtype dtype;
@@ -62,7 +64,8 @@ static void batch_strides(const view *x, const stack *s, int64_t *strides)
 	}
 }
 
-/* One matrix b for all: the rows of all matrices a are rows of one tall matrix, if they are equally far apart. */
+/* One matrix b for all: the rows of all matrices a are rows of one tall matrix, if they are equally
+ * far apart. */
 static void fold(stack *s)
 {
 	int64_t rows = s->p.m, step = s->p.a_row;
@@ -105,7 +108,8 @@ static void describe(const kcall *c, const view *a, const view *b, stack *s)
 }
 
 /* What BLAS can read: rows or columns without gaps inside and without overlap between. */
-static bool as_blas(const void *data, int64_t rows, int64_t cols, int64_t row, int64_t col, blas_matrix *x)
+static bool as_blas(const void *data, int64_t rows, int64_t cols, int64_t row, int64_t col,
+		blas_matrix *x)
 {
 	*x = (blas_matrix){data, rows == 1 ? cols : row, false};
 	if ((cols == 1 || col == 1) && x->ld >= cols && x->ld <= BLAS_SIZE_MAX)
@@ -169,11 +173,12 @@ static void run_chunk(void *ctx, int64_t chunk)
 	int64_t first = chunk / pieces * s->group, piece = chunk % pieces;
 
 	for (int64_t at = first; at < MIN(first + s->group, s->matrices); at++)
-		run_piece(s, pick_matrix(s, at), piece / s->column_pieces, piece % s->column_pieces);
+		run_piece(s, pick_matrix(s, at), piece / s->column_pieces,
+				piece % s->column_pieces);
 }
 
-/* Tiles may be cut anywhere; only the work counts. Columns are the better cut: each panel of b is packed once,
- * whereas every piece of rows packs all of them. */
+/* Tiles may be cut anywhere; only the work counts. Columns are the better cut: each panel of b is
+ * packed once, whereas every piece of rows packs all of them. */
 static void cut_tiled(stack *s)
 {
 	double work = (double)s->p.m * (double)s->p.n * (double)s->p.k;
@@ -227,7 +232,8 @@ static gt_err copy_operand(const kcall *c, const view *x, view *copy, storage **
 
 	*memory = storage_new(c->engine->memory, size);
 	if (!*memory)
-		return fail(GT_EMEMORY, "matmul: no memory for a contiguous copy of an operand (%zu bytes)", size);
+		return fail(GT_EMEMORY, "matmul: no memory for a contiguous copy of an operand "
+				"(%zu bytes)", size);
 	*copy = (view){.data = (*memory)->data, .m = x->m, .contiguous = true};
 	shape_contiguous(&copy->m, copy->strides);
 	return c->engine->kernels[OP_clone](&call);

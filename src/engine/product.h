@@ -1,7 +1,7 @@
 /* product.h: how a matrix product is cut and who computes which piece.
  *
- * Which kernel runs, and where the matrix is cut for it, are functions of sizes, dtype and strides alone:
- * compiled code asks here too, so it gets the same bits.
+ * Which kernel runs, and where the matrix is cut for it, are functions of sizes, dtype and strides
+ * alone: compiled code asks here too, so it gets the same bits.
  */
 #ifndef ENGINE_PRODUCT_H
 #define ENGINE_PRODUCT_H
@@ -17,14 +17,15 @@ typedef struct product {
 	bool dot;      /* of two vectors: m = n = 1, and not a piece of something larger */
 } product;
 
-/* Computes a whole product on the calling thread. Every element is a function of its row of a and its column of b
- * (see isa/product.c), so cutting m or n anywhere changes no bit. */
+/* Computes a whole product on the calling thread. Every element is a function of its row of a and
+ * its column of b (see isa/product.c), so cutting m or n anywhere changes no bit. */
 typedef void product_tiles(const product *p);
 
 /* True if GT's own tiles compute it, false if BLAS does. */
 bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k);
 
-/* Rows of a block that goes to BLAS in one call; the last block may have fewer, never less than half. */
+/* Rows of a block that goes to BLAS in one call; the last block may have fewer, never less than
+ * half. */
 int64_t product_block_rows(int64_t m);
 
 /* The matmul row, given the tiles of an instruction set. */

@@ -1,8 +1,8 @@
-/* reference_composite.c: composite rows run as their decomposition (ir/compose.h), one primitive after the other,
- * each by the kernel that the engine has for it.
+/* reference_composite.c: composite rows run as their decomposition (ir/compose.h), one primitive
+ * after the other, each by the kernel that the engine has for it.
  *
- * On the reference engine this is the slow right version. On other engines it serves the cases that their
- * own composite kernels leave out, at the cost of temporaries.
+ * On the reference engine this is the slow right version. On other engines it serves the cases that
+ * their own composite kernels leave out, at the cost of temporaries.
  */
 #include "base/error.h"
 #include "engine/reference.h"
@@ -49,11 +49,13 @@ static gt_err allocate(run *r, value *to, const meta *m)
 }
 
 /* Input number k, a scalar: converted to what the kernel computes in. */
-static void put_scalar(const ins *i, int k, const meta *const *in, const meta *out, view *v, double *memory)
+static void put_scalar(const ins *i, int k, const meta *const *in, const meta *out, view *v,
+		double *memory)
 {
 	scalar s = {.bits = ins_in(i)[k]};
 
-	*v = (view){.data = memory, .m = {.dtype = engine_scalar_dtype(i, k, in, out)}, .contiguous = true};
+	*v = (view){.data = memory, .contiguous = true};
+	v->m.dtype = (uint8_t)engine_scalar_dtype(i, k, in, out);
 	engine_scalar(ins_kind(i, (unsigned)k), s, v->m.dtype, memory);
 }
 

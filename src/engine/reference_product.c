@@ -2,9 +2,11 @@
 #include "engine/engine.h"
 
 /* *out = sum over k of a[k * a_step] * b[k * b_step]. */
-typedef void dot(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step, int64_t n);
+typedef void dot(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step,
+		int64_t n);
 
-static void dot_f32(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step, int64_t n)
+static void dot_f32(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step,
+		int64_t n)
 {
 	const float *x = a, *y = b;
 	float sum = 0;
@@ -14,7 +16,8 @@ static void dot_f32(void *out, const void *a, int64_t a_step, const void *b, int
 	*(float *)out = sum;
 }
 
-static void dot_f64(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step, int64_t n)
+static void dot_f64(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step,
+		int64_t n)
 {
 	const double *x = a, *y = b;
 	double sum = 0;
@@ -25,7 +28,8 @@ static void dot_f64(void *out, const void *a, int64_t a_step, const void *b, int
 }
 
 /* Integers wrap: unsigned arithmetic does that without undefined behaviour. */
-static void dot_i32(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step, int64_t n)
+static void dot_i32(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step,
+		int64_t n)
 {
 	const uint32_t *x = a, *y = b;
 	uint32_t sum = 0;
@@ -35,7 +39,8 @@ static void dot_i32(void *out, const void *a, int64_t a_step, const void *b, int
 	*(uint32_t *)out = sum;
 }
 
-static void dot_i64(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step, int64_t n)
+static void dot_i64(void *out, const void *a, int64_t a_step, const void *b, int64_t b_step,
+		int64_t n)
 {
 	const uint64_t *x = a, *y = b;
 	uint64_t sum = 0;
@@ -70,7 +75,8 @@ gt_err kernel_matmul(const kcall *c)
 {
 	const view *a = c->in[0], *b = c->in[1];
 	const meta *out = &c->out->m;
-	int64_t m = out->dims[out->rank - 2], n = out->dims[out->rank - 1], k = a->m.dims[a->m.rank - 1];
+	int64_t m = out->dims[out->rank - 2], n = out->dims[out->rank - 1],
+			k = a->m.dims[a->m.rank - 1];
 	const int64_t *as = a->strides + a->m.rank - 2, *bs = b->strides + b->m.rank - 2;
 	int64_t size = (int64_t)dtype_size(out->dtype), count = meta_count(out);
 	char *to = c->out->data;

@@ -1,11 +1,12 @@
-/* reference_reduce.c: reductions by the tree of ir/tree.h, one element of the result after the other. */
+/* reference_reduce.c: reductions by the tree of ir/tree.h, one element of the result after the
+ * other. */
 #include "base/base.h"
 #include "engine/arith.h"
 #include "engine/reference.h"
 #include "ir/tree.h"
 
-/* The elements that one element of the result is made of: element i of the tree is found by dividing i
- * through the reduced dims, last one first. */
+/* The elements that one element of the result is made of: element i of the tree is found by
+ * dividing i through the reduced dims, last one first. */
 typedef struct source {
 	const char *first;       /* all reduced indices 0 */
 	gt_dtype dtype;
@@ -110,7 +111,8 @@ static int64_t reduce_int(op o, const source *s, int64_t n)
 	}
 }
 
-/* Is candidate i a better extreme than number `best`? Equal ones are not; NaN is better than anything else. */
+/* Is candidate i a better extreme than number `best`? Equal ones are not; NaN is better than
+ * anything else. */
 static bool is_better(op o, const source *s, int64_t i, int64_t best)
 {
 	if (dtype_kind_of(s->dtype) != KIND_FLOAT) {
@@ -118,7 +120,8 @@ static bool is_better(op o, const source *s, int64_t i, int64_t best)
 		return o == OP_argmax ? x > y : x < y;
 	} else {
 		double x = s->dtype == GT_FLOAT32 ? (double)get_float(s, i) : get_double(s, i);
-		double y = s->dtype == GT_FLOAT32 ? (double)get_float(s, best) : get_double(s, best);
+		double y = s->dtype == GT_FLOAT32 ? (double)get_float(s, best) : get_double(s,
+				best);
 		return (o == OP_argmax ? x > y : x < y) || (isnan(x) && !isnan(y));
 	}
 }

@@ -1,13 +1,17 @@
-/* test_composite.c: composite kernels give the bits of their decomposition run on the reference, whatever the axes, the
- * layout, the instruction set and the number of threads; the decomposition gives the values of the formulas.
+/* test_composite.c: composite kernels give the bits of their decomposition run on the reference,
+ * whatever the axes, the layout, the instruction set and the number of threads; the decomposition
+ * gives the values of the formulas.
  */
 #include "trial.h"
 
 typedef struct special { const char *name; double values[3]; } special;
 
 /* What a row may hold besides ordinary numbers; 0 changes little. */
-static const special specials[] = {{"ordinary", {0, 0, 0}}, {"with nan", {NAN, 0, 0}}, {"with inf", {INFINITY, 1, 2}},
-	{"with -inf", {-INFINITY, -INFINITY, -INFINITY}}, {"large", {1e30, -1e30, 300}}, {"tiny", {1e-42, -1e-42, 0}}};
+static const special specials[] = {
+	{"ordinary", {0, 0, 0}}, {"with nan", {NAN, 0, 0}}, {"with inf", {INFINITY, 1, 2}},
+	{"with -inf", {-INFINITY, -INFINITY, -INFINITY}}, {"large", {1e30, -1e30, 300}},
+	{"tiny", {1e-42, -1e-42, 0}}
+};
 
 static ins *make(ins_room *room, op o, unsigned axes, int axis, double number)
 {
@@ -28,7 +32,7 @@ static ins *make(ins_room *room, op o, unsigned axes, int axis, double number)
 /* Engines with threads of their own take part if the tensor is large enough to be shared. */
 static void compare(const ins *i, const tensor *x, layout how, const char *kind)
 {
-	bool large = meta_count(&x->v.m) * (int64_t)dtype_size(x->v.m.dtype) >= POOL_GRAIN_BYTES / 4;
+	bool large = meta_count(&x->v.m) >= 16 * 1024;
 	char what[200], shape[64];
 	tensor expected = trial_run(trial_reference, i, x), got;
 
@@ -76,7 +80,9 @@ static void compare_all(gt_dtype dtype, int rank, const int64_t *dims)
 
 static void test_vectors(void **state)
 {
-	static const int64_t sizes[] = {0, 1, 2, 3, 15, 16, 17, 100, 4095, 4096, 4097, 10000};
+	static const int64_t sizes[] = {
+		0, 1, 2, 3, 15, 16, 17, 100, 4095, 4096, 4097, 10000
+	};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d <= GT_FLOAT64; d++)
@@ -86,8 +92,10 @@ static void test_vectors(void **state)
 
 static void test_matrices(void **state)
 {
-	static const int64_t shapes[][2] = {{1, 1}, {1, 17}, {17, 1}, {16, 10}, {10, 16}, {64, 64}, {2, 4097}, {0, 5}, {5, 0},
-		{130, 33}, {600, 3}};
+	static const int64_t shapes[][2] = {
+		{1, 1}, {1, 17}, {17, 1}, {16, 10}, {10, 16}, {64, 64}, {2, 4097}, {0, 5}, {5, 0},
+		{130, 33}, {600, 3}
+	};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d <= GT_FLOAT64; d++)
@@ -97,7 +105,9 @@ static void test_matrices(void **state)
 
 static void test_cubes(void **state)
 {
-	static const int64_t shapes[][3] = {{4, 5, 6}, {2, 1, 9}, {1, 20, 1}, {3, 2, 70}};
+	static const int64_t shapes[][3] = {
+		{4, 5, 6}, {2, 1, 9}, {1, 20, 1}, {3, 2, 70}
+	};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d <= GT_FLOAT64; d++)
@@ -108,7 +118,9 @@ static void test_cubes(void **state)
 /* Large enough for threads to share; rows of several blocks with and without a rest. */
 static void test_large(void **state)
 {
-	static const int64_t shapes[][2] = {{100, 257}, {2, 4 * 4096}, {1, 4 * 4096 + 1}, {1, 9 * 4096 - 1}, {3, 9000}};
+	static const int64_t shapes[][2] = {
+		{100, 257}, {2, 4 * 4096}, {1, 4 * 4096 + 1}, {1, 9 * 4096 - 1}, {3, 9000}
+	};
 
 	(void)state;
 	for (size_t n = 0; n < COUNT(shapes); n++)
@@ -119,17 +131,19 @@ static void test_large(void **state)
 		}
 }
 
-/* Shares from 1 down to the smallest float: softmax may divide by multiplying only where that rounds right. */
+/* Shares from 1 down to the smallest float: softmax may divide by multiplying only where that
+ * rounds right. */
 static void test_shares(void **state)
 {
 	(void)state;
 	for (int times = 0; times < 20; times++) {
 		tensor x = trial_tensor(GT_FLOAT32, 2, (int64_t[]){16, 1000}, PLAIN);
+		float *e = x.v.data;
 		ins_room room;
 
 		for (int64_t k = 0; k < 16000; k++)
-			((float *)x.v.data)[k] = ((float *)x.v.data)[k] * (float)(5 * (times + 1)) - 40;
-		compare(make(&room, OP_softmax, 0, 1, 0), &x, PLAIN, "from 1 to the smallest float");
+			e[k] = e[k] * (float)(5 * (times + 1)) - 40;
+		compare(make(&room, OP_softmax, 0, 1, 0), &x, PLAIN, "from 1 to the smallest");
 		trial_close(&x);
 	}
 }
@@ -159,7 +173,8 @@ static void check_near(double got, double expected)
 
 static void test_values(void **state)
 {
-	static const double v[] = {1, 2, 4, -3}, low[] = {-INFINITY, -INFINITY}, high[] = {1, INFINITY};
+	static const double v[] = {1, 2, 4, -3};
+	static const double low[] = {-INFINITY, -INFINITY}, high[] = {1, INFINITY};
 	double sum = exp(1) + exp(2) + exp(4) + exp(-3);
 
 	(void)state;

@@ -1,5 +1,6 @@
-/* test_product.c: products against the reference by tolerance, float32 tiles against their definition to the bit,
- * everything to the bit across threads, and across instruction sets where tiles compute it.
+/* test_product.c: products against the reference by tolerance, float32 tiles against their
+ * definition to the bit, everything to the bit across threads, and across instruction sets where
+ * tiles compute it.
  */
 #include "trial.h"
 
@@ -20,13 +21,16 @@ static int64_t size_of(const tensor *t, int from_end)
 	return t->v.m.dims[t->v.m.rank - from_end];
 }
 
-/* Every element within k * eps of the sum of the products' magnitudes, which the reference gives for |a| and |b|. */
-static void check_near(const tensor *expected, const tensor *bound, const tensor *got, double eps, const char *what)
+/* Every element within k * eps of the sum of the products' magnitudes, which the reference gives
+ * for |a| and |b|. */
+static void check_near(const tensor *expected, const tensor *bound, const tensor *got, double eps,
+		const char *what)
 {
 	for (int64_t e = 0; e < meta_count(&expected->v.m); e++) {
 		double x = trial_get(expected, e), y = trial_get(got, e);
 		if (isnan(x) ? !isnan(y) : !(x == y || fabs(x - y) <= eps * trial_get(bound, e)))
-			fail_msg("%s: element %lld is %.9g, expected %.9g", what, (long long)e, y, x);
+			fail_msg("%s: element %lld is %.9g, expected %.9g", what, (long long)e, y,
+					x);
 	}
 }
 
@@ -46,9 +50,11 @@ static void compare(const tensor *in, const char *layouts)
 	ins *i = make(&room);
 	gt_dtype dtype = in[0].v.m.dtype;
 	double eps = dtype == GT_FLOAT32 ? 0x1p-23 : dtype == GT_FLOAT64 ? 0x1p-52 : 0;
-	tensor expected = trial_run(trial_reference, i, in), sizes[2] = {magnitudes(&in[0]), magnitudes(&in[1])};
+	tensor expected = trial_run(trial_reference, i, in);
+	tensor sizes[2] = {magnitudes(&in[0]), magnitudes(&in[1])};
 	tensor bound = trial_run(trial_reference, i, sizes), first = {0};
-	bool tiled = product_is_tiled(dtype, size_of(&in[0], 2), size_of(&in[1], 1), size_of(&in[0], 1));
+	bool tiled = product_is_tiled(dtype, size_of(&in[0], 2), size_of(&in[1], 1),
+			size_of(&in[0], 1));
 	char what[200], a[64], b[64];
 
 	for (int f = 0; f < trial_fast_count; f++) {
@@ -57,7 +63,8 @@ static void compare(const tensor *in, const char *layouts)
 		snprintf(what, sizeof what, "%s x %s, %s, %s", meta_text(&in[0].v.m, a, sizeof a),
 				meta_text(&in[1].v.m, b, sizeof b), layouts, trial_fast[f].name);
 		check_near(&expected, &bound, &got, eps * (double)(1 + size_of(&in[0], 1)), what);
-		/* Engines come in pairs: one thread, then three. Tiles give the same bits on all of them. */
+		/* Engines come in pairs: one thread, then three. Tiles give the same bits on all of
+		 * them. */
 		if (f > 0 && (tiled || f % 2))
 			trial_same(&first, &got, what);
 		if (f % 2 == 0) {
@@ -74,10 +81,11 @@ static void compare(const tensor *in, const char *layouts)
 	trial_close(&sizes[1]);
 }
 
-static void compare_layouts(gt_dtype dtype, int rank_a, const int64_t *a, int rank_b, const int64_t *b,
-		layout how_a, layout how_b)
+static void compare_layouts(gt_dtype dtype, int rank_a, const int64_t *a, int rank_b,
+		const int64_t *b, layout how_a, layout how_b)
 {
-	tensor in[2] = {trial_tensor(dtype, rank_a, a, how_a), trial_tensor(dtype, rank_b, b, how_b)};
+	tensor in[2] = {trial_tensor(dtype, rank_a, a, how_a),
+		trial_tensor(dtype, rank_b, b, how_b)};
 	char layouts[64];
 
 	snprintf(layouts, sizeof layouts, "%s by %s", layout_names[how_a], layout_names[how_b]);
@@ -89,15 +97,18 @@ static void compare_layouts(gt_dtype dtype, int rank_a, const int64_t *a, int ra
 static void test_layouts(void **state)
 {
 	static const int64_t shapes[][3] = {   /* m, n, k */
-		{1, 1, 1}, {2, 2, 2}, {5, 3, 7}, {1, 17, 40}, {17, 1, 40}, {1, 1, 5000}, {16, 16, 16}, {33, 35, 60},
-		{13, 129, 40}, {64, 10, 128}, {26, 65, 513}, {0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {130, 5, 9}, {7, 40, 1}};
+		{1, 1, 1}, {2, 2, 2}, {5, 3, 7}, {1, 17, 40}, {17, 1, 40}, {1, 1, 5000},
+		{16, 16, 16}, {33, 35, 60}, {13, 129, 40}, {64, 10, 128}, {26, 65, 513},
+		{0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {130, 5, 9}, {7, 40, 1}
+	};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d <= GT_INT64; d++)
 		for (size_t s = 0; s < COUNT(shapes); s++)
 			for (layout how_a = PLAIN; how_a < LAYOUTS; how_a++)
 				for (layout how_b = PLAIN; how_b < LAYOUTS; how_b++) {
-					const int64_t *p = shapes[s], a[] = {p[0], p[2]}, b[] = {p[2], p[1]};
+					const int64_t *p = shapes[s];
+					const int64_t a[] = {p[0], p[2]}, b[] = {p[2], p[1]};
 					compare_layouts(d, 2, a, 2, b, how_a, how_b);
 				}
 }
@@ -105,28 +116,36 @@ static void test_layouts(void **state)
 /* Large enough for BLAS with all four flags, and with operands that have to be copied. */
 static void test_large(void **state)
 {
-	static const int64_t shapes[][3] = {{260, 400, 330}, {600, 200, 300}, {1000, 64, 530}};
+	static const int64_t shapes[][3] = {
+		{260, 400, 330}, {600, 200, 300}, {1000, 64, 530}
+	};
 
 	(void)state;
 	for (size_t s = 0; s < COUNT(shapes); s++)
 		for (layout how_a = PLAIN; how_a < LAYOUTS; how_a++)
 			for (layout how_b = PLAIN; how_b < LAYOUTS; how_b++) {
-				const int64_t *p = shapes[s], a[] = {p[0], p[2]}, b[] = {p[2], p[1]};
+				const int64_t *p = shapes[s];
+				const int64_t a[] = {p[0], p[2]}, b[] = {p[2], p[1]};
 				bool flags = how_a <= TRANSPOSED && how_b <= TRANSPOSED;
 				if (s == 0 ? flags || how_b == how_a : flags && how_a == how_b)
 					compare_layouts(GT_FLOAT32, 2, a, 2, b, how_a, how_b);
 			}
-	compare_layouts(GT_FLOAT64, 2, (int64_t[]){520, 100}, 2, (int64_t[]){100, 90}, TRANSPOSED, PLAIN);
+	compare_layouts(GT_FLOAT64, 2, (int64_t[]){520, 100}, 2, (int64_t[]){100, 90},
+			TRANSPOSED, PLAIN);
 }
 
 static void test_batches(void **state)
 {
 	static const struct { int ra, rb; int64_t a[5], b[5]; } shapes[] = {
-		{3, 3, {4, 5, 6}, {4, 6, 7}}, {3, 2, {4, 5, 6}, {6, 7}}, {2, 3, {5, 6}, {4, 6, 7}},
-		{4, 3, {2, 1, 5, 6}, {3, 6, 7}}, {4, 4, {2, 3, 16, 8}, {2, 3, 8, 16}}, {3, 3, {1, 5, 6}, {4, 6, 7}},
-		{3, 3, {4, 1, 6}, {1, 6, 7}}, {3, 2, {9, 1, 30}, {30, 1}}, {3, 3, {9, 1, 30}, {9, 30, 1}},
-		{3, 3, {0, 2, 3}, {0, 3, 2}}, {3, 3, {64, 32, 40}, {64, 40, 33}}, {5, 2, {2, 1, 3, 4, 5}, {5, 6}},
-		{3, 2, {20, 20, 100}, {100, 300}}, {3, 3, {2, 260, 330}, {2, 330, 400}}, {3, 2, {4, 1, 300}, {300, 1}}};
+		{3, 3, {4, 5, 6}, {4, 6, 7}}, {3, 2, {4, 5, 6}, {6, 7}},
+		{2, 3, {5, 6}, {4, 6, 7}}, {4, 3, {2, 1, 5, 6}, {3, 6, 7}},
+		{4, 4, {2, 3, 16, 8}, {2, 3, 8, 16}}, {3, 3, {1, 5, 6}, {4, 6, 7}},
+		{3, 3, {4, 1, 6}, {1, 6, 7}}, {3, 2, {9, 1, 30}, {30, 1}},
+		{3, 3, {9, 1, 30}, {9, 30, 1}}, {3, 3, {0, 2, 3}, {0, 3, 2}},
+		{3, 3, {64, 32, 40}, {64, 40, 33}}, {5, 2, {2, 1, 3, 4, 5}, {5, 6}},
+		{3, 2, {20, 20, 100}, {100, 300}}, {3, 3, {2, 260, 330}, {2, 330, 400}},
+		{3, 2, {4, 1, 300}, {300, 1}}
+	};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d <= GT_INT64; d++)
@@ -135,10 +154,13 @@ static void test_batches(void **state)
 				bool large = s + 2 == COUNT(shapes);
 				if (large && (d != GT_FLOAT32 || how > TRANSPOSED))
 					continue;
-				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, how, PLAIN);
-				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, how, how);
+				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb,
+						shapes[s].b, how, PLAIN);
+				compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb,
+						shapes[s].b, how, how);
 				if (!large)
-					compare_layouts(d, shapes[s].ra, shapes[s].a, shapes[s].rb, shapes[s].b, PLAIN, how);
+					compare_layouts(d, shapes[s].ra, shapes[s].a,
+							shapes[s].rb, shapes[s].b, PLAIN, how);
 			}
 }
 
@@ -158,21 +180,27 @@ static float chain(const float *a, int64_t a_step, const float *b, int64_t b_ste
 
 static void test_tiles(void **state)
 {
-	static const int64_t shapes[][3] = {{2, 3, 5}, {64, 64, 64}, {31, 97, 255}, {50, 33, 256}, {12, 100, 600},
-		{240, 40, 300}, {1, 300, 400}, {300, 1, 400}};
+	static const int64_t shapes[][3] = {
+		{2, 3, 5}, {64, 64, 64}, {31, 97, 255}, {50, 33, 256}, {12, 100, 600},
+		{240, 40, 300}, {1, 300, 400}, {300, 1, 400}
+	};
 
 	(void)state;
 	for (size_t s = 0; s < COUNT(shapes); s++)
 		for (int flags = 0; flags < 4; flags++) {
-			int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2], a[] = {m, k}, b[] = {k, n};
-			tensor in[2] = {trial_tensor(GT_FLOAT32, 2, a, flags & 1), trial_tensor(GT_FLOAT32, 2, b, flags >> 1)};
+			int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
+			int64_t a[] = {m, k}, b[] = {k, n};
+			tensor in[2] = {trial_tensor(GT_FLOAT32, 2, a, flags & 1),
+				trial_tensor(GT_FLOAT32, 2, b, flags >> 1)};
 			tensor expected = trial_tensor(GT_FLOAT32, 2, (int64_t[]){m, n}, PLAIN);
 			ins_room room;
 
-			for (int64_t e = 0; e < m * n; e++)
-				((float *)expected.v.data)[e] = chain(
-						(float *)in[0].v.data + e / n * in[0].v.strides[0], in[0].v.strides[1],
-						(float *)in[1].v.data + e % n * in[1].v.strides[1], in[1].v.strides[0], k);
+			for (int64_t e = 0; e < m * n; e++) {
+				const int64_t *as = in[0].v.strides, *bs = in[1].v.strides;
+				const float *row = (float *)in[0].v.data + e / n * as[0];
+				const float *column = (float *)in[1].v.data + e % n * bs[1];
+				((float *)expected.v.data)[e] = chain(row, as[1], column, bs[0], k);
+			}
 			for (int f = 0; f < trial_fast_count; f++) {
 				tensor got = trial_run(trial_fast[f].e, make(&room), in);
 				trial_same(&expected, &got, trial_fast[f].name);
@@ -184,11 +212,13 @@ static void test_tiles(void **state)
 		}
 }
 
-/* A NaN or an infinity in one factor reaches its row of the result, zeros in the other factor or not. */
+/* A NaN or an infinity in one factor reaches its row of the result, zeros in the other factor or
+ * not. */
 static void check_special(int64_t n, double x)
 {
 	int64_t square[] = {n, n};
-	tensor in[2] = {trial_tensor(GT_FLOAT32, 2, square, PLAIN), trial_tensor(GT_FLOAT32, 2, square, PLAIN)};
+	tensor in[2] = {trial_tensor(GT_FLOAT32, 2, square, PLAIN),
+		trial_tensor(GT_FLOAT32, 2, square, PLAIN)};
 	ins_room room;
 
 	memset(in[1].memory, 0, (size_t)(n * n) * sizeof(float));

@@ -1,5 +1,5 @@
-/* test_reduce.c: fast reductions give the bits of the reference, whatever the axes, the layout, the instruction
- * set and the number of threads; the reference gives the values of the definition.
+/* test_reduce.c: fast reductions give the bits of the reference, whatever the axes, the layout, the
+ * instruction set and the number of threads; the reference gives the values of the definition.
  */
 #include "trial.h"
 
@@ -17,7 +17,8 @@ static void compare(op o, unsigned axes, const tensor *x, layout how)
 	expected = trial_run(trial_reference, i, x);
 	for (int f = 0; f < trial_fast_count; f += large ? 1 : 2) {
 		snprintf(what, sizeof what, "%s of %s, %s, axes %x, %s", op_rows[o].name,
-				meta_text(&x->v.m, shape, sizeof shape), layout_names[how], axes, trial_fast[f].name);
+				meta_text(&x->v.m, shape, sizeof shape), layout_names[how], axes,
+						trial_fast[f].name);
 		got = trial_run(trial_fast[f].e, i, x);
 		trial_same(&expected, &got, what);
 		trial_close(&got);
@@ -48,7 +49,8 @@ static bool legal(op o, const tensor *x, unsigned axes)
 
 static const op ops[] = {OP_sum, OP_prod, OP_max, OP_min, OP_any, OP_all, OP_argmax, OP_argmin};
 
-/* Every op over every set of axes of one tensor; float tensors in plain layout once more with special values. */
+/* Every op over every set of axes of one tensor; float tensors in plain layout once more with
+ * special values. */
 static void compare_all(gt_dtype dtype, int rank, const int64_t *dims, layout how)
 {
 	bool is_float = dtype_kind_of(dtype) == KIND_FLOAT;
@@ -59,7 +61,8 @@ static void compare_all(gt_dtype dtype, int rank, const int64_t *dims, layout ho
 		if (special == 1)
 			for (int k = 0; k < 3; k++)
 				trial_plant(&x, k == 0 ? NAN : k == 1 ? INFINITY : -INFINITY);
-		if (special == 2)      /* zeros of both signs only: which one is the maximum, what is their sum? */
+		/* Zeros of both signs: which one is the maximum, what is their sum? */
+		if (special == 2)
 			for (int k = 0; k < 1000; k++)
 				trial_plant(&x, k % 3 ? -0.0 : 0.0);
 		for (unsigned axes = 0; axes < 1u << rank; axes++)
@@ -70,7 +73,9 @@ static void compare_all(gt_dtype dtype, int rank, const int64_t *dims, layout ho
 	}
 }
 
-static const int64_t sizes[] = {0, 1, 2, 3, 8, 15, 16, 17, 33, 100, 4095, 4096, 4097, 10000, 20480};
+static const int64_t sizes[] = {
+	0, 1, 2, 3, 8, 15, 16, 17, 33, 100, 4095, 4096, 4097, 10000, 20480
+};
 
 static void test_vectors(void **state)
 {
@@ -83,8 +88,10 @@ static void test_vectors(void **state)
 
 static void test_matrices(void **state)
 {
-	static const int64_t shapes[][2] = {{1, 1}, {1, 17}, {17, 1}, {3, 5}, {16, 10}, {10, 16}, {64, 64}, {2, 4097},
-		{4097, 5}, {33, 70}, {70, 33}, {0, 5}, {5, 0}, {9000, 3}};
+	static const int64_t shapes[][2] = {
+		{1, 1}, {1, 17}, {17, 1}, {3, 5}, {16, 10}, {10, 16}, {64, 64}, {2, 4097},
+		{4097, 5}, {33, 70}, {70, 33}, {0, 5}, {5, 0}, {9000, 3}
+	};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d < GT_DTYPE_COUNT; d++)
@@ -95,8 +102,10 @@ static void test_matrices(void **state)
 
 static void test_cubes(void **state)
 {
-	static const int64_t shapes[][4] = {{4, 5, 6, 1}, {2, 3, 4, 5}, {7, 1, 33, 2}, {3, 16, 1, 17}, {2, 35, 2, 20},
-		{1, 1, 1, 1}, {3, 0, 2, 2}};
+	static const int64_t shapes[][4] = {
+		{4, 5, 6, 1}, {2, 3, 4, 5}, {7, 1, 33, 2}, {3, 16, 1, 17}, {2, 35, 2, 20},
+		{1, 1, 1, 1}, {3, 0, 2, 2}
+	};
 
 	(void)state;
 	for (gt_dtype d = GT_FLOAT32; d < GT_DTYPE_COUNT; d++)
@@ -108,8 +117,10 @@ static void test_cubes(void **state)
 /* Large enough for threads to share. */
 static void test_large(void **state)
 {
-	static const int64_t shapes[][3] = {{1, 1, 1 << 17}, {1, 256, 300}, {30, 50, 70}, {1, 9000, 33}, {1, 10, 9001},
-		{3, 5000, 7}};
+	static const int64_t shapes[][3] = {
+		{1, 1, 1 << 17}, {1, 256, 300}, {30, 50, 70}, {1, 9000, 33}, {1, 10, 9001},
+		{3, 5000, 7}
+	};
 
 	(void)state;
 	for (layout how = PLAIN; how <= TRANSPOSED; how++)
@@ -131,7 +142,8 @@ static void test_scalars(void **state)
 		compare_all(d, 0, NULL, PLAIN);
 }
 
-/* What the reference itself is worth: the tree written out once more for a size with a rest in lanes and blocks. */
+/* What the reference itself is worth: the tree written out once more for a size with a rest in
+ * lanes and blocks. */
 static void test_definition(void **state)
 {
 	enum { N = 2 * 4096 + 21 };
@@ -207,7 +219,7 @@ static void test_values(void **state)
 	assert_true(!signbit(reduce_values(OP_sum, GT_FLOAT32, v, 0)));
 	assert_true(reduce_values(OP_sum, GT_BOOL, v, 6) == 4);      /* above -0.5 is true */
 	assert_true(reduce_values(OP_argmax, GT_FLOAT32, (const double[]){1, NAN, 5, NAN}, 4) == 1);
-	assert_true(reduce_values(OP_argmin, GT_FLOAT64, (const double[]){1, NAN, -5, NAN}, 4) == 1);
+	assert_true(reduce_values(OP_argmin, GT_FLOAT64, (double[]){1, NAN, -5, NAN}, 4) == 1);
 	assert_true(isnan(reduce_values(OP_max, GT_FLOAT32, (const double[]){1, NAN, 5, 7}, 4)));
 	assert_true(isnan(reduce_values(OP_min, GT_FLOAT64, (const double[]){NAN, 1, 5, 7}, 4)));
 	assert_true(reduce_values(OP_any, GT_FLOAT32, (const double[]){NAN}, 1) == 1);

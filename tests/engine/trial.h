@@ -1,4 +1,5 @@
-/* trial.h: run one kernel of one engine on tensors in any layout, and compare results to the bit. */
+/* trial.h: run one kernel of one engine on tensors in any layout, and compare results to the
+ * bit. */
 #ifndef TRIAL_H
 #define TRIAL_H
 
@@ -17,7 +18,8 @@
 
 typedef enum layout { PLAIN, TRANSPOSED, STEPPED, FLIPPED, REPEATED, LAYOUTS } layout;
 
-TRIAL const char *const layout_names[LAYOUTS] = {"plain", "transposed", "stepped", "flipped", "repeated"};
+TRIAL const char *const layout_names[LAYOUTS] =
+	{"plain", "transposed", "stepped", "flipped", "repeated"};
 
 typedef struct tensor { view v; void *memory; } tensor;
 
@@ -30,11 +32,13 @@ TRIAL uint64_t trial_random(void)   /* xorshift64 */
 	return trial_state ^= trial_state << 17;
 }
 
-TRIAL double trial_number(void)     /* about one in eight is a small integer, so that equal ones occur */
+/* From -1 to 1; about one in eight is a small integer, so that equal ones occur. */
+TRIAL double trial_number(void)
 {
 	uint64_t r = trial_random();
 
-	return r % 8 == 0 ? (double)(int64_t)(r >> 8 & 7) - 3 : (double)(int64_t)(r >> 11) * 0x1p-52 - 1;
+	return r % 8 == 0 ? (double)(int64_t)(r >> 8 & 7) - 3
+		: (double)(int64_t)(r >> 11) * 0x1p-52 - 1;
 }
 
 TRIAL void trial_set(void *p, gt_dtype dtype, int64_t at, double x)
@@ -53,9 +57,10 @@ TRIAL void trial_close(tensor *t)
 	mem_free(t->memory);
 }
 
-/* A tensor of that shape whose elements lie in memory as `how` says: TRANSPOSED reverses the order of dims in
- * memory, STEPPED leaves gaps along the last and the first dim, FLIPPED walks the last one backwards, REPEATED has a step
- * of 0 along the first one. Memory behind the last element belongs to somebody else (to the sanitizer). */
+/* A tensor of that shape whose elements lie in memory as `how` says: TRANSPOSED reverses the order
+ * of dims in memory, STEPPED leaves gaps along the last and the first dim, FLIPPED walks the last
+ * one backwards, REPEATED has a step of 0 along the first one. Memory behind the last element
+ * belongs to somebody else (to the sanitizer). */
 TRIAL tensor trial_tensor(gt_dtype dtype, int rank, const int64_t *dims, layout how)
 {
 	tensor t = {.v = {.m = {.dtype = (uint8_t)dtype, .rank = (uint8_t)rank}}};
@@ -107,14 +112,16 @@ TRIAL engine *trial_engine(int level, int threads)
 {
 	engine *e;
 
-	assert_int_equal(engine_open(level < 0 ? ENGINE_REFERENCE : ENGINE_CPU, threads, (uint64_t)4 << 30, &e), GT_OK);
+	engine_backend backend = level < 0 ? ENGINE_REFERENCE : ENGINE_CPU;
+
+	assert_int_equal(engine_open(backend, threads, (uint64_t)4 << 30, &e), GT_OK);
 	if (level >= 0)
 		engine_rows(e->kernels, (cpu_isa)level);
 	return e;
 }
 
-/* What is compared: the reference, and the fast rows of every instruction set that this machine has, with one
- * thread and with three. */
+/* What is compared: the reference, and the fast rows of every instruction set that this machine
+ * has, with one thread and with three. */
 TRIAL engine *trial_reference;
 TRIAL struct { engine *e; char name[32]; } trial_fast[ISA_COUNT * 2];
 TRIAL int trial_fast_count;
@@ -127,7 +134,8 @@ TRIAL int trial_open(void **state)
 	trial_reference = trial_engine(-1, 1);
 	for (int level = 0; level <= (int)cpu_isa_level(); level++)
 		for (int threads = 1; threads <= 3; threads += 2) {
-			snprintf(trial_fast[trial_fast_count].name, sizeof trial_fast->name, "%s, %d threads",
+			snprintf(trial_fast[trial_fast_count].name,
+					sizeof trial_fast->name, "%s, %d threads",
 					names[level], threads);
 			trial_fast[trial_fast_count++].e = trial_engine(level, threads);
 		}
@@ -143,7 +151,8 @@ TRIAL int trial_close_all(void **state)
 	return 0;
 }
 
-/* Run `i`, whose inputs are `in` (scalars stand in the instruction); gives a fresh contiguous tensor. */
+/* Run `i`, whose inputs are `in` (scalars stand in the instruction); gives a fresh contiguous
+ * tensor. */
 TRIAL tensor trial_run(const engine *e, const ins *i, const tensor *in)
 {
 	const meta *metas[INS_SCALARS_MAX] = {NULL};
@@ -167,7 +176,8 @@ TRIAL tensor trial_run(const engine *e, const ins *i, const tensor *in)
 		if (ins_kind(i, k)) {
 			scalars[k] = (view){.data = &memory[k], .contiguous = true,
 				.m = {.dtype = (uint8_t)engine_scalar_dtype(i, (int)k, metas, &m)}};
-			engine_scalar(ins_kind(i, k), (scalar){.bits = ins_in(i)[k]}, scalars[k].m.dtype, &memory[k]);
+			engine_scalar(ins_kind(i, k), (scalar){.bits = ins_in(i)[k]},
+					scalars[k].m.dtype, &memory[k]);
 			c.in[k] = &scalars[k];
 		} else {
 			c.in[k] = &in[k].v;
@@ -197,19 +207,21 @@ TRIAL double trial_get(const tensor *t, int64_t at)
 	}
 }
 
-/* Both contiguous, same shape: same bits, except that one NaN is as good as another. `what` says what was run. */
+/* Both contiguous, same shape: same bits, except that one NaN is as good as another. `what` says
+ * what was run. */
 TRIAL void trial_same(const tensor *expected, const tensor *got, const char *what)
 {
 	int64_t count = meta_count(&expected->v.m), size = (int64_t)dtype_size(expected->v.m.dtype);
 
 	assert_int_equal(expected->v.m.dtype, got->v.m.dtype);
 	for (int64_t k = 0; k < count; k++) {
-		if (!memcmp((char *)expected->memory + k * size, (char *)got->memory + k * size, (size_t)size))
+		if (!memcmp((char *)expected->memory + k * size, (char *)got->memory + k * size,
+				(size_t)size))
 			continue;
 		if (trial_is_nan(expected, k) && trial_is_nan(got, k))
 			continue;
-		fail_msg("%s: element %lld of %lld is %.17g, expected %.17g", what, (long long)k, (long long)count,
-				trial_get(got, k), trial_get(expected, k));
+		fail_msg("%s: element %lld of %lld is %.17g, expected %.17g", what, (long long)k,
+				(long long)count, trial_get(got, k), trial_get(expected, k));
 	}
 }
 

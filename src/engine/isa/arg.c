@@ -1,7 +1,7 @@
 /* arg.c: argmax and argmin over one axis or all.
  *
- * In rows the extreme itself is found first, as max and min do, and then looked for; columns carry value and
- * position side by side. Positions come in ascending order, so the first of equals stays.
+ * In rows the extreme itself is found first, as max and min do, and then looked for; columns carry
+ * value and position side by side. Positions come in ascending order, so the first of equals stays.
  */
 #include "engine/isa/folds.h"
 #include "engine/isa/source.h"
@@ -14,30 +14,35 @@
 /* One way of searching in one working type. */
 typedef struct search {
 	void (*rows)(const void *x, int64_t step, int64_t rows, int64_t n, void *values, void *at);
-	void (*columns)(const void *x, int64_t step, int64_t rows, int64_t w, int64_t first, void *values, void *at);
-	/* Take what is better of n values found in one block, whose elements begin at position `first`. */
-	void (*merge)(const void *values, const void *at, int64_t n, int64_t first, void *best, int64_t *out);
+	void (*columns)(const void *x, int64_t step, int64_t rows, int64_t w, int64_t first,
+			void *values, void *at);
+	/* Take what is better of n values found in one block, whose elements begin at position
+	 * `first`. */
+	void (*merge)(const void *values, const void *at, int64_t n, int64_t first, void *best,
+			int64_t *out);
 } search;
 
-#define SEARCH(name, type, tag, index, how)                                                          \
-	static void name##_##tag##_rows(const void *x, int64_t step, int64_t rows, int64_t n,        \
-			void *values, void *at)                                                      \
-	{                                                                                            \
-		extremes_##tag(how, x, step, rows, n, values, at);                                   \
-	}                                                                                            \
-	static void name##_##tag##_columns(const void *x, int64_t step, int64_t rows, int64_t w,     \
-			int64_t first, void *values, void *at)                                       \
-	{                                                                                            \
-		extremes_of_columns_##tag(how, x, step, rows, w, first, values, at);                 \
-	}                                                                                            \
-	static void name##_##tag##_merge(const void *values, const void *at, int64_t n,              \
-			int64_t first, void *best, int64_t *out)                                     \
-	{                                                                                            \
-		for (int64_t j = 0; j < n; j++)                                                      \
-			if (first == 0 || better_##tag(how, ((const type *)values)[j], ((type *)best)[j])) { \
-				((type *)best)[j] = ((const type *)values)[j];                       \
-				out[j] = first + ((const index *)at)[j];                             \
-			}                                                                            \
+#define SEARCH(name, type, tag, index, how)                                                 \
+	static void name##_##tag##_rows(const void *x, int64_t step, int64_t rows, int64_t n, \
+			void *values, void *at)                                             \
+	{                                                                                   \
+		extremes_##tag(how, x, step, rows, n, values, at);                          \
+	}                                                                                   \
+	static void name##_##tag##_columns(const void *x, int64_t step, int64_t rows,       \
+			int64_t w, int64_t first, void *values, void *at)                   \
+	{                                                                                   \
+		extremes_of_columns_##tag(how, x, step, rows, w, first, values, at);        \
+	}                                                                                   \
+	static void name##_##tag##_merge(const void *values, const void *at, int64_t n,     \
+			int64_t first, void *best, int64_t *out)                            \
+	{                                                                                   \
+		const type *found = values;                                                 \
+                                                                                            \
+		for (int64_t j = 0; j < n; j++)                                             \
+			if (first == 0 || better_##tag(how, found[j], ((type *)best)[j])) { \
+				((type *)best)[j] = found[j];                               \
+				out[j] = first + ((const index *)at)[j];                    \
+			}                                                                   \
 	}
 #define SEARCH_ENTRY(name, tag) {name##_##tag##_rows, name##_##tag##_columns, name##_##tag##_merge}
 SEARCH(max, float, f32, int32_t, FOLD_MAX)
@@ -81,7 +86,8 @@ static void run_rows(void *ctx, int64_t k)
 }
 
 /* Extremes of elements first .. first + n - 1 of w neighbouring sequences from o on. */
-static void search_columns(const plan *p, int64_t o, int64_t w, int64_t first, int64_t n, char *values, char *at)
+static void search_columns(const plan *p, int64_t o, int64_t w, int64_t first, int64_t n,
+		char *values, char *at)
 {
 	_Alignas(64) char row[STRIP * sizeof(int64_t)];
 	const char *in = source_at(&p->s, o);
@@ -105,13 +111,15 @@ static void search_columns(const plan *p, int64_t o, int64_t w, int64_t first, i
 
 static void run_columns(void *ctx, int64_t k)
 {
-	_Alignas(64) char values[STRIP * sizeof(int64_t)], at[STRIP * sizeof(int64_t)], best[STRIP * sizeof(int64_t)];
+	_Alignas(64) char values[STRIP * sizeof(int64_t)], at[STRIP * sizeof(int64_t)];
+	_Alignas(64) char best[STRIP * sizeof(int64_t)];
 	const plan *p = ctx;
 	int64_t width = p->s.kept.dims[p->s.kept.rank - 1], column = k % p->strips * STRIP;
 	int64_t o = k / p->strips * width + column, w = MIN(STRIP, width - column);
 
 	for (int64_t first = 0; first < p->s.reduced.count; first += TREE_BLOCK) {
-		search_columns(p, o, w, first, MIN(TREE_BLOCK, p->s.reduced.count - first), values, at);
+		search_columns(p, o, w, first, MIN(TREE_BLOCK, p->s.reduced.count - first),
+				values, at);
 		p->f->merge(values, at, w, first, best, p->out + o);
 	}
 }

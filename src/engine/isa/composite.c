@@ -1,8 +1,9 @@
-/* composite.c: mean, var, logsumexp, softmax, log_softmax, layer_norm in a few passes over rows in the cache, with the
- * bits of their decomposition (ir/compose.h).
+/* composite.c: mean, var, logsumexp, softmax, log_softmax, layer_norm in a few passes over rows in
+ * the cache, with the bits of their decomposition (ir/compose.h).
  *
- * Served here: float32 and float64 where the reduced dims are one run of contiguous elements and, if the result
- * has the input's shape, they are the last dims; mean in any layout. The rest runs as its parts.
+ * Served here: float32 and float64 where the reduced dims are one run of contiguous elements and,
+ * if the result has the input's shape, they are the last dims; mean in any layout. The rest runs as
+ * its parts.
  */
 #include "base/error.h"
 #include "engine/axes.h"
@@ -67,20 +68,22 @@ static void div_row_f32(float *out, const float *x, float a, int64_t n)
 }
 
 #if VF == 16
-/* x / a for x in [0, 1] and a >= 1, correctly rounded, in half of the time that 512 bits of divider take. By Markstein's
- * theorem: y is 1 / a rounded; q = x * y is off by less than two units in the last place, by less than one after one
- * correction by the remainder; then the remainder is exact and the second correction gives the nearest float. It needs
- * remainders that do not underflow: x >= 2^-60 (or 0) and a <= 2^40 see to that, anything else is divided. */
+/* x / a for x in [0, 1] and a >= 1, correctly rounded, in half of the time that 512 bits of divider
+ * take. By Markstein's theorem: y is 1 / a rounded; q = x * y is off by less than two units in the
+ * last place, by less than one after one correction by the remainder; then the remainder is exact
+ * and the second correction gives the nearest float. It needs remainders that do not underflow: x
+ * >= 2^-60 (or 0) and a <= 2^40 see to that, anything else is divided. */
 static void share_row_f32(float *out, const float *x, float a, int64_t n)
 {
 	vf by = vf_splat(a), y = vf_splat(1 / a);
+	__m512i limit = _mm512_castps_si512(vf_splat(0x1p-60f));
 	int64_t i = 0;
 
 	for (; a <= 0x1p40f && i + VF <= n; i += VF) {
 		vf v = vf_load(x + i), q = v * y;
-		__m512i tiny = _mm512_sub_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(1));   /* 0 becomes huge */
+		__m512i bits = _mm512_sub_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(1));
 
-		if (UNLIKELY(_mm512_cmplt_epu32_mask(tiny, _mm512_castps_si512(vf_splat(0x1p-60f))))) {
+		if (UNLIKELY(_mm512_cmplt_epu32_mask(bits, limit))) {      /* 0 - 1 is huge */
 			q = v / by;
 		} else {
 			q = vf_fma(vf_fma(-by, q, v), y, q);
@@ -91,7 +94,10 @@ static void share_row_f32(float *out, const float *x, float a, int64_t n)
 	div_row_f32(out + i, x + i, a, n - i);
 }
 #else
-static void share_row_f32(float *out, const float *x, float a, int64_t n) { div_row_f32(out, x, a, n); }
+static void share_row_f32(float *out, const float *x, float a, int64_t n)
+{
+	div_row_f32(out, x, a, n);
+}
 #endif
 
 static void normalise_row_f32(float *out, const float *x, float mean, float deviation, int64_t n)
@@ -141,8 +147,8 @@ static void run_piece(void *ctx, int64_t k)
 	j->run(&p);
 }
 
-/* Rows of x whose elements are reduced together, as one piece. False if they are not as this file wants them;
- * `trailing`: they must be the last dims. */
+/* Rows of x whose elements are reduced together, as one piece. False if they are not as this file
+ * wants them; `trailing`: they must be the last dims. */
 static bool find_rows(const view *x, unsigned mask, bool trailing, piece *p)
 {
 	axes kept, reduced;
@@ -165,10 +171,12 @@ static bool find_rows(const view *x, unsigned mask, bool trailing, piece *p)
 
 typedef struct both { void (*f32)(const piece *p), (*f64)(const piece *p); } both;
 
-static gt_err run_rows(const kcall *c, const both *how, unsigned mask, bool same_shape, double number)
+static gt_err run_rows(const kcall *c, const both *how, unsigned mask, bool same_shape,
+		double number)
 {
 	const view *x = c->in[0];
-	job j = {.run = x->m.dtype == GT_FLOAT32 ? how->f32 : how->f64, .size = dtype_size(x->m.dtype)};
+	job j = {.run = x->m.dtype == GT_FLOAT32 ? how->f32 : how->f64,
+			.size = dtype_size(x->m.dtype)};
 	int64_t pieces;
 
 	if (!find_rows(x, mask, same_shape, &j.all))

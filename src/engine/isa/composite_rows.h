@@ -1,8 +1,10 @@
-/* composite_rows.h: composites over contiguous rows for one floating-point type. Included by composite.c once per
- * type with W, DTYPE and TAG as for fold.h, and with tree_sum_<TAG> and tree_max_<TAG>, the trees of that type.
+/* composite_rows.h: composites over contiguous rows for one floating-point type. Included by
+ * composite.c once per type with W, DTYPE and TAG as for fold.h, and with tree_sum_<TAG> and
+ * tree_max_<TAG>, the trees of that type.
  *
- * Each step below is one primitive of the decomposition in ir/compose.h and rounds as that does. A piece is a few
- * rows that fit the cache; the passes over it are fused only where no rounding is lost.
+ * Each step below is one primitive of the decomposition in ir/compose.h and rounds as that does. A
+ * piece is a few rows that fit the cache; the passes over it are fused only where no rounding is
+ * lost.
  */
 
 #define NAME(name) PASTE(PASTE(name, _), TAG)
@@ -47,8 +49,8 @@ static void NAME(exp_row)(W *out, const W *x, W a, int64_t n)
 		out[i] = ARITH(exp)(x[i] - a);
 }
 
-/* out = exp(x - away[r]) in row r; rows of out are contiguous. Of short rows the loop over exp would see little but its
- * rest: they go through it together. */
+/* out = exp(x - away[r]) in row r; rows of out are contiguous. Of short rows the loop over exp
+ * would see little but its rest: they go through it together. */
 static void NAME(exp_rows)(W *out, const W *x, int64_t step, int64_t rows, int64_t n, const W *away)
 {
 	for (int64_t r = 0; r < rows; r++)
@@ -78,7 +80,9 @@ INLINE W NAME(fold_long)(const int how, const W *x, W centre, int64_t n)
 			else
 				PASTE(NAME(tree_sum), _push)(&sums, results[q]);
 	}
-	return how == FOLD_MAX ? PASTE(NAME(tree_max), _result)(&most) : PASTE(NAME(tree_sum), _result)(&sums);
+	if (how == FOLD_MAX)
+		return PASTE(NAME(tree_max), _result)(&most);
+	return PASTE(NAME(tree_sum), _result)(&sums);
 }
 
 /* results[r] = the tree over row r, of any length. */
@@ -89,7 +93,8 @@ INLINE void NAME(fold_rows)(const int how, const W *x, int64_t step, int64_t row
 		NAME(rows)(how, x, step, rows, n, centre, results);
 	else
 		for (int64_t r = 0; r < rows; r++)
-			results[r] = NAME(fold_long)(how, x + r * step, how == FOLD_SQUARES ? centre[r] : 0, n);
+			results[r] = NAME(fold_long)(how, x + r * step,
+					how == FOLD_SQUARES ? centre[r] : 0, n);
 }
 
 static void NAME(max_rows)(const W *x, int64_t step, int64_t rows, int64_t n, W *results)
@@ -102,13 +107,15 @@ static void NAME(sum_rows)(const W *x, int64_t step, int64_t rows, int64_t n, W 
 	NAME(fold_rows)(FOLD_SUM, x, step, rows, n, NULL, results);
 }
 
-static void NAME(squares_of_rows)(const W *x, int64_t step, int64_t rows, int64_t n, const W *centre, W *results)
+static void NAME(squares_of_rows)(const W *x, int64_t step, int64_t rows, int64_t n,
+		const W *centre, W *results)
 {
 	NAME(fold_rows)(FOLD_SQUARES, x, step, rows, n, centre, results);
 }
 
 /* results[r] = sum of exp(x[i] - away[r]) over row r. */
-static void NAME(sum_exp_rows)(const W *x, int64_t step, int64_t rows, int64_t n, const W *away, W *results)
+static void NAME(sum_exp_rows)(const W *x, int64_t step, int64_t rows, int64_t n, const W *away,
+		W *results)
 {
 	_Alignas(64) W buffer[PIECE_ELEMENTS];
 	NAME(tree_sum) sums = {0};

@@ -5,8 +5,8 @@
  *   TAG    what the names defined here end in
  *   INDEX  a signed integer of the same size, for positions in a block
  *
- * Everything takes the join as a constant, so each combination becomes a loop of its own. Four sequences run
- * side by side, because one alone waits four cycles for each addition.
+ * Everything takes the join as a constant, so each combination becomes a loop of its own. Four
+ * sequences run side by side, because one alone waits four cycles for each addition.
  */
 
 #define NAME(name) PASTE(PASTE(name, _), TAG)
@@ -53,10 +53,12 @@ INLINE void NAME(four)(const int how, const W *const *p, const W *centre, int64_
 	for (; i + TREE_LANES <= n; i += TREE_LANES)
 		for (int q = 0; q < 4; q++)
 			for (int k = 0; k < TREE_LANES; k++)
-				lanes[q][k] = NAME(join)(how, lanes[q][k], NAME(term)(how, p[q][i + k], centre[q]));
+				lanes[q][k] = NAME(join)(how, lanes[q][k],
+						NAME(term)(how, p[q][i + k], centre[q]));
 	for (int q = 0; q < 4; q++) {
 		for (int k = 0; i + k < n; k++)
-			lanes[q][k] = NAME(join)(how, lanes[q][k], NAME(term)(how, p[q][i + k], centre[q]));
+			lanes[q][k] = NAME(join)(how, lanes[q][k],
+					NAME(term)(how, p[q][i + k], centre[q]));
 		for (int half = TREE_LANES / 2; half > 0; half /= 2)
 			NAME(join_all)(how, lanes[q], lanes[q] + half, half);
 		out[q] = lanes[q][0];
@@ -64,9 +66,10 @@ INLINE void NAME(four)(const int how, const W *const *p, const W *centre, int64_
 }
 #endif
 
-/* results[r] = the block's result for row r of x; rows are `step` apart and n <= TREE_BLOCK long. centre[r] is subtracted
- * for FOLD_SQUARES, otherwise not looked at. */
-INLINE void NAME(rows)(const int how, const W *x, int64_t step, int64_t rows, int64_t n, const W *centre, W *results)
+/* results[r] = the block's result for row r of x; rows are `step` apart and n <= TREE_BLOCK long.
+ * centre[r] is subtracted for FOLD_SQUARES, otherwise not looked at. */
+INLINE void NAME(rows)(const int how, const W *x, int64_t step, int64_t rows, int64_t n,
+		const W *centre, W *results)
 {
 	for (int64_t r = 0; r < rows; r += 4) {
 		int64_t last = rows - 1 - r, to[4] = {0, MIN(1, last), MIN(2, last), MIN(3, last)};
@@ -84,9 +87,10 @@ INLINE void NAME(rows)(const int how, const W *x, int64_t step, int64_t rows, in
 	}
 }
 
-/* Columns: `lanes` holds TREE_LANES rows of w results. Add n rows of w elements, `step` apart, the first to lane `lane`. */
-INLINE void NAME(add_rows)(const int how, W *restrict lanes, int64_t lane, const W *restrict x, int64_t step,
-		int64_t n, int64_t w)
+/* Columns: `lanes` holds TREE_LANES rows of w results. Add n rows of w elements, `step` apart, the
+ * first to lane `lane`. */
+INLINE void NAME(add_rows)(const int how, W *restrict lanes, int64_t lane, const W *restrict x,
+		int64_t step, int64_t n, int64_t w)
 {
 	int64_t i = 0;
 
@@ -105,8 +109,8 @@ INLINE bool NAME(better)(const int how, W a, W b)
 	return (how == FOLD_MAX ? a > b : a < b) || (ARITH(isnan)(a) && !ARITH(isnan)(b));
 }
 
-/* The first of n elements that is v, or NaN if v is; there is one. A block is looked through as a whole first,
- * because a loop that may end early is not vectorised. */
+/* The first of n elements that is v, or NaN if v is; there is one. A block is looked through as a
+ * whole first, because a loop that may end early is not vectorised. */
 INLINE int64_t NAME(find)(const W *x, int64_t n, W v)
 {
 	const bool nan = ARITH(isnan)(v);
@@ -125,17 +129,18 @@ INLINE int64_t NAME(find)(const W *x, int64_t n, W v)
 }
 
 /* Rows of at most TREE_BLOCK elements: value and position of each one's extreme. */
-INLINE void NAME(extremes)(const int how, const W *x, int64_t step, int64_t rows, int64_t n, W *values, INDEX *at)
+INLINE void NAME(extremes)(const int how, const W *x, int64_t step, int64_t rows, int64_t n,
+		W *values, INDEX *at)
 {
 	NAME(rows)(how, x, step, rows, n, NULL, values);
 	for (int64_t r = 0; r < rows; r++)
 		at[r] = (INDEX)NAME(find)(x + r * step, n, values[r]);
 }
 
-/* Columns: values[j] and at[j] hold the extreme so far of column j and its position; add rows of w elements, whose
- * positions are first, first + 1, ... */
-INLINE void NAME(extremes_of_columns)(const int how, const W *x, int64_t step, int64_t rows, int64_t w,
-		int64_t first, W *restrict values, INDEX *restrict at)
+/* Columns: values[j] and at[j] hold the extreme so far of column j and its position; add rows of w
+ * elements, whose positions are first, first + 1, ... */
+INLINE void NAME(extremes_of_columns)(const int how, const W *x, int64_t step, int64_t rows,
+		int64_t w, int64_t first, W *restrict values, INDEX *restrict at)
 {
 	for (int64_t i = 0; i < rows; i++, x += step)
 		for (int64_t j = 0; j < w; j++) {

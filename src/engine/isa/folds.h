@@ -1,4 +1,5 @@
-/* folds.h: blocks of the reduction tree (ir/tree.h), vectorised, for the types that reductions work in. */
+/* folds.h: blocks of the reduction tree (ir/tree.h), vectorised, for the types that reductions work
+ * in. */
 #ifndef ENGINE_ISA_FOLDS_H
 #define ENGINE_ISA_FOLDS_H
 
@@ -38,22 +39,29 @@ INLINE vf join_vectors(const int how, vf a, vf b)
 	}
 }
 
-/* The lanes of four sequences become four numbers. Two sequences share a vector as soon as half of it is enough
- * for one; element k of the comments is lane k. */
+/* The lanes of four sequences become four numbers. Two sequences share a vector as soon as half of
+ * it is enough for one; element k of the comments is lane k. */
 INLINE void join_lanes(const int how, vf lanes[4][LANE_VECTORS], float *out)
 {
 #if VF == 16
-#define LOWER_HALVES(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
-#define UPPER_HALVES(a, b) __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
-#define LOWER_QUARTERS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
-#define UPPER_QUARTERS(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#define LOWER_HALVES(a, b) \
+	SHUFFLE(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+#define UPPER_HALVES(a, b) \
+	SHUFFLE(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+#define LOWER_QUARTERS(a, b) \
+	SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define UPPER_QUARTERS(a, b) \
+	SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#define SWAP_PAIRS(a) SHUFFLE(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define SWAP_ONES(a) SHUFFLE(a, a, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
 	vf a = lanes[0][0], b = lanes[1][0], c = lanes[2][0], d = lanes[3][0];
 	vf ab = join_vectors(how, LOWER_HALVES(a, b), UPPER_HALVES(a, b));      /* a0-7 b0-7 */
 	vf cd = join_vectors(how, LOWER_HALVES(c, d), UPPER_HALVES(c, d));
-	vf all = join_vectors(how, LOWER_QUARTERS(ab, cd), UPPER_QUARTERS(ab, cd));   /* a0-3 b0-3 c0-3 d0-3 */
+	/* a0-3 b0-3 c0-3 d0-3 */
+	vf all = join_vectors(how, LOWER_QUARTERS(ab, cd), UPPER_QUARTERS(ab, cd));
 
-	all = join_vectors(how, all, __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
-	all = join_vectors(how, all, __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+	all = join_vectors(how, all, SWAP_PAIRS(all));
+	all = join_vectors(how, all, SWAP_ONES(all));
 	UNROLL
 	for (int q = 0; q < 4; q++)
 		out[q] = all[4 * q];
@@ -61,6 +69,8 @@ INLINE void join_lanes(const int how, vf lanes[4][LANE_VECTORS], float *out)
 #undef UPPER_HALVES
 #undef LOWER_QUARTERS
 #undef UPPER_QUARTERS
+#undef SWAP_PAIRS
+#undef SWAP_ONES
 #else
 	vf rows[4];
 
@@ -68,14 +78,14 @@ INLINE void join_lanes(const int how, vf lanes[4][LANE_VECTORS], float *out)
 	for (int q = 0; q < 4; q++) {
 #if VF == 8
 		vf all = join_vectors(how, lanes[q][0], lanes[q][1]);                 /* 0-7 */
-		all = join_vectors(how, all, __builtin_shufflevector(all, all, 4, 5, 6, 7, 0, 1, 2, 3));
-		all = join_vectors(how, all, __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5));
-		rows[q] = join_vectors(how, all, __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6));
+		all = join_vectors(how, all, SHUFFLE(all, all, 4, 5, 6, 7, 0, 1, 2, 3));
+		all = join_vectors(how, all, SHUFFLE(all, all, 2, 3, 0, 1, 6, 7, 4, 5));
+		rows[q] = join_vectors(how, all, SHUFFLE(all, all, 1, 0, 3, 2, 5, 4, 7, 6));
 #else
 		vf low = join_vectors(how, lanes[q][0], lanes[q][2]);                 /* 0-3 */
 		vf all = join_vectors(how, low, join_vectors(how, lanes[q][1], lanes[q][3]));
-		all = join_vectors(how, all, __builtin_shufflevector(all, all, 2, 3, 0, 1));
-		rows[q] = join_vectors(how, all, __builtin_shufflevector(all, all, 1, 0, 3, 2));
+		all = join_vectors(how, all, SHUFFLE(all, all, 2, 3, 0, 1));
+		rows[q] = join_vectors(how, all, SHUFFLE(all, all, 1, 0, 3, 2));
 #endif
 		out[q] = rows[q][0];
 	}
@@ -90,7 +100,8 @@ INLINE vf term_vector(const int how, vf x, vf centre)
 }
 
 /* As four_f64 and four_i64 of fold.h. */
-INLINE void four_f32(const int how, const float *const *p, const float *centre, int64_t n, float *out)
+INLINE void four_f32(const int how, const float *const *p, const float *centre, int64_t n,
+		float *out)
 {
 	vf lanes[4][LANE_VECTORS], start = vf_splat(start_f32(how)), c[4];
 	int64_t i = 0;

@@ -2,15 +2,16 @@
  *
  * The definition, the same for every instruction set, layout and number of threads:
  *
- *   out[i][j] = ((0 + chain 0) + chain 1) + ...       chain c covers k = c * DEPTH .. c * DEPTH + DEPTH - 1
- *   chain     = fma(a[k][..], b[..][k], ...fma(a, b, 0)) in ascending k
+ *   out[i][j] = (chain 0 + chain 1) + ...       chain c covers DEPTH values of k from c * DEPTH on
+ *   chain     = fma(a[i][k], b[k][j], ... fma(a[i][k], b[k][j], 0)) in ascending k
  *
- * and for the dot product of two vectors, where one chain would be as slow as the adder's latency, lanes and
- * blocks as in the reduction tree, see dot().
+ * and for the dot product of two vectors, where one chain would be as slow as the adder's latency,
+ * lanes and blocks as in the reduction tree, see dot().
  *
- * The loops: a panel of DEPTH rows by PANEL columns of b is made contiguous (its cache lines would collide
- * otherwise), cut into strips as wide as a tile; every tile of a few rows of a then runs over each strip
- * with its sums in registers. Elements of a are read one by one and broadcast, so a's strides matter little.
+ * The loops: a panel of DEPTH rows by PANEL columns of b is made contiguous (its cache lines would
+ * collide otherwise), cut into strips as wide as a tile; every tile of a few rows of a then runs
+ * over each strip with its sums in registers. Elements of a are read one by one and broadcast, so
+ * a's strides matter little.
  */
 #include "engine/product.h"
 #include "engine/arith.h"
@@ -105,7 +106,9 @@ TILES_6(TILE, 4)
 TILES_6(TILE, 2)
 #endif
 
-static const struct { int rows_max; void (*run[ROWS_MAX + 1])(const tile *t); } tiles[WIDTH_MAX + 1] = {
+typedef struct tile_shapes { int rows_max; void (*run[ROWS_MAX + 1])(const tile *t); } tile_shapes;
+
+static const tile_shapes tiles[WIDTH_MAX + 1] = {
 	[1] = {12, {TILES_12(TILE_ENTRY, 1)}},
 #if VF == 16
 	[2] = {12, {TILES_12(TILE_ENTRY, 2)}},
@@ -117,7 +120,8 @@ static const struct { int rows_max; void (*run[ROWS_MAX + 1])(const tile *t); } 
 };
 
 /* to[k][j] = b[k][j] for j < n, rows of `to_row`; the rest of the last vector becomes 0. */
-static void pack_rows(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t depth, int64_t n)
+static void pack_rows(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t depth,
+		int64_t n)
 {
 	int64_t whole = (n - 1) / VF * VF;
 	vf_mask last = vf_first(n - whole);
@@ -131,7 +135,8 @@ static void pack_rows(float *to, int64_t to_row, const float *b, int64_t b_row, 
 }
 
 /* The same from columns: b[k][j] is b[j * b_col + k]. Squares of VF by VF turn in registers. */
-static void pack_columns(float *to, int64_t to_row, const float *b, int64_t b_col, int64_t depth, int64_t n)
+static void pack_columns(float *to, int64_t to_row, const float *b, int64_t b_col, int64_t depth,
+		int64_t n)
 {
 	for (int64_t j = 0; j < n; j += VF)
 		for (int64_t k = 0; k < depth; k += VF) {
@@ -141,7 +146,8 @@ static void pack_columns(float *to, int64_t to_row, const float *b, int64_t b_co
 
 			UNROLL
 			for (int q = 0; q < VF; q++)
-				square[q] = q < columns ? vf_load_part(b + (j + q) * b_col + k, part) : (vf){0};
+				square[q] = q >= columns ? (vf){0}
+					: vf_load_part(b + (j + q) * b_col + k, part);
 			vf_transpose(square);
 			UNROLL
 			for (int q = 0; q < VF; q++)
@@ -150,7 +156,8 @@ static void pack_columns(float *to, int64_t to_row, const float *b, int64_t b_co
 		}
 }
 
-static void pack_any(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t b_col, int64_t depth, int64_t n)
+static void pack_any(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t b_col,
+		int64_t depth, int64_t n)
 {
 	for (int64_t k = 0; k < depth; k++)
 		for (int64_t j = 0; j < to_row; j++)
@@ -191,7 +198,8 @@ static void run_rows(tile t, int64_t m, int64_t columns)
 	}
 }
 
-/* `m` rows from t.a on times one panel: packed strips, or part of b as it is, with rows t.b_row apart. */
+/* `m` rows from t.a on times one panel: packed strips, or part of b as it is, with rows t.b_row
+ * apart. */
 static void run_panel(tile t, const float *panel, bool packed, int64_t m, int64_t n)
 {
 	for (int64_t at = 0; at < n; at += STRIP, t.out += STRIP) {
@@ -207,15 +215,17 @@ static void run_panel(tile t, const float *panel, bool packed, int64_t m, int64_
 static void run_product(const product *p)
 {
 	_Alignas(64) float panel[DEPTH * PANEL];
-	/* Rows of b serve as they are if they are close together or not used often enough to pay for packing. */
+	/* Rows of b serve as they are if they are close together or not used often enough to pay
+	 * for packing. */
 	bool in_place = p->b_col == 1 && (p->b_row <= 2 * PANEL || p->m <= ROWS_MAX);
 
 	for (int64_t j = 0; j < p->n; j += PANEL)
 		for (int64_t k = 0; k < p->k; k += DEPTH) {
 			int64_t n = MIN(PANEL, p->n - j);
-			tile t = {.a = (const float *)p->a + k * p->a_col, .out = (float *)p->out + j,
-				.a_row = p->a_row, .a_col = p->a_col, .b_row = p->b_row, .out_row = p->out_row,
-				.k = MIN(DEPTH, p->k - k), .add = k > 0};
+			tile t = {.a = (const float *)p->a + k * p->a_col, .add = k > 0,
+				.a_row = p->a_row, .a_col = p->a_col, .b_row = p->b_row,
+				.out = (float *)p->out + j, .out_row = p->out_row,
+				.k = MIN(DEPTH, p->k - k)};
 			const float *b = panel;
 
 			if (in_place)
@@ -241,11 +251,13 @@ static float dot_block(const float *a, int64_t a_step, const float *b, int64_t b
 		for (; k + TREE_LANES <= n; k += TREE_LANES)
 			UNROLL
 			for (int v = 0; v < TREE_LANES / VF; v++)
-				sums[v] = vf_fma(vf_load(a + k + v * VF), vf_load(b + k + v * VF), sums[v]);
+				sums[v] = vf_fma(vf_load(a + k + v * VF), vf_load(b + k + v * VF),
+						sums[v]);
 		memcpy(lanes, sums, sizeof lanes);
 	}
 	for (; k < n; k++)
-		lanes[k % TREE_LANES] = fun_fma(a[k * a_step], b[k * b_step], lanes[k % TREE_LANES]);
+		lanes[k % TREE_LANES] = fun_fma(a[k * a_step], b[k * b_step],
+				lanes[k % TREE_LANES]);
 	return dot_tree_fold(lanes);
 }
 
@@ -256,7 +268,8 @@ static float dot(const product *p)
 	dot_tree t = {0};
 
 	for (int64_t k = 0; k < p->k; k += TREE_BLOCK)
-		dot_tree_push(&t, dot_block(a + k * a_step, a_step, b + k * b_step, b_step, MIN(TREE_BLOCK, p->k - k)));
+		dot_tree_push(&t, dot_block(a + k * a_step, a_step, b + k * b_step, b_step,
+				MIN(TREE_BLOCK, p->k - k)));
 	return dot_tree_result(&t);
 }
 
@@ -266,7 +279,8 @@ static void product_tiles_run(const product *p)
 		*(float *)p->out = dot(p);
 	} else if (p->n == 1 && p->out_row == 1) {
 		/* A column is wasted on vectors of columns: compute the transpose, a row. */
-		product turned = {.a = p->b, .b = p->a, .out = p->out, .m = 1, .n = p->m, .k = p->k, .a_row = 0,
+		product turned = {.a = p->b, .b = p->a, .out = p->out, .m = 1, .n = p->m,
+				.k = p->k, .a_row = 0,
 			.a_col = p->b_row, .b_row = p->a_col, .b_col = p->a_row, .out_row = p->m};
 		run_product(&turned);
 	} else {

@@ -2,20 +2,23 @@
  *
  * A reduction runs in one of two ways:
  *
- *   rows      one element of the result at a time, four side by side; its elements are read in place if they
- *             are contiguous and of the working type, else a block at a time through a buffer.
- *   columns   neighbours in memory belong to different elements of the result: each vector operation joins
- *             one element to each of many sequences, whose lanes are rows of a small matrix.
+ *   rows      one element of the result at a time, four side by side; its elements are read in
+ *             place if they are contiguous and of the working type, else a block at a time through
+ *             a buffer.
+ *   columns   neighbours in memory belong to different elements of the result: each vector
+ *             operation joins one element to each of many sequences, whose lanes are rows of a
+ *             small matrix.
  *
- * Long sequences leave a partial result a block; those are joined at the end. Pieces are cut by size alone.
+ * Long sequences leave a partial result a block; those are joined at the end. Pieces are cut by
+ * size alone.
  */
 #include "base/error.h"
 #include "engine/isa/folds.h"
 #include "engine/isa/source.h"
 #include "engine/rows.h"
 
-#define STRIP_BYTES 1024            /* columns joined at a time: their lanes fit half of the first cache */
-#define STRIP_BYTES_SHARED 256      /* the same where wide strips would be too few for several threads */
+#define STRIP_BYTES 1024            /* joined at a time: their lanes fit half of the first cache */
+#define STRIP_BYTES_SHARED 256      /* where wide strips would be too few for several threads */
 #define STRIP_MAX (STRIP_BYTES / 4)
 #define CHUNK_BYTES (64 * 1024)
 #define ROWS_MAX 64                 /* results on the stack */
@@ -24,42 +27,48 @@
 typedef struct fold {
 	size_t size;
 	void (*rows)(const void *x, int64_t step, int64_t rows, int64_t n, void *results);
-	void (*add_rows)(void *lanes, int64_t lane, const void *x, int64_t step, int64_t n, int64_t w);
+	void (*add_rows)(void *lanes, int64_t lane, const void *x, int64_t step, int64_t n,
+			int64_t w);
 	void (*join)(void *a, const void *b, int64_t n);
 	void (*fill)(void *to, int64_t n);
 } fold;
 
-#define FOLD(name, type, tag, how)                                                                   \
-	static void name##_##tag##_rows(const void *x, int64_t step, int64_t rows, int64_t n, void *results) \
-	{                                                                                            \
-		rows_##tag(how, x, step, rows, n, NULL, results);                                    \
-	}                                                                                            \
-	static void name##_##tag##_add_rows(void *lanes, int64_t lane, const void *x, int64_t step,  \
-			int64_t n, int64_t w)                                                        \
-	{                                                                                            \
-		add_rows_##tag(how, lanes, lane, x, step, n, w);                                     \
-	}                                                                                            \
-	static void name##_##tag##_join(void *a, const void *b, int64_t n)                           \
-	{                                                                                            \
-		join_all_##tag(how, a, b, n);                                                        \
-	}                                                                                            \
-	static void name##_##tag##_fill(void *to, int64_t n)                                         \
-	{                                                                                            \
-		for (int64_t k = 0; k < n; k++)                                                      \
-			((type *)to)[k] = start_##tag(how);                                          \
+#define FOLD(name, type, tag, how)                                                          \
+	static void name##_##tag##_rows(const void *x, int64_t step, int64_t rows,          \
+			int64_t n, void *results)                                           \
+	{                                                                                   \
+		rows_##tag(how, x, step, rows, n, NULL, results);                           \
+	}                                                                                   \
+	static void name##_##tag##_add_rows(void *lanes, int64_t lane, const void *x,       \
+			int64_t step, int64_t n, int64_t w)                                 \
+	{                                                                                   \
+		add_rows_##tag(how, lanes, lane, x, step, n, w);                            \
+	}                                                                                   \
+	static void name##_##tag##_join(void *a, const void *b, int64_t n)                  \
+	{                                                                                   \
+		join_all_##tag(how, a, b, n);                                               \
+	}                                                                                   \
+	static void name##_##tag##_fill(void *to, int64_t n)                                \
+	{                                                                                   \
+		for (int64_t k = 0; k < n; k++)                                             \
+			((type *)to)[k] = start_##tag(how);                                 \
 	}
-#define FOLD_ENTRY(name, type, tag, how) {sizeof(type), name##_##tag##_rows, name##_##tag##_add_rows, \
-	name##_##tag##_join, name##_##tag##_fill}
-#define FOLD_TYPES(X, name, how) X(name, float, f32, how) X(name, double, f64, how) X(name, int64_t, i64, how)
+#define FOLD_ENTRY(name, type, tag, how)                                                    \
+	{sizeof(type), name##_##tag##_rows, name##_##tag##_add_rows, name##_##tag##_join,   \
+		name##_##tag##_fill},
+#define FOLD_TYPES(X, name, how) \
+	X(name, float, f32, how) X(name, double, f64, how) X(name, int64_t, i64, how)
 FOLD_TYPES(FOLD, sum, FOLD_SUM)
 FOLD_TYPES(FOLD, prod, FOLD_PROD)
 FOLD_TYPES(FOLD, max, FOLD_MAX)
 FOLD_TYPES(FOLD, min, FOLD_MIN)
 
 static const fold folds[][WORKING_TYPES] = {
-#define FOLD_ROW(name, how) [how] = {FOLD_ENTRY(name, float, f32, how), FOLD_ENTRY(name, double, f64, how), \
-	FOLD_ENTRY(name, int64_t, i64, how)}
-	FOLD_ROW(sum, FOLD_SUM), FOLD_ROW(prod, FOLD_PROD), FOLD_ROW(max, FOLD_MAX), FOLD_ROW(min, FOLD_MIN),
+#define FOLD_ROW(name, how) [how] = {FOLD_TYPES(FOLD_ENTRY, name, how)},
+	FOLD_ROW(sum, FOLD_SUM)
+	FOLD_ROW(prod, FOLD_PROD)
+	FOLD_ROW(max, FOLD_MAX)
+	FOLD_ROW(min, FOLD_MIN)
 };
 
 typedef struct plan {
@@ -78,7 +87,8 @@ typedef struct plan {
 static void put_results(const plan *p, int64_t o, int64_t b, const void *results, int64_t n)
 {
 	if (p->partials)
-		memcpy(p->partials + (size_t)(b * p->s.kept.count + o) * p->f->size, results, (size_t)n * p->f->size);
+		memcpy(p->partials + (size_t)(b * p->s.kept.count + o) * p->f->size, results,
+				(size_t)n * p->f->size);
 	else
 		p->put(p->out + (size_t)o * p->out_size, results, n);
 }
@@ -126,8 +136,9 @@ static void run_rows(void *ctx, int64_t k)
 	if (p->blocks == 1) {
 		reduce_rows(p, k * p->chunk, MIN((k + 1) * p->chunk, p->s.kept.count), 0);
 	} else {
-		int64_t chunks = (p->blocks + p->chunk - 1) / p->chunk, whole = p->s.reduced.count / TREE_BLOCK;
-		int64_t o = k / chunks, b = k % chunks * p->chunk, end = MIN(b + p->chunk, p->blocks);
+		int64_t chunks = (p->blocks + p->chunk - 1) / p->chunk, o = k / chunks;
+		int64_t whole = p->s.reduced.count / TREE_BLOCK;
+		int64_t b = k % chunks * p->chunk, end = MIN(b + p->chunk, p->blocks);
 
 		for (; b + SOURCE_ROWS <= MIN(end, whole); b += SOURCE_ROWS)
 			reduce_blocks(p, o, b);
@@ -148,7 +159,8 @@ static int64_t cut_rows(plan *p)
 /* ---- Columns. ---- */
 
 /* Join elements first .. first + n - 1 of `w` neighbouring sequences at `in` to the lanes. */
-static void add_columns(const plan *p, char *lanes, const char *in, int64_t first, int64_t n, int64_t w)
+static void add_columns(const plan *p, char *lanes, const char *in, int64_t first, int64_t n,
+		int64_t w)
 {
 	_Alignas(64) char row[STRIP_MAX * sizeof(int64_t)];
 
@@ -167,14 +179,15 @@ static void add_columns(const plan *p, char *lanes, const char *in, int64_t firs
 	}
 }
 
-/* Chunk k is one strip of one block. Fewer elements than lanes need no more lanes than elements: the others
- * would hold the neutral element. */
+/* Chunk k is one strip of one block. Fewer elements than lanes need no more lanes than elements:
+ * the others would hold the neutral element. */
 static void run_columns(void *ctx, int64_t k)
 {
 	_Alignas(64) char lanes[TREE_LANES * STRIP_MAX * sizeof(float)];
 	const plan *p = ctx;
 	int64_t width = p->s.kept.dims[p->s.kept.rank - 1], size = (int64_t)p->f->size;
-	int64_t b = k / (p->outer * p->strips), outer = k / p->strips % p->outer, at = k % p->strips * p->strip;
+	int64_t b = k / (p->outer * p->strips), outer = k / p->strips % p->outer;
+	int64_t at = k % p->strips * p->strip;
 	int64_t o = outer * width + at, w = MIN(p->strip, width - at);
 	int64_t first = b * TREE_BLOCK, n = MIN(TREE_BLOCK, p->s.reduced.count - first);
 	int64_t used = TREE_LANES;
@@ -204,7 +217,8 @@ static int64_t cut_columns(plan *p, bool large)
 
 /* ---- All together. ---- */
 
-/* Step 4 of tree.h. Partial results first .. first + blocks - 1 of n sequences from o on: the result ends up in the first. */
+/* Step 4 of tree.h. Partial results first .. first + blocks - 1 of n sequences from o on: the
+ * result ends up in the first. */
 static void join_blocks(const plan *p, int64_t o, int64_t n, int64_t first, int64_t blocks)
 {
 	size_t row = (size_t)p->s.kept.count * p->f->size, at = (size_t)o * p->f->size;
@@ -215,7 +229,8 @@ static void join_blocks(const plan *p, int64_t o, int64_t n, int64_t first, int6
 	left = (int64_t)1 << (63 - __builtin_clzll((uint64_t)blocks - 1));
 	join_blocks(p, o, n, first, left);
 	join_blocks(p, o, n, first + left, blocks - left);
-	p->f->join(p->partials + (size_t)first * row + at, p->partials + (size_t)(first + left) * row + at, n);
+	p->f->join(p->partials + (size_t)first * row + at,
+			p->partials + (size_t)(first + left) * row + at, n);
 }
 
 static void run_join(void *ctx, int64_t k)
@@ -227,18 +242,21 @@ static void run_join(void *ctx, int64_t k)
 	p->put(p->out + (size_t)o * p->out_size, p->partials + (size_t)o * p->f->size, n);
 }
 
-static void run_chunks(pool *threads, bool large, int64_t chunks, void (*body)(void *ctx, int64_t k), plan *p)
+typedef void body(void *ctx, int64_t k);
+
+static void run_chunks(pool *threads, bool large, int64_t chunks, body *run, plan *p)
 {
 	if (large && chunks > 1)
-		pool_run(threads, chunks, body, p);
+		pool_run(threads, chunks, run, p);
 	else
 		for (int64_t k = 0; k < chunks; k++)
-			body(p, k);
+			run(p, k);
 }
 
 static gt_err run_plan(plan *p, const engine *e)
 {
-	bool large = p->s.kept.count * p->s.reduced.count * (int64_t)p->s.in_size >= POOL_GRAIN_BYTES;
+	int64_t bytes = p->s.kept.count * p->s.reduced.count * (int64_t)p->s.in_size, chunks;
+	bool large = bytes >= POOL_GRAIN_BYTES;
 	bool columns = source_has_columns(&p->s);
 	storage *memory = NULL;
 
@@ -250,16 +268,16 @@ static gt_err run_plan(plan *p, const engine *e)
 		size_t size = (size_t)(p->s.kept.count * p->blocks) * p->f->size;
 		memory = storage_new(e->memory, size);
 		if (!memory)
-			return fail(GT_EMEMORY, "reduction: no memory for %zu bytes of partial results", size);
+			return fail(GT_EMEMORY, "reduction: no memory for %zu bytes of partial "
+					"results", size);
 		p->partials = memory->data;
 	}
-	if (columns)
-		run_chunks(e->pool, large, cut_columns(p, large), run_columns, p);
-	else
-		run_chunks(e->pool, large, cut_rows(p), run_rows, p);
+	chunks = columns ? cut_columns(p, large) : cut_rows(p);
+	run_chunks(e->pool, large, chunks, columns ? run_columns : run_rows, p);
 	if (memory) {
 		p->chunk = TREE_BLOCK;
-		run_chunks(e->pool, large, (p->s.kept.count + p->chunk - 1) / p->chunk, run_join, p);
+		chunks = (p->s.kept.count + p->chunk - 1) / p->chunk;
+		run_chunks(e->pool, large, chunks, run_join, p);
 		storage_drop(memory);
 	}
 	return GT_OK;

@@ -1,8 +1,8 @@
 /* source.h: the elements of a reduction, on their way into its working type.
  *
- * Three types do the work: float, double, and int64_t for integers, bools and truth values. Elements are read in
- * place if they are contiguous and of that type already, else a block at a time through a buffer. Included by
- * files in isa/ that reduce.
+ * Three types do the work: float, double, and int64_t for integers, bools and truth values.
+ * Elements are read in place if they are contiguous and of that type already, else a block at a
+ * time through a buffer. Included by files in isa/ that reduce.
  */
 #ifndef ENGINE_ISA_SOURCE_H
 #define ENGINE_ISA_SOURCE_H
@@ -18,22 +18,22 @@ enum { IN_F32, IN_F64, IN_I64, WORKING_TYPES };
 typedef void getter(void *to, const void *from, int64_t step, int64_t n);
 typedef void putter(void *to, const void *from, int64_t n);
 
-#define GET(name, type, from_type, expr)                                                             \
-	static void name(void *to, const void *from, int64_t step, int64_t n)                        \
-	{                                                                                            \
-		const from_type *x = from;                                                           \
-                                                                                                     \
-		for (int64_t k = 0; k < n; k++)                                                      \
-			((type *)to)[k] = expr;                                                      \
+#define GET(name, type, from_type, expr)                                                    \
+	static void name(void *to, const void *from, int64_t step, int64_t n)               \
+	{                                                                                   \
+		const from_type *x = from;                                                  \
+                                                                                            \
+		for (int64_t k = 0; k < n; k++)                                             \
+			((type *)to)[k] = expr;                                             \
 	}
 #define GET_SAME(dtype, type, unused) GET(get_##dtype, type, type, x[k * step])
 #define GET_INT(dtype, type, unused) GET(get_##dtype, int64_t, type, x[k * step])
 #define GET_TRUTH(dtype, type, unused) GET(get_truth_##dtype, int64_t, type, x[k * step] != 0)
-#define PUT(dtype, type, from_type)                                                                  \
-	static void put_##dtype(void *to, const void *from, int64_t n)                               \
-	{                                                                                            \
-		for (int64_t k = 0; k < n; k++)                                                      \
-			((type *)to)[k] = (type)((const from_type *)from)[k];                        \
+#define PUT(dtype, type, from_type)                                                         \
+	static void put_##dtype(void *to, const void *from, int64_t n)                      \
+	{                                                                                   \
+		for (int64_t k = 0; k < n; k++)                                             \
+			((type *)to)[k] = (type)((const from_type *)from)[k];               \
 	}
 EACH_FLOAT(GET_SAME, )
 EACH_INT(GET_INT, )
@@ -44,8 +44,11 @@ PUT(FLOAT64, double, double)
 EACH_INT(PUT, int64_t)
 EACH_BOOL(PUT, int64_t)
 
-static const struct { uint8_t working; getter *get, *get_truth; putter *put; } types[GT_DTYPE_COUNT] = {
-#define TYPE(dtype, type, working) [GT_##dtype] = {working, get_##dtype, get_truth_##dtype, put_##dtype},
+typedef struct element_type { uint8_t working; getter *get, *get_truth; putter *put; } element_type;
+
+static const element_type types[GT_DTYPE_COUNT] = {
+#define TYPE(dtype, type, working) \
+	[GT_##dtype] = {working, get_##dtype, get_truth_##dtype, put_##dtype},
 	TYPE(FLOAT32, float, IN_F32)
 	TYPE(FLOAT64, double, IN_F64)
 	EACH_INT(TYPE, IN_I64)
@@ -82,7 +85,8 @@ INLINE const char *source_at(const source *s, int64_t o)
 	return s->in + axes_offset(&s->kept, o) * (int64_t)s->in_size;
 }
 
-/* Are the elements of each sequence contiguous, of the working type, and sequences equally far apart? */
+/* Are the elements of each sequence contiguous, of the working type, and sequences equally far
+ * apart? */
 INLINE bool source_in_place(const source *s)
 {
 	return s->direct && s->kept.rank <= 1
@@ -92,15 +96,19 @@ INLINE bool source_in_place(const source *s)
 /* Elements first .. first + n - 1 of sequence o, made contiguous. */
 INLINE void source_read(const source *s, int64_t o, int64_t first, int64_t n, char *to)
 {
+	const char *in = source_at(s, o);
+
 	for (int64_t done = 0; done < n; ) {
 		axes_run run = axes_next(&s->reduced, first + done, n - done);
-		s->get(to + (size_t)done * s->size, source_at(s, o) + run.offset * (int64_t)s->in_size, run.step, run.n);
+		s->get(to + (size_t)done * s->size, in + run.offset * (int64_t)s->in_size,
+				run.step, run.n);
 		done += run.n;
 	}
 }
 
-/* Elements first .. first + n - 1, at most TREE_BLOCK, of `count` sequences from o on, as rows `step` apart: in place, or
- * copied to `buffer`, which has room for SOURCE_ROWS blocks and is not used for more. */
+/* Elements first .. first + n - 1, at most TREE_BLOCK, of `count` sequences from o on, as rows
+ * `step` apart: in place, or copied to `buffer`, which has room for SOURCE_ROWS blocks and is not
+ * used for more. */
 #define SOURCE_ROWS 4
 INLINE const void *source_rows(const source *s, int64_t o, int64_t count, int64_t first, int64_t n,
 		char *buffer, int64_t *step)
@@ -120,7 +128,8 @@ INLINE bool source_has_columns(const source *s)
 {
 	int last = s->kept.rank - 1;
 
-	return last >= 0 && s->kept.steps[last] == 1 && s->kept.dims[last] >= 4 && s->reduced.rank > 0;
+	return last >= 0 && s->kept.steps[last] == 1 && s->kept.dims[last] >= 4
+			&& s->reduced.rank > 0;
 }
 
 #endif
