@@ -180,6 +180,7 @@ Py_ssize_t index_length(PyObject *self);
 int short_contains(PyObject *self, PyObject *value);
 
 bool read_init(PyObject *module);
+gt_fetch *read_fetch(gt_tensor *t);                    /* a read that has finished. Gives it. */
 PyObject *read_item(PyObject *self);                   /* the one element as a Python number */
 int read_buffer(PyObject *self, Py_buffer *view, int flags);
 PyObject *read_shape(const gt_shape *s);               /* a tuple */

@@ -1,5 +1,5 @@
-/* math.c: methods that calculate and are more than a row of the op table: products, clamp, extremes,
- * variance.
+/* math.c: methods that calculate and are more than a row of the op table: products, clamp,
+ * extremes, variance.
  */
 #include "gtpy.h"
 

@@ -1,4 +1,4 @@
-/* pick.c: methods that take tensors apart and put them together: pieces, joins, elements by index. */
+/* pick.c: methods that take tensors apart and put them together: pieces, joins, by index. */
 #include "gtpy.h"
 
 /* ---- pieces --------------------------------------------------------------------------------- */

@@ -16,8 +16,7 @@ typedef struct memory {
 
 static PyTypeObject *memory_type;
 
-/* A read that has finished. Gives it. */
-static gt_fetch *fetch(gt_tensor *t)
+gt_fetch *read_fetch(gt_tensor *t)
 {
 	gt_fetch *f = gt_fetch_begin(t);
 
@@ -33,7 +32,7 @@ static gt_fetch *fetch(gt_tensor *t)
 
 static PyObject *make_memory(gt_tensor *t)
 {
-	gt_fetch *f = fetch(t);
+	gt_fetch *f = read_fetch(t);
 	memory *m = f ? PyObject_New(memory, memory_type) : NULL;
 	Py_ssize_t stride;
 
@@ -197,7 +196,7 @@ PyObject *read_item(PyObject *self)
 		return error_set(GT_EINVAL,
 				"a tensor of %lld elements is not one number: use .tolist()",
 				(long long)gt_count(t));
-	f = fetch(t);
+	f = read_fetch(t);
 	if (!f)
 		return NULL;
 	out = number(gt_dtype_of(t), gt_fetch_data(f), 0);
@@ -234,7 +233,7 @@ static PyObject *list_of(walk *w, int axis)
 PyObject *method_tolist(PyObject *self, PyObject **a)
 {
 	gt_tensor *t = tensor_get(self);
-	gt_fetch *f = t ? fetch(t) : NULL;
+	gt_fetch *f = t ? read_fetch(t) : NULL;
 	gt_shape shape = gt_shape_of(t);
 	PyObject *out;
 

@@ -32,7 +32,7 @@ def numbers(shape, dtype="float32", low=-3.0, high=3.0, seed=0):
     """An array of random numbers of a dtype."""
     rng = np.random.default_rng([seed, len(shape), int(np.prod(shape))])
     if dtype == "bool":
-        return rng.random(shape) < 0.5
+        return np.asarray(rng.random(shape) < 0.5)
     values = rng.uniform(low, high, shape)
     return np.asarray(np.round(values * 3) if dtype.startswith("int") else values).astype(dtype)
 
