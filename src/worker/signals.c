@@ -8,10 +8,11 @@ static unsigned length(const signals *s, unsigned depth)
 
 void signals_enter(signals *s, const char *name)
 {
-	unsigned at = length(s, s->depth), n = (unsigned)strnlen(name, INS_NAME_MAX);
+	unsigned at, n = (unsigned)strnlen(name, INS_NAME_MAX);
 
 	if (s->depth++ >= SIGNALS_DEPTH_MAX)
 		return;
+	at = length(s, s->depth - 1);
 	if (at)
 		s->path[at++] = '/';
 	memcpy(s->path + at, name, n);
