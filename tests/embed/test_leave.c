@@ -130,13 +130,23 @@ static void test_fork(void **state)
 	assert_int_equal(in_child(fork_again), 0);
 }
 
+/* The thread sanitizer does not let the child of a process with threads start any itself. */
+#ifdef __SANITIZE_THREAD__
+#define CHILD_STARTS_THREADS false
+#else
+#define CHILD_STARTS_THREADS true
+#endif
+
 static void test_fork_in_the_middle(void **state)
 {
 	(void)state;
 	start_work(l);
 	for (int k = 0; k < 10; k++) {
 		usleep(3000);
-		assert_int_equal(in_child(k % 2 ? use_parents_link : open_ones_own), 0);
+		if (CHILD_STARTS_THREADS && k % 2 == 0)
+			assert_int_equal(in_child(open_ones_own), 0);
+		else
+			assert_int_equal(in_child(use_parents_link), 0);
 	}
 	assert_true(play_float(l, "t2000 = sum t399 axes=[0,1]\nfetch t2000") == 0);
 }
