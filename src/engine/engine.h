@@ -23,7 +23,8 @@ typedef struct view {
 typedef struct kcall {
 	const ins *i;           /* attributes and operands */
 	const view *in[INS_INPUTS_MAX];
-	const view *out;        /* allocated, contiguous; never overlaps an input */
+	const view *out;        /* allocated, contiguous; overlaps no input, but for rows of KIND_ELEMENT
+	                         * may be exactly one of them, if dims and dtype are the same */
 	const struct engine *engine;
 } kcall;
 

@@ -51,6 +51,22 @@ static inline const ins *ring_next(ring *r)
 	}
 }
 
+/* Consumer: the record behind the one that ring_next returned (*at == 0), or behind the one at *at, as far as the
+ * ring is known already; NULL if there is none. */
+static inline const ins *ring_after(const ring *r, uint64_t *at)
+{
+	const ins *i = (const ins *)&r->words[(*at ? *at : r->at) & (r->size - 1)];
+
+	*at = (*at ? *at : r->at) + i->words;
+	while (*at != r->seen) {
+		i = (const ins *)&r->words[*at & (r->size - 1)];
+		if (LIKELY(i->op))
+			return i;
+		*at += i->words;
+	}
+	return NULL;
+}
+
 /* Consumer: done with what ring_next returned; its bytes stay until ring_release. */
 static inline void ring_pop(ring *r, const ins *i)
 {

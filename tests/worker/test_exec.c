@@ -382,6 +382,24 @@ static void test_counts(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_link, close_link)
 #define TEST_SMALL(f) cmocka_unit_test_setup_teardown(f, open_small, close_small)
 
+/* 6 MB at a limit of 10 MB: two of them do not fit side by side. */
+static void test_a_dying_input_gives_its_memory(void **state)
+{
+	(void)state;
+	READS("t1 = full float32 3.0 [1500,1000]\n"
+		"t2 = mul t1, t1\nfree t1\n"
+		"t3 = sub 1.0, t2\nfree t2\n"
+		"t4 = slice t3 first=[1499,998] count=[1,2] step=[1,1]\nfetch t4", -8, -8);
+	play_text(l, "free t3\nfree t4");
+	/* Not if somebody else sees it: a view, or the client. */
+	READS("t5 = arange float32 0.0, 1.0 [3]\nt6 = reshape t5 [3,1]\n"
+		"t7 = neg t5\nfree t5\nfetch t6", 0, 1, 2);
+	READS("t8 = neg t7\nfree t7\nt9 = add t8, t6\nfree t8\nfree t6\nfetch t9",
+		0, 1, 2, 1, 2, 3, 2, 3, 4);
+	READS("t10 = clone t9\nt11 = add t10, t9\nfree t9\nfree t10\nfetch t11",
+		0, 2, 4, 2, 4, 6, 4, 6, 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +411,7 @@ int main(void)
 		TEST(test_wrong_streams),
 		TEST(test_shape_error_names_both),
 		TEST_SMALL(test_out_of_memory),
+		TEST_SMALL(test_a_dying_input_gives_its_memory),
 		TEST_SMALL(test_no_memory_for_an_answer),
 		TEST(test_every_allocation_fails),
 		TEST(test_uploads_are_given_back),

@@ -3,7 +3,7 @@
  * A loop for every op, dtype and shape of inputs (`r` a row of values, `1` one value for the
  * row), expanded from arith.def and fun.def; tiles.c runs them over a call. The loops are plain C
  * with arith.h's functions in them, which the compiler turns into vector code for the instruction
- * set.
+ * set. An output may lie exactly where an input does: every element is read before it is written.
  */
 #include "engine/isa/tiles.h"
 
@@ -18,9 +18,10 @@
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
-			result *restrict out = OUT(result);                              \
+			result *out = OUT(result);                                       \
 			const type *x = ROW(0, type);                                    \
                                                                                          \
+			FUN_LOOP                                                         \
 			for (int64_t k = 0; k < t->cols; k++)                            \
 				out[k] = f(x[k]);                                        \
 		}                                                                        \
@@ -98,9 +99,10 @@ static gt_err cast(const kcall *c)
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
-			result *restrict out = OUT(result);                              \
+			result *out = OUT(result);                                       \
 			const type *a = ROW(0, type), *b = ROW(1, type);                 \
                                                                                          \
+			FUN_LOOP                                                         \
 			for (int64_t k = 0; k < t->cols; k++)                            \
 				out[k] = f(a[A], b[B]);                                  \
 		}                                                                        \
@@ -184,10 +186,11 @@ static gt_err divide(const kcall *c)
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
-			type *restrict out = OUT(type);                                  \
+			type *out = OUT(type);                                           \
 			const uint8_t *a = ROW(0, uint8_t);                              \
 			const type *b = ROW(1, type), *c = ROW(2, type);                 \
                                                                                          \
+			FUN_LOOP                                                         \
 			for (int64_t k = 0; k < t->cols; k++)                            \
 				out[k] = a[k] ? b[B] : c[C];                             \
 		}                                                                        \
@@ -216,9 +219,10 @@ static gt_err where(const kcall *c)
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
-			type *restrict out = OUT(type);                                  \
+			type *out = OUT(type);                                           \
 			const type *x = ROW(0, type), *low = ROW(1, type), *high = ROW(2, type); \
                                                                                          \
+			FUN_LOOP                                                         \
 			for (int64_t k = 0; k < t->cols; k++)                            \
 				out[k] = f(x[k], low[B], high[B]);                       \
 		}                                                                        \
