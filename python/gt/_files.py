@@ -5,12 +5,9 @@ checked
 against each other and against the file's length before a tensor is made.
 """
 
-import json
 import math
-import mmap
 import os
 import struct
-import tempfile
 
 from gt import _gt
 from gt.errors import ProtocolError
@@ -31,6 +28,8 @@ BY_NAME = {name: (dtype, form) for name, dtype, form in DTYPES}
 def save(tensors, path):
     """Write a dict of tensors, such as model.state_dict(), to a file. An existing file is
     replaced as a whole."""
+    import json  # here, so that `import gt` does not pay for it
+
     header, blocks, at = {}, [], 0
     if not isinstance(tensors, dict):
         raise TypeError(
@@ -56,25 +55,23 @@ def save(tensors, path):
 def _replace(path, blocks):
     """Beside the old file first: a full disk or a crash leaves that one as it was."""
     path = os.fspath(path)
-    fd, temporary = tempfile.mkstemp(
-        dir=os.path.dirname(path) or ".", prefix=os.path.basename(path) + "."
-    )
+    temporary = f"{path}.{os.urandom(6).hex()}.new"
     try:
-        with os.fdopen(fd, "wb") as out:
+        with open(temporary, "xb") as out:
             for block in blocks:
                 out.write(block)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
         raise
 
 
 def load(path):
     """The dict of tensors in a file written by save, or by anything else that writes
     safetensors."""
+    import mmap
+
     path = os.fspath(path)
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size < 8:
@@ -94,6 +91,8 @@ def load(path):
 
 
 def _header(path, view):
+    import json
+
     (length,) = struct.unpack("<Q", view[:8])
     if length > min(HEADER_MAX, len(view) - 8):
         raise ProtocolError(
