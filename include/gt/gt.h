@@ -228,7 +228,8 @@ GT_API gt_tensor *gt_eye_at(const gt_site *, gt_client *gt, int64_t n, int64_t m
  *
  * gt_pow with a number as exponent chooses once: 2 squares, 0.5 is sqrt, -1 reciprocal, 1 the same
  * elements, 0 ones; a negative exponent on integers is GT_EINVAL.
- * gt_clamp with one bound only is gt_maximum or gt_minimum. */
+ * gt_clamp with one bound only: INFINITY or -INFINITY is the other. At a bound its gradient is x's,
+ * where gt_maximum and gt_minimum share it. */
 #include <gt/ops.h>
 
 /* ---- operations written by hand ------------------------------------------------------------ */
@@ -326,7 +327,8 @@ GT_API gt_tensor *gt_index_at(const gt_site *, gt_tensor *x, const gt_index *lis
  * recorded and gradients flow through it. Values that gradients saved are kept as they were. GT_OK
  * or the error; x is unchanged on error.
  *
- * gt_copy(x, value): x[...] = value, broadcast and cast to x; its history is then value's.
+ * gt_copy(x, value): x[...] = value, broadcast and cast to x; its history is then value's,
+ *   and where value has none, x still requires a gradient, of zero, if it did before.
  * gt_update(x, "sub", value): x = x op value, op the name of a row with two inputs; shape and dtype
  *   of x stay (a result of a higher kind is GT_EDTYPE).
  * gt_index_set(x, value, subscripts...): x[subscripts] = value; among equal indices the last wins.

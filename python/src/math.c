@@ -3,6 +3,8 @@
  */
 #include "gtpy.h"
 
+#include <math.h>
+
 /* ---- products ------------------------------------------------------------------------------- */
 
 /* matmul; `other` may be a list or an array. rank_a < 0: any ranks, else these. */
@@ -66,14 +68,22 @@ PyObject *method_outer(PyObject *self, PyObject **a)
 
 /* ---- clamp ---------------------------------------------------------------------------------- */
 
-/* Takes nothing; *low and *high are valid where the arguments are given. */
+static bool floats(const gt_tensor *t)
+{
+	return gt_dtype_of(t) == GT_FLOAT32 || gt_dtype_of(t) == GT_FLOAT64;
+}
+
+/* Takes nothing; *low and *high are valid where the arguments are given. Integers have no infinite
+ * bound, and no gradient to tell clamp from an extreme. */
 static gt_tensor *clamped(gt_tensor *t, PyObject **a, const operand *low, const operand *high)
 {
-	gt_arg x = gt_arg_tensor(t);
+	const bool below = operand_given(a[0]), above = operand_given(a[1]);
+	const gt_arg x = gt_arg_tensor(t);
 
-	if (operand_given(a[0]) && operand_given(a[1]))
-		return gt_clamp_at(site_here(), x, low->arg, high->arg);
-	if (operand_given(a[0]))
+	if ((below && above) || floats(t))
+		return gt_clamp_at(site_here(), x, below ? low->arg : gt_arg_float(-INFINITY),
+			above ? high->arg : gt_arg_float(INFINITY));
+	if (below)
 		return gt_maximum_at(site_here(), x, low->arg);
 	return gt_minimum_at(site_here(), x, high->arg);
 }

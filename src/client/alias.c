@@ -327,8 +327,13 @@ gt_err alias_check_write(gt_tensor *x, const char *what, bool needs_grad)
 		return fail(GT_EGRAD, "%s: a leaf that requires a gradient cannot be written to "
 			"while gradients are recorded; do it under no_grad, or write to a "
 			"clone", what);
-	if (!g || !x->hops || detached(x->hops))
+	if (!g || !x->hops)
 		return GT_OK;
+	if (detached(x->hops))
+		return x->hops->head.op != HOP_DETACH && x->node ? fail(GT_EGRAD, "%s: a view of a "
+			"detached tensor that requires a gradient cannot be written to while "
+			"gradients are recorded; do it under no_grad, or write to a clone", what) :
+			GT_OK;
 	if (g->node && g->node->op == NODE_LEAF)
 		return fail(GT_EGRAD, "%s: a view of a leaf that requires a gradient cannot be "
 			"written to while gradients are recorded; do it under no_grad, or write to "

@@ -319,6 +319,9 @@ void promote_done(gt_tensor **casts, int n);
 /* x in dtype d: x itself, held, or a loose cast. */
 gt_tensor *promote_tensor(const gt_site *site, gt_tensor *x, gt_dtype d);
 
+/* Whether a number (rounded towards zero) is one of dtype d; else false with an error. */
+bool promote_fits(const char *what, gt_arg a, gt_dtype d);
+
 /* A number as one of a kind that goes with dtype d. */
 gt_arg promote_number(gt_arg a, gt_dtype d);
 

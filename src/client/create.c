@@ -75,6 +75,8 @@ static gt_tensor *full(const gt_site *site, gt_client *gt, gt_shape shape, gt_ar
 		fail(GT_EINVAL, "full: the value is a tensor, expected a number");
 		return NULL;
 	}
+	if (!promote_fits("full", fill, d))
+		return NULL;
 	return create(gt, site, OP_full, d, &fill, 1, NULL, 0, &shape);
 }
 
@@ -217,6 +219,7 @@ gt_tensor *gt_randint_at(const gt_site *site, gt_client *gt, int64_t low, int64_
 		gt_shape shape, gt_make options)
 {
 	const gt_arg in[] = { gt_arg_int(low), gt_arg_int(high) };
+	const gt_dtype d = dtype_or(options, GT_INT64);
 
 	if (!client_ready(gt, "randint"))
 		return NULL;
@@ -225,7 +228,10 @@ gt_tensor *gt_randint_at(const gt_site *site, gt_client *gt, int64_t low, int64_
 			(long long)high);
 		return NULL;
 	}
-	return draw(site, gt, OP_randint, dtype_or(options, GT_INT64), in, 2, shape);
+	if (!promote_fits("randint", gt_arg_int(low), d) ||
+			!promote_fits("randint", gt_arg_int(high - 1), d))
+		return NULL;
+	return draw(site, gt, OP_randint, d, in, 2, shape);
 }
 
 /* ---- ranges ---------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@ static gt_err fit(const plan *p, gt_arg *a, const meta *to)
 	int extra = 0;
 
 	if (a->kind != GT_ARG_TENSOR) {
+		if (!promote_fits("index", *a, gt_dtype_of(p->x)))
+			return gt_last_error_code();
 		*a = promote_number(*a, gt_dtype_of(p->x));
 		return GT_OK;
 	}
@@ -66,6 +68,8 @@ static gt_tensor *set_where(plan *p, gt_tensor *v, gt_arg a)
 	gt_shape dims = { .rank = v->v->m.rank - t->at };
 	gt_tensor *mask;
 
+	if (a.kind != GT_ARG_TENSOR && !promote_fits("index", a, gt_dtype_of(v)))
+		return NULL;
 	for (int k = 0; k < dims.rank; k++)
 		dims.dims[k] = k < t->span ? t->t->v->m.dims[k] : 1;
 	mask = gt_reshape_at(p->site, t->t, dims);

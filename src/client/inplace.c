@@ -9,8 +9,8 @@ static gt_tensor *fit(const gt_site *site, gt_tensor *x, gt_arg a, const char *w
 	frame f;
 
 	if (a.kind != GT_ARG_TENSOR)
-		return emit(x->gt, site, OP_full, (attr){ .dtype = m->dtype }, &a, 1, m->dims,
-			m->rank);
+		return promote_fits(what, a, (gt_dtype)m->dtype) ? emit(x->gt, site, OP_full,
+			(attr){ .dtype = m->dtype }, &a, 1, m->dims, m->rank) : NULL;
 	f = frame_begin(x->gt);
 	if ((as = gt_cast_at(site, a.t, (gt_dtype)m->dtype)) && !dims_fits(&as->v->m, m)) {
 		char ta[SHAPE_TEXT_MAX], tb[SHAPE_TEXT_MAX];
@@ -44,6 +44,25 @@ static gt_err begin_write(gt_tensor *x, gt_arg a, const char *what)
 	return alias_check_write(x, what, needs_grad(a));
 }
 
+/* r, recorded as written over all of x: x goes on to require a gradient, and what it came from gets
+ * gradients of zero, as in PyTorch. Loose; r is given up. */
+static gt_tensor *over(const gt_site *site, gt_tensor *x, gt_tensor *r)
+{
+	const gt_arg in[] = { gt_arg_tensor(x), gt_arg_tensor(r) };
+	const int rank = x->v->m.rank;
+	int64_t all[3 * GT_RANK_MAX];
+	gt_tensor *result;
+
+	for (int k = 0; k < rank; k++) {
+		all[3 * k] = 0;
+		all[3 * k + 1] = x->v->m.dims[k];
+		all[3 * k + 2] = 1;
+	}
+	result = emit(x->gt, site, OP_slice_set, (attr){ 0 }, in, 2, all, 3 * rank);
+	tensor_release(r);
+	return result;
+}
+
 gt_err gt_copy_at(const gt_site *site, gt_tensor *x, gt_arg from)
 {
 	gt_err e = begin_write(x, from, "copy");
@@ -51,7 +70,10 @@ gt_err gt_copy_at(const gt_site *site, gt_tensor *x, gt_arg from)
 
 	if (e)
 		return e;
-	if (!(r = fit(site, x, from, "copy")))
+	r = fit(site, x, from, "copy");
+	if (r && x->node && !r->node && x->gt->recording)
+		r = over(site, x, r);
+	if (!r)
 		return gt_last_error_code();
 	e = alias_write(site, x, r);
 	tensor_release(r);

@@ -6,6 +6,7 @@
  */
 #include "client/client.h"
 
+#include <float.h>
 #include <math.h>
 
 #define T(x) gt_arg_tensor(x)
@@ -297,11 +298,26 @@ static gt_tensor *causal_mask(const gt_site *site, const gt_tensor *scores)
 	return gt_tril_at(site, all, 0);
 }
 
-static gt_tensor *masked(const gt_site *site, gt_tensor *scores, gt_tensor *mask)
+/* Softmax over the columns that the mask lets through; 0 in a row that it closes, where softmax
+ * would divide by nothing. */
+static gt_tensor *open_softmax(const gt_site *site, gt_tensor *scores, gt_tensor *mask)
 {
-	if (mask && mask->v->m.dtype != GT_BOOL)
-		return add(site, scores, mask);
-	return gt_where_at(site, T(mask), T(scores), F(-INFINITY));
+	gt_tensor *p = gt_where_at(site, T(mask), T(scores), F(-FLT_MAX));
+
+	p = gt_softmax_at(site, p, -1);
+	return gt_where_at(site, T(mask), T(p), F(0));
+}
+
+static gt_tensor *masked_softmax(const gt_site *site, gt_tensor *scores, gt_tensor *mask,
+		bool causal)
+{
+	if (mask && mask->v->m.dtype == GT_BOOL)
+		return open_softmax(site, scores, mask);
+	if (mask)
+		scores = add(site, scores, mask);
+	if (causal)
+		scores = gt_where_at(site, T(causal_mask(site, scores)), T(scores), F(-INFINITY));
+	return gt_softmax_at(site, scores, -1);
 }
 
 gt_tensor *gt_scaled_dot_product_attention_at(const gt_site *site, gt_tensor *q, gt_tensor *k,
@@ -322,9 +338,8 @@ gt_tensor *gt_scaled_dot_product_attention_at(const gt_site *site, gt_tensor *q,
 	f = frame_begin(gt);
 	q = gt_mul_at(site, T(q), F(1 / sqrt((double)q->v->m.dims[q->v->m.rank - 1])));
 	scores = gt_matmul_at(site, q, gt_transpose_at(site, k, -1, -2));
-	if (scores && (mask || causal))
-		scores = masked(site, scores, causal ? causal_mask(site, scores) : mask);
-	scores = gt_softmax_at(site, scores, -1);
+	if (scores)
+		scores = masked_softmax(site, scores, mask, causal);
 	if (scores && dropout != 0)
 		scores = gt_dropout_at(site, scores, dropout, true);
 	return frame_end(f, gt_matmul_at(site, scores, v));

@@ -6,6 +6,8 @@
  */
 #include "client/client.h"
 
+#include <math.h>
+
 gt_dtype promote(const gt_arg *args, int n)
 {
 	gt_dtype dims = GT_DTYPE_NONE, zero = GT_DTYPE_NONE, d;
@@ -41,12 +43,23 @@ gt_tensor *promote_tensor(const gt_site *site, gt_tensor *x, gt_dtype d)
 }
 
 /* As in PyTorch, a number must be one of the dtype: the others do not wrap silently. */
-static bool fits(op o, gt_arg a, gt_dtype d)
+bool promote_fits(const char *what, gt_arg a, gt_dtype d)
 {
-	if (d != GT_INT32 || a.kind != GT_ARG_INT || a.i == (int32_t)a.i)
+	const int bits = 8 * (int)dtype_size(d) - 1;
+
+	if (dtype_kind_of(d) != KIND_INT || arg_kind(a) == KIND_BOOL)
 		return true;
-	fail(GT_EINVAL, "%s: %lld is not an int32; cast the tensor to int64", op_rows[o].name,
-		(long long)a.i);
+	if (a.kind == GT_ARG_INT) {
+		if (a.i >> bits == a.i >> 63)
+			return true;
+		fail(GT_EINVAL, "%s: %lld is not an %s; cast the tensor to int64", what,
+			(long long)a.i, dtype_name(d));
+		return false;
+	}
+	if (trunc(a.f) >= -ldexp(1, bits) && trunc(a.f) < ldexp(1, bits))
+		return true;
+	fail(GT_EINVAL, "%s: %g does not become an %s; cast the tensor to a float dtype", what, a.f,
+		dtype_name(d));
 	return false;
 }
 
@@ -57,7 +70,8 @@ int promote_cast(op o, const gt_site *site, gt_arg *args, int n, gt_dtype d, gt_
 	for (int k = 0; k < n; k++) {
 		const bool tensor = args[k].kind == GT_ARG_TENSOR;
 
-		if (tensor ? args[k].t->v->m.dtype == d : fits(o, args[k], d))
+		if (tensor ? args[k].t->v->m.dtype == d : promote_fits(op_rows[o].name,
+				args[k], d))
 			continue;
 		if (!tensor || !(casts[made] = cast(site, args[k].t, d))) {
 			promote_done(casts, made);

@@ -235,6 +235,8 @@ static void test_leaf_refuses(void **state)
 	assert_true(gt_needs_grad(view));
 	assert_false(gt_needs_grad(blind));
 	REFUSES(gt_copy(blind, 1), GT_EGRAD, "copy: a view of a leaf");
+	blind = gt_index(gt_requires_grad(gt_detach(gt_ones(gt, GT_SHAPE(2)))), GT_AT(0));
+	REFUSES(gt_copy(blind, 1), GT_EGRAD, "a view of a detached tensor that requires");
 	WORKS(gt_backward(gt_sum(gt_mul(view, 5))));
 	SAME(gt_grad(w), 5, 0);
 }
@@ -324,6 +326,21 @@ static void test_copy_carries_gradient(void **state)
 	SAME(d[1], 3, 3);
 }
 
+/* Overwritten, a tensor goes on to require a gradient, which is zero. */
+static void test_copy_keeps_gradient(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *w = gt_requires_grad(gt_full(gt, GT_SHAPE(2), 3.0)), *y = gt_mul(w, 2);
+	gt_tensor *z = gt_mul(gt_index(w, GT_AT(0)), 2);
+
+	WORKS(gt_copy(y, 7));
+	WORKS(gt_copy(z, gt_ones(gt, GT_SHAPE())));
+	SAME(y, 7, 7);
+	assert_true(gt_needs_grad(y) && gt_needs_grad(z));
+	WORKS(gt_backward(gt_add(gt_sum(y), z)));
+	SAME(gt_grad(w), 0, 0);
+}
+
 static void test_gradient_in_place(void **state)
 {
 	gt_client *gt = *state;
@@ -348,6 +365,7 @@ int main(void)
 		TRY(test_dtypes), TRY(test_leaf_refuses), TRY(test_no_grad_view),
 		TRY(test_recorded_write), TRY(test_history_comes_in), TRY(test_saved_values_stay),
 		TRY(test_write_through_detach), TRY(test_copy_carries_gradient),
+		TRY(test_copy_keeps_gradient),
 		TRY(test_gradient_in_place),
 	};
 

@@ -85,6 +85,7 @@ FUNCTION(f_where, gt_where(gt_gt(x[0], 0), gt_square(x[0]), x[1]))
 FUNCTION(f_where_number, gt_where(gt_gt(x[0], 0), 1, x[0]))
 FUNCTION(f_clamp, gt_clamp(x[0], x[1], x[2]))
 FUNCTION(f_clamp_number, gt_clamp(x[0], -0.5, 0.5))
+FUNCTION(f_clamp_below, gt_clamp(x[0], 0.5, INFINITY))
 FUNCTION(f_clamp_bounds, gt_clamp(0.1, x[0], x[1]))
 
 FUNCTION(f_sum, gt_sum(gt_square(x[0])))
@@ -461,6 +462,8 @@ static void test_kinks(void **state)
 	SAME(gradient_at(gt, 0.25, f_minimum_number), 0.5);
 	SAME(gradient_at(gt, -0.25, f_maximum_number), 0.5);
 	SAME(gradient_at(gt, 0.5, f_clamp_number), 1);
+	SAME(gradient_at(gt, 0.5, f_clamp_below), 1);
+	SAME(gradient_at(gt, NAN, f_clamp_below), 0);
 	SAME(gradient_at(gt, 0, f_pow_0), 0);
 	WORKS(gt_backward(gt_max(x)));
 	NEAR(gt_grad(x), 1.0 / 3, 1.0 / 3, 1.0 / 3);

@@ -121,6 +121,11 @@ static void test_attention(void **state)
 	NEAR(gt_scaled_dot_product_attention(q, k, v), (10 * e0 + 20 * e1) / all);
 	mask = gt_from(gt, GT_BOOL, GT_SHAPE(2), (const uint8_t[]){ 0, 1 });
 	NEAR(gt_scaled_dot_product_attention(q, k, v, .mask = mask), 20);
+	mask = gt_from(gt, GT_BOOL, GT_SHAPE(2), (const uint8_t[]){ 0, 0 });
+	q = gt_requires_grad(q);
+	SAME(gt_scaled_dot_product_attention(q, k, v, .mask = mask), 0);
+	WORKS(gt_backward(gt_sum(gt_scaled_dot_product_attention(q, k, v, .mask = mask))));
+	SAME(gt_grad(q), 0, 0, 0, 0);
 	mask = floats(gt, GT_SHAPE(2), (const float[]){ (float)log(3), 0 });
 	NEAR(gt_scaled_dot_product_attention(q, k, v, .mask = mask),
 		(30 * e0 + 20 * e1) / (3 * e0 + e1));

@@ -286,3 +286,32 @@ def test_evaluation_without_no_grad_leaks_nothing():
         (w * 2).sum().item()
     with pytest.raises(gt.GradError):
         gt.autograd.grad(gt.ones(1), w)
+
+
+def test_clamp_at_its_bounds():
+    """An end belongs to the range, whether there is another or not."""
+    for bounds in ({"min": 1}, {"max": 1}, {"min": 1, "max": 1}, {"min": gt.ones(1)}):
+        x = gt.ones(2, requires_grad=True)
+        x.clamp(**bounds).sum().backward()
+        assert x.grad.tolist() == [1, 1]
+    assert gt.tensor([-1, 3]).clamp(min=0).tolist() == [0, 3]
+
+
+def test_overwriting_keeps_the_gradient():
+    for write in (lambda y: y.zero_(), lambda y: y.fill_(2), lambda y: y.copy_(gt.ones(3))):
+        x = gt.ones(3, requires_grad=True)
+        y = x * 2
+        write(y)
+        assert y.requires_grad
+        y.sum().backward()
+        assert x.grad.tolist() == [0, 0, 0]
+
+
+def test_views_of_detached_leaves_are_not_written_to():
+    x = gt.ones(2).detach().requires_grad_()
+    y = x[0]
+    with pytest.raises(gt.GradError, match="no_grad"):
+        y += 1
+    with gt.no_grad():
+        y += 1
+    assert x.tolist() == [2, 1]

@@ -3,6 +3,7 @@
 import array
 import copy
 import io
+import math
 import pickle
 
 import numpy as np
@@ -420,3 +421,24 @@ def test_no_instance_dictionary():
     assert not hasattr(gt.ones(1), "__dict__") and not gc.is_tracked(gt.ones(1))
     with pytest.raises(TypeError, match="gt.tensor"):
         gt.Tensor([1, 2])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: gt.full((2,), 2**40, dtype=gt.int32),
+        lambda x: gt.full((2,), math.nan, dtype=gt.int64),
+        lambda x: gt.randint(0, 2**40, (2,), dtype=gt.int32),
+        lambda x: x.fill_(2**31),
+        lambda x: x.fill_(float(2**31)),
+        lambda x: x.__setitem__(0, 2**31),
+        lambda x: x.__setitem__([0], 2**31),
+        lambda x: x.__setitem__(x == 0, math.inf),
+    ],
+)
+def test_numbers_that_an_integer_dtype_lacks(call):
+    x = gt.zeros(2, dtype=gt.int32)
+    with pytest.raises(ValueError, match="int(32|64); cast the tensor"):
+        call(x)
+    assert x.fill_(-(2**31)).tolist() == [-(2**31)] * 2
+    assert x.fill_(2147483647.5).tolist() == [2**31 - 1] * 2

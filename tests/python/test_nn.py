@@ -444,3 +444,28 @@ def test_init():
     ):
         with pytest.raises(ValueError):
             bad()
+
+
+def test_apply_goes_in_order():
+    m = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.ReLU(), nn.Tanh()))
+    seen = []
+    m.apply(lambda x: seen.append(type(x).__name__))
+    assert seen == ["Linear", "ReLU", "Tanh", "Sequential", "Sequential"]
+
+
+def test_modules_are_not_lost_to_other_values():
+    m = MLP()
+    with pytest.raises(TypeError, match="fc1 is a module"):
+        m.fc1 = 3
+    m.fc1 = nn.Identity()
+    m.fc1 = None
+    assert [n for n, _ in m.named_children()] == ["fc2", "drop"]
+
+
+def test_attention_rows_without_a_key():
+    q, k = gt.ones(2, 3, requires_grad=True), gt.ones(4, 3)
+    mask = gt.tensor([[False] * 4, [True, False, False, True]])
+    y = F.scaled_dot_product_attention(q, k, k, mask)
+    assert y.tolist() == [[0, 0, 0], [1, 1, 1]]
+    y.sum().backward()
+    assert gt.isfinite(q.grad).all()

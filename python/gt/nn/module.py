@@ -63,11 +63,16 @@ class Module:
                 f"{name} is a parameter: assign a gt.nn.Parameter, None, or change it in place "
                 f"under gt.no_grad(); got {_kind(value)}"
             )
+        elif name in self._modules and value is not None:
+            _refuse_hidden(name, value)
+            raise TypeError(
+                f"{name} is a module: assign another gt.nn.Module, None, or delete it first; got "
+                f"{_kind(value)}"
+            )
         elif name in self._buffers and not (value is None or isinstance(value, Tensor)):
             raise TypeError(f"{name} is a buffer: assign a tensor or None, got {_kind(value)}")
         else:
             _refuse_hidden(name, value)
-            self._modules.pop(name, None)
         self.__dict__[name] = value
 
     def __delattr__(self, name):
@@ -227,9 +232,17 @@ class Module:
             _forget_gradient(p, set_to_none)
 
     def apply(self, fn):
-        """fn of every module below, then of this one."""
-        for module in reversed(list(self.modules())):
-            fn(module)
+        """fn of every module below, in their order and each before what holds it, then of this
+        one."""
+        seen, todo = set(), [(self, False)]
+        while todo:
+            module, done = todo.pop()
+            if done:
+                fn(module)
+            elif module not in seen:
+                seen.add(module)
+                todo.append((module, True))
+                todo += [(child, False) for child in reversed(list(module.children()))]
         return self
 
     def to(self, target):
