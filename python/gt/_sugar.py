@@ -76,6 +76,12 @@ def repeat(input, *sizes):
     return out
 
 
+def tile(input, *sizes):
+    """repeat, with a size of 1 for the dims in front where there are fewer sizes than dims."""
+    sizes = _ints(sizes)
+    return repeat(input, (1,) * (input.ndim - len(sizes)) + sizes)
+
+
 def roll(input, shifts, dims=None):
     """Elements moved along dims, those at the end coming in at the front."""
     if dims is None:
@@ -176,7 +182,6 @@ power = _gt.pow
 ravel = _gt.flatten
 remainder = _gt.mod
 subtract = _gt.sub
-tile = repeat
 
 # ---- methods -------------------------------------------------------------------------------------
 
@@ -184,6 +189,7 @@ for _f in (
     leaky_relu,
     norm,
     repeat,
+    tile,
     roll,
     take_along_axis,
     allclose,

@@ -109,6 +109,7 @@ static PyObject *reduce(PyObject *self, PyObject **a, reduce_at *f)
 {
 	gt_tensor *t = tensor_get(self);
 	gt_reduce r;
+	gt_tensor *y;
 	gt_dtype d;
 	PyObject *x, *out;
 
@@ -118,7 +119,10 @@ static PyObject *reduce(PyObject *self, PyObject **a, reduce_at *f)
 	if (LIKELY(d == GT_DTYPE_NONE))
 		return tensor_wrap(f(site_here(), t, r));
 	x = tensor_from(self, d);
-	out = x ? tensor_wrap(f(site_here(), tensor_get(x), r)) : NULL;
+	y = x ? f(site_here(), tensor_get(x), r) : NULL;
+	/* Sums of small integers are int64 unless the caller says otherwise. */
+	out = y ? tensor_wrap(gt_cast_at(site_here(), y, d)) : NULL;
+	gt_drop(y);
 	Py_XDECREF(x);
 	return out;
 }

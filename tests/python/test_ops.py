@@ -605,3 +605,14 @@ def test_max_is_pytorchs():
     assert x.min(1).values.tolist() == [1, 0] and x.max(1, keepdim=True).values.shape == (2, 1)
     assert x.max().item() == 7 and gt.max(x, gt.tensor(3.0)).min().item() == 3
     assert x.max((0, 1)).item() == 7 and x.amax(1).tolist() == [5, 7] and x.amin().item() == 0
+
+
+def test_sums_have_the_dtype_asked_for():
+    x = gt.ones(2, 3, dtype=gt.int32)
+    assert x.sum().dtype == gt.int64 and x.sum(dtype=gt.int32).dtype == gt.int32
+    assert x.sum(0, dtype=gt.float64).dtype == gt.float64
+
+
+def test_tile_with_fewer_sizes():
+    assert gt.tile(gt.ones(2, 3), (2,)).shape == (2, 6)
+    assert gt.ones(3).tile(2, 2).shape == (2, 6)
