@@ -7,7 +7,7 @@ Two transformer layers see up to 64 characters and guess the next one. The last 
 is held out; the
 measure to beat there is a bigram model, which guesses from one character by counting. Exits with
 1 if it does not.
-TEXT is this repository's documentation unless given.
+TEXT is GT's own C source unless given.
 """
 
 import argparse
@@ -26,12 +26,7 @@ CONTEXT, WIDTH, HEADS, LAYERS, BATCH = 64, 64, 4, 2, 16
 
 
 def read_text(path):
-    paths = (
-        [path]
-        if path
-        else sorted(glob.glob(os.path.join(ROOT, "docs", "*.md")))
-        + [os.path.join(ROOT, "README.md")]
-    )
+    paths = [path] if path else sorted(glob.glob(os.path.join(ROOT, "src", "*", "*.c")))
     parts = []
     for name in paths:
         with open(name, encoding="utf-8") as file:
