@@ -18,6 +18,7 @@ KNOWS = {
 	"dispatcher": ["link", "ir", "base"],
 	"engine": ["ir", "base"],
 	"worker": ["link", "engine", "ir", "base"],
+	"hotpath": ["ir", "base"],
 	"embed": [ANY],
 	"tools": [ANY],
 }

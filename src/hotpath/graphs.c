@@ -1,0 +1,151 @@
+/* graphs.c: the forwarding table and which graphs have a track. */
+#include "hotpath/graphs.h"
+
+#include "base/mem.h"
+
+#define WORTH_A_TRACK 256u       /* ops that a graph must have had */
+
+void graphs_start(graphs *g, uint64_t threshold, uint64_t min_seq, uint64_t window)
+{
+	memset(g, 0, sizeof(*g));
+	g->into = mem_alloc(GRAPHS_MAX * sizeof(*g->into));
+	g->ops = mem_alloc(GRAPHS_MAX * sizeof(*g->ops));
+	g->count = 1;
+	g->into[0] = 0;
+	g->threshold = threshold;
+	g->min_seq = min_seq;
+	g->window = window;
+	g->on = true;
+}
+
+void graphs_stop(graphs *g)
+{
+	if (!g->on)
+		return;
+	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
+		if (g->owner[k])
+			track_fini(&g->tracks[k]);
+	mem_free(g->into);
+	mem_free(g->ops);
+	memset(g, 0, sizeof(*g));
+}
+
+static uint32_t root(graphs *g, uint32_t a)
+{
+	while (g->into[a] != a)
+		a = g->into[a] = g->into[g->into[a]];
+	return a;
+}
+
+/* All numbers in use are roots again, as few as possible; tracks keep their graphs. */
+static void compact(graphs *g, tokens *t)
+{
+	uint32_t *number = mem_zero(GRAPHS_MAX * sizeof(*number));
+	uint32_t *ops = mem_alloc(GRAPHS_MAX * sizeof(*ops)), count = 1;
+
+	for (uint32_t i = 0; i < t->capacity + GRAPHS_TRACKS; i++) {
+		uint32_t *at = i < t->capacity ? &t->slots[i].graph : &g->owner[i - t->capacity];
+		uint32_t r;
+
+		if ((i < t->capacity && !t->slots[i].id) || !*at)
+			continue;
+		r = root(g, *at);
+		if (!number[r] && count < GRAPHS_MAX / 2) {
+			ops[count] = g->ops[r];
+			number[r] = count++;
+		}
+		*at = number[r];
+	}
+	for (uint32_t k = 0; k < count; k++)
+		g->into[k] = k;
+	mem_free(g->ops);
+	mem_free(number);
+	g->ops = ops;
+	g->count = count;
+}
+
+static void drop_track(graphs *g, uint32_t r)
+{
+	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
+		if (g->owner[k] == r) {
+			track_fini(&g->tracks[k]);
+			g->owner[k] = 0;
+		}
+}
+
+/* The larger graph swallows the smaller one, whose track has seen only a part. */
+static uint32_t join(graphs *g, uint32_t a, uint32_t b)
+{
+	if (g->ops[a] < g->ops[b])
+		return join(g, b, a);
+	g->into[b] = a;
+	g->ops[a] += g->ops[b];
+	drop_track(g, b);
+	return a;
+}
+
+static uint32_t begin_graph(graphs *g)
+{
+	g->into[g->count] = g->count;
+	g->ops[g->count] = 0;
+	return g->count++;
+}
+
+/* The graph of a value, 0 for leaves; one that was made before graphs were looked at begins one. */
+static uint32_t graph_of(graphs *g, tokens *t, uint64_t id)
+{
+	sig *s = tokens_find(t, id);
+
+	if (!s || s->leaf)
+		return 0;
+	if (!s->graph)
+		s->graph = begin_graph(g);
+	return root(g, s->graph);
+}
+
+/* The graph that the inputs join, 0 if all of them are leaves. */
+static uint32_t join_inputs(graphs *g, tokens *t, const record *r)
+{
+	uint32_t all = 0;
+
+	for (unsigned k = 0; k < r->nin; k++) {
+		const uint32_t one = record_scalar(r, k) ? 0 : graph_of(g, t, r->in[k]);
+
+		if (one)
+			all = all && all != one ? join(g, all, one) : one;
+	}
+	return all;
+}
+
+static track *track_of(graphs *g, uint32_t r)
+{
+	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
+		if (g->owner[k] == r)
+			return &g->tracks[k];
+	if (g->ops[r] < WORTH_A_TRACK)
+		return NULL;
+	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
+		if (!g->owner[k]) {
+			track_init(&g->tracks[k], g->threshold, g->min_seq, g->window);
+			g->owner[k] = r;
+			return &g->tracks[k];
+		}
+	return NULL;
+}
+
+track *graphs_route(graphs *g, tokens *t, const record *r, sig *made)
+{
+	uint32_t all;
+
+	if (made->leaf)
+		return NULL;
+	/* Room for a number an input and one more: compaction comes before, never in between. */
+	if (g->count + r->nin + 1 > GRAPHS_MAX)
+		compact(g, t);
+	all = join_inputs(g, t, r);
+	if (!all)
+		all = begin_graph(g);
+	made->graph = all;
+	g->ops[all]++;
+	return track_of(g, all);
+}

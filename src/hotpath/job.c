@@ -1,0 +1,387 @@
+/* job.c: the work that is more than a look at one op, cut into steps that are not.
+ *
+ *	GROW     history and tables move to twice the room
+ *	ALIGN    two approximate periods are compared; then BUILD
+ *	BUILD    a region is made (build.c)
+ *	RELATE   which known loops does it contain? One that is all of it makes it a super-period
+ *	CREDIT   its runs in the history before it was noticed, compared exactly, newest first
+ *	FOLLOW   its follower catches up with the stream
+ */
+#include "hotpath/track.h"
+
+#include "base/mem.h"
+#include "hotpath/token.h"
+
+/* ---- grow ----------------------------------------------------------------------------------- */
+
+void job_grow(track *t)
+{
+	history_init(&t->larger, 2 * t->h.room);
+	t->larger.first = t->larger.next = t->i = t->h.first;
+	t->k = 0;
+	t->job = JOB_GROW;
+}
+
+static void finish_copy(track *t)
+{
+	history_fini(&t->h);
+	t->h = t->larger;
+	mem_free(t->seen);
+	mem_free(t->before);
+	t->seen = mem_zero(t->h.room * sizeof(*t->seen));
+	t->before = mem_zero(t->h.room * sizeof(*t->before));
+	t->i = t->h.first;
+	t->k = 1;
+}
+
+static void step_grow(track *t)
+{
+	if (t->k == 0) {
+		history_copy(&t->larger, &t->h, t->i);
+		if (++t->i == t->h.next)
+			finish_copy(t);
+		return;
+	}
+	track_learn(t, t->i);
+	if (++t->i == t->h.next)
+		t->job = JOB_NONE;
+}
+
+/* ---- align ---------------------------------------------------------------------------------- */
+
+#define ANCHORS    4096u         /* ops whose grams are asked for approximate periods */
+#define BUCKETS    (18u * 8)     /* of distances: eight to the octave */
+#define ANCHOR_MIN 4u            /* that a bucket must hold */
+
+typedef struct bucket { uint32_t count, distance; uint64_t anchor; } bucket;
+
+static unsigned bucket_of(uint64_t d)
+{
+	const unsigned octave = 63 - (unsigned)__builtin_clzll(d | 8);
+
+	return (octave - 3) * 8 + (unsigned)(d >> (octave - 3) & 7);
+}
+
+/* The gram at `a` occurred before at two similar distances: an approximate period. */
+static uint64_t distance_at(const track *t, uint64_t a)
+{
+	const uint64_t mask = t->h.room - 1, d = t->before[a & mask];
+	uint64_t e, apart;
+
+	if (d < MAX(t->min_seq, BUILD_GRAM) || a - d < t->h.first || d > TRACK_PERIOD_MAX)
+		return 0;
+	e = t->before[(a - d) & mask];
+	apart = d > e ? d - e : e - d;
+	return e && a - d - e >= t->h.first && apart <= MAX(d / 8, 8) ? d : 0;
+}
+
+/* Whether most anchors at that distance are explained by a half, a third, a quarter of it. */
+static bool is_multiple(const bucket *buckets, const bucket *b)
+{
+	for (uint32_t part = 2; part <= 4; part++) {
+		const unsigned k = bucket_of(b->distance / part);
+		uint32_t count = buckets[k].count;
+
+		count += k ? buckets[k - 1].count : 0;
+		count += k + 1 < BUCKETS ? buckets[k + 1].count : 0;
+		if (count >= b->count)
+			return true;
+	}
+	return false;
+}
+
+static void find_anchors(track *t)
+{
+	bucket buckets[BUCKETS] = { 0 };
+	const uint64_t least = t->h.next - MIN(t->h.next - t->h.first, ANCHORS);
+
+	for (uint64_t a = t->h.next; a-- > least;) {
+		const uint64_t d = distance_at(t, a);
+		bucket *b = d ? &buckets[bucket_of(d)] : NULL;
+
+		if (b && !b->count++) {
+			b->distance = (uint32_t)d;
+			b->anchor = a;
+		}
+	}
+	t->tries_count = 0;
+	for (unsigned k = BUCKETS; k-- && t->tries_count < COUNT(t->tries);)
+		if (buckets[k].count >= ANCHOR_MIN && !is_multiple(buckets, &buckets[k]))
+			t->tries[t->tries_count++] = buckets[k].anchor;
+}
+
+static void try_next(track *t)
+{
+	const uint64_t mask = t->h.room - 1;
+	uint64_t a, d, e, *pos;
+
+	t->job = JOB_NONE;
+	if (!t->tries_count)
+		return;
+	a = t->tries[0];
+	t->tries_count--;
+	memmove(t->tries, t->tries + 1, t->tries_count * sizeof(*t->tries));
+	d = t->before[a & mask];
+	e = t->before[(a - d) & mask];
+	pos = build_room(&t->build, (uint32_t)e);
+	align_begin(&t->align, &t->h, a - d - e, a - d, a, pos, pos + e);
+	t->period = d;
+	t->proven = false;
+	t->job = JOB_ALIGN;
+}
+
+void job_align(track *t)
+{
+	find_anchors(t);
+	try_next(t);
+}
+
+static void step_align(track *t)
+{
+	const align *x = &t->align;
+
+	if (align_step(&t->align))
+		return;
+	if (x->state == ALIGN_FAILED || x->n < t->min_seq) {
+		try_next(t);
+		return;
+	}
+	memmove(x->first + x->n, x->second, x->n * sizeof(*x->second));
+	t->build.n = x->n;
+	build_begin(&t->build, &t->h,
+		x->n != x->middle - x->from || x->n != x->end - x->middle);
+	t->job = JOB_BUILD;
+}
+
+/* ---- build ---------------------------------------------------------------------------------- */
+
+void job_build(track *t, candidate *c)
+{
+	uint64_t *pos = build_room(&t->build, (uint32_t)c->period);
+
+	for (uint64_t k = 0; k < 2 * c->period; k++)
+		pos[k] = t->h.next - 2 * c->period + k;
+	build_begin(&t->build, &t->h, false);
+	t->period = c->period;
+	t->proven = c->run >= 3 * c->period;
+	t->tries_count = 0;
+	t->job = JOB_BUILD;
+}
+
+static void begin_relate(track *t)
+{
+	t->job = JOB_RELATE;
+	t->k = 0;
+	t->i = 0;
+}
+
+static void begin_run(track *t)
+{
+	t->i = 0;
+	memset(t->bound, 0, t->young.region->live_ins_count * sizeof(*t->bound));
+}
+
+static void begin_follow(track *t)
+{
+	t->i = t->start;
+	t->young.since = t->start - t->young.runs * t->young.n;
+	t->job = JOB_FOLLOW;
+}
+
+static void begin_credit(track *t)
+{
+	const region *r = t->young.region;
+
+	if (r->noisy || t->start - t->h.first < r->n) {
+		begin_follow(t);
+		return;
+	}
+	if (r->live_ins_count >= t->bound_room) {
+		t->bound_room = r->live_ins_count + 1;
+		t->bound = mem_grow(t->bound, t->bound_room * sizeof(*t->bound));
+	}
+	t->base = t->start - r->n;
+	t->job = JOB_CREDIT;
+	begin_run(t);
+}
+
+static void step_build(track *t)
+{
+	if (build_step(&t->build))
+		return;
+	if (t->build.state == BUILD_REFUSED) {
+		track_refuse(t, t->period);
+		try_next(t);
+		return;
+	}
+	t->start = t->build.pos[t->build.cut];
+	loop_init(&t->young, build_take(&t->build));
+	if (track_find(t, t->young.signature))
+		begin_follow(t);
+	else
+		begin_relate(t);
+}
+
+/* ---- relate --------------------------------------------------------------------------------- */
+
+/* A loop that is nearly all of the new one, several times over, makes it a super-period: a loop
+ * with a foreign op every tenth time. Unless fresh data comes in between, as it does for a step
+ * that is mostly layers. */
+static bool is_super_period(const loop *y, const loop *l, uint64_t contained)
+{
+	return contained * 10 >= y->n * UINT64_C(9) && y->n >= 2 * l->n &&
+		y->n <= UINT64_C(64) * l->n && (l->fresh || !y->fresh);
+}
+
+/* A noisy loop in which foreign ops happened to repeat. Not if it goes on like that. */
+static bool is_variant(const track *t, const loop *l)
+{
+	return l->noisy && !l->replaced && t->young.n < 2 * l->n && !t->proven;
+}
+
+static void drop_young(track *t, bool refuse)
+{
+	loop_fini(&t->young);
+	if (refuse)
+		track_refuse(t, t->period);
+	try_next(t);
+}
+
+static void next_relation(track *t)
+{
+	t->i = 0;
+	if (++t->k == TRACK_LOOPS)
+		begin_credit(t);
+}
+
+/* The shorter one of loop k and the new one was completed that often, going twice around the
+ * longer one. */
+static void note_relation(track *t, uint64_t times)
+{
+	const loop *l = &t->loops[t->k], *y = &t->young;
+
+	if (y->n > l->n && is_super_period(y, l, times * l->n)) {
+		drop_young(t, true);
+	} else if (y->n > l->n && is_variant(t, l)) {
+		drop_young(t, false);
+	} else {
+		t->young.inner |= 1u << t->k;
+		next_relation(t);
+	}
+}
+
+/* Whether the new loop and loop k may have to do with each other: the shorter one is looked for in
+ * the longer one. A longer one matters if the new one is what it and others have in common. */
+static bool may_relate(const loop *y, const loop *l)
+{
+	return l->n && (l->n < y->n || (y->noisy && l->n > y->n && l->n < 2 * y->n));
+}
+
+/* Follow by descs, nothing foreign in between. */
+static void follow_strictly(loop *probe, uint64_t desc)
+{
+	if (probe->descs[probe->at] != desc)
+		probe->at = 0;
+	if (probe->descs[probe->at] == desc && ++probe->at == probe->n) {
+		probe->at = 0;
+		probe->runs++;
+	}
+}
+
+/* One op of the longer loop: two laps by tokens as in the stream, then two by descs for loops that
+ * were found in other surroundings. What is completed in the second lap counts. */
+static void step_relate(track *t)
+{
+	const loop *l = &t->loops[t->k], *y = &t->young;
+	const loop *shorter = l->n < y->n ? l : y, *longer = l->n < y->n ? y : l;
+	uint32_t at;
+
+	if (!may_relate(y, l)) {
+		next_relation(t);
+		return;
+	}
+	at = (uint32_t)(t->i % longer->n);
+	if (at == 0 && t->i / longer->n % 2 == 0) {
+		t->probe = *shorter;
+		loop_lose(&t->probe);
+	}
+	if (at == 0)
+		t->probe.runs = 0;
+	if (t->i / longer->n < 2)
+		loop_follow(&t->probe, longer->tokens[at], longer->descs[at]);
+	else
+		follow_strictly(&t->probe, longer->descs[at]);
+	t->i++;
+	if (t->i % (2 * (uint64_t)longer->n) == 0 && t->probe.runs)
+		note_relation(t, t->probe.runs);
+	else if (t->i == 4 * (uint64_t)longer->n)
+		next_relation(t);
+}
+
+/* ---- credit --------------------------------------------------------------------------------- */
+
+/* Input k of the run's op i is what the region says; binds live-ins on first sight. */
+static bool input_fits(track *t, const region_op *o, const record *r, unsigned k)
+{
+	const int32_t in = t->young.region->inputs[o->first + k];
+	uint64_t *bound;
+
+	if (in == REGION_SCALAR)
+		return true;             /* same desc: same kinds */
+	if (in >= 0)
+		return history_op(&t->h, t->base + (uint64_t)in)->out == r->in[k];
+	bound = &t->bound[REGION_LIVE_IN(in)];
+	if (!*bound)
+		*bound = r->in[k];
+	return *bound == r->in[k];
+}
+
+static bool op_fits(track *t)
+{
+	const region_op *o = &t->young.region->ops[t->i];
+	const record *r = history_op(&t->h, t->base + t->i);
+
+	if (!region_same_desc(o, r))
+		return false;
+	for (unsigned k = 0; k < o->nin; k++)
+		if (!input_fits(t, o, r, k))
+			return false;
+	return true;
+}
+
+static void step_credit(track *t)
+{
+	const uint32_t n = t->young.n;
+
+	if (!op_fits(t)) {
+		begin_follow(t);
+	} else if (++t->i == n) {
+		t->young.runs++;
+		if (t->base - t->h.first < n) {
+			begin_follow(t);
+			return;
+		}
+		t->base -= n;
+		begin_run(t);
+	}
+}
+
+static void step_follow(track *t)
+{
+	loop_follow(&t->young, history_token(&t->h, t->i), token_desc(history_op(&t->h, t->i)));
+	if (++t->i < t->h.next)
+		return;
+	t->job = JOB_NONE;
+	track_adopt(t);
+}
+
+void track_step(track *t)
+{
+	static void (*const steps[])(track *t) = {
+		[JOB_GROW] = step_grow, [JOB_ALIGN] = step_align, [JOB_BUILD] = step_build,
+		[JOB_RELATE] = step_relate, [JOB_CREDIT] = step_credit, [JOB_FOLLOW] = step_follow,
+	};
+
+	assert(track_busy(t));
+	steps[t->job](t);
+}

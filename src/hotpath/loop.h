@@ -1,0 +1,43 @@
+/* loop.h: a loop that was found: its region, and a follower that counts its runs in the stream.
+ *
+ * The follower expects the region's ops in order and lets foreign ones pass. It enters by tokens,
+ * which tell one layer from the next, and goes on by descs, which a foreign op in the dataflow does
+ * not change. It counts; whether a run matches exactly is for the matcher to find out.
+ */
+#ifndef HOTPATH_LOOP_H
+#define HOTPATH_LOOP_H
+
+#include "hotpath/build.h"
+
+#define LOOP_FOREIGN_MAX 64      /* foreign ops in a row before a run counts as broken off */
+
+typedef struct loop {
+	uint64_t signature;
+	uint32_t n;
+	uint64_t *tokens, *descs;
+	region *region;          /* until it is given away */
+	bool fresh;              /* has ops that bring fresh data */
+	bool noisy, hot;
+	bool replaced;           /* a hot loop that contains it took over: does not count any more */
+	uint32_t inner;          /* bit k: when it is hot, it takes over from loop k of the track */
+
+	uint32_t at;             /* next op expected */
+	uint32_t foreign;        /* ops in a row that were not */
+	uint64_t streak;         /* ops in a row that were */
+	uint64_t runs;           /* complete ones, those credited included */
+	uint64_t last;           /* op count of the track when it last completed */
+	uint64_t since, since_runs;      /* when it was last judged, and its runs then */
+	uint64_t taken;          /* ops since the last look at the coverage */
+} loop;
+
+void loop_init(loop *l, region *r);      /* Takes r */
+void loop_fini(loop *l);
+/* Look at the next op of the stream; true if it is one of the loop's. */
+bool loop_follow(loop *l, uint64_t token, uint64_t desc);
+static inline void loop_lose(loop *l)    /* the stream has a gap here */
+{
+	l->at = l->foreign = 0;
+	l->streak = 0;
+}
+
+#endif

@@ -1,0 +1,335 @@
+/* miner.c: feeds the tracks, the whole stream's first, and the separate graphs' when that covers
+ * too little; collects what they propose. */
+#include "hotpath/miner.h"
+
+#include <stdlib.h>
+#include "base/mem.h"
+#include "hotpath/graphs.h"
+#include "hotpath/token.h"
+
+#define GRAPHS_AFTER  8192u      /* ops badly covered before graphs are looked at */
+#define GRAPHS_SHARE  80u        /* per cent of the stream that is enough */
+#define DOZE_AFTER    1000000u   /* ops that no loop took: mine one window in DOZE_ONE_IN */
+#define DOZE_ONE_IN   16u
+
+struct miner {
+	miner_options options;
+	tokens tokens;
+	track whole;
+	graphs graphs;
+	const loop *last;        /* the hot loop that took the last op, or NULL */
+
+	proposal *queue;
+	size_t queued, room, taken;
+
+	uint64_t ops, covered, lost, skipped;
+	uint64_t bad_since;      /* op at which the coverage was last good */
+	uint64_t idle_since;     /* op that a loop last took */
+	bool dozing;
+	uint64_t past_runs, past_hot_runs;       /* of tracks that are gone */
+};
+
+miner *miner_new(const miner_options *o)
+{
+	miner *m = mem_zero(sizeof(*m));
+
+	m->options = *o;
+	tokens_init(&m->tokens);
+	track_init(&m->whole, o->threshold, o->min_seq, o->window);
+	return m;
+}
+
+void miner_free(miner *m)
+{
+	if (!m)
+		return;
+	for (size_t k = m->taken; k < m->queued; k++)
+		region_free(m->queue[k].region);
+	mem_free(m->queue);
+	graphs_stop(&m->graphs);
+	track_fini(&m->whole);
+	tokens_fini(&m->tokens);
+	mem_free(m);
+}
+
+/* Track k: 0 is the whole stream, then the graphs; NULL where there is none. */
+#define TRACKS (1 + GRAPHS_TRACKS)
+static track *track_at(miner *m, unsigned k)
+{
+	return k ? graphs_track(&m->graphs, k - 1) : &m->whole;
+}
+
+/* ---- proposals ------------------------------------------------------------------------------ */
+
+static void propose(miner *m, const track_event *e)
+{
+	proposal p = { e->what == TRACK_HOT ? PROPOSAL_HOT : PROPOSAL_REPLACED,
+		e->loop->signature, e->loop->n, e->loop->runs, m->ops, NULL };
+
+	if (p.what == PROPOSAL_HOT) {
+		p.region = e->loop->region;
+		e->loop->region = NULL;
+	}
+	VEC_ROOM(m->queue, m->queued, m->room);
+	m->queue[m->queued++] = p;
+}
+
+static void collect(miner *m, track *t)
+{
+	track_event e;
+
+	while (track_next(t, &e))
+		propose(m, &e);
+}
+
+bool miner_next(miner *m, proposal *p)
+{
+	if (m->taken == m->queued)
+		return false;
+	*p = m->queue[m->taken++];
+	if (m->taken == m->queued)
+		m->taken = m->queued = 0;
+	return true;
+}
+
+/* ---- what goes to whom ---------------------------------------------------------------------- */
+
+static void count_past(miner *m, const track *t)
+{
+	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
+		const loop *l = &t->loops[k];
+
+		if (!l->n || l->replaced)
+			continue;
+		m->past_runs += l->runs;
+		m->past_hot_runs += l->runs - MIN(l->runs, m->options.threshold);
+	}
+}
+
+/* Separate graphs are looked at as long as the whole stream is covered badly. */
+static void choose_graphs(miner *m)
+{
+	const miner_options *o = &m->options;
+
+	if (m->whole.share >= GRAPHS_SHARE) {
+		m->bad_since = m->ops;
+		for (unsigned k = 1; k < TRACKS && m->graphs.on; k++)
+			if (track_at(m, k))
+				count_past(m, track_at(m, k));
+		graphs_stop(&m->graphs);
+	} else if (!m->graphs.on && m->ops - m->bad_since >= GRAPHS_AFTER) {
+		graphs_start(&m->graphs, o->threshold, o->min_seq, o->window);
+	}
+}
+
+static void forget_all(miner *m)
+{
+	tokens_forget(&m->tokens);
+	for (unsigned k = 0; k < TRACKS; k++)
+		if (track_at(m, k))
+			track_gap(track_at(m, k));
+	m->last = NULL;
+}
+
+/* True if the op is not to be looked at: nothing has repeated for long. */
+static bool doze(miner *m)
+{
+	const uint64_t idle = m->ops - m->idle_since;
+	const bool sleeps = idle >= DOZE_AFTER &&
+		(idle - DOZE_AFTER) / TRACK_WINDOW_MAX % DOZE_ONE_IN != 0;
+
+	if (sleeps && !m->dozing)
+		forget_all(m);
+	m->dozing = sleeps;
+	m->skipped += sleeps;
+	return sleeps;
+}
+
+static const loop *hot_loop(const track *t)
+{
+	const loop *best = NULL;
+
+	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
+		const loop *l = &t->loops[k];
+
+		if (l->hot && !l->replaced && l->streak && (!best || l->n > best->n))
+			best = l;
+	}
+	return best;
+}
+
+static void feed_op(miner *m, const record *r)
+{
+	bool took;
+	track *part;
+	sig *made;
+	uint64_t token;
+
+	m->ops++;
+	if (doze(m))
+		return;
+	token = tokens_op(&m->tokens, r, &made);
+	part = m->graphs.on ? graphs_route(&m->graphs, &m->tokens, r, made) : NULL;
+	took = track_push(&m->whole, r, token);
+	collect(m, &m->whole);
+	m->last = took ? hot_loop(&m->whole) : NULL;
+	if (part) {
+		const bool took_part = track_push(part, r, token);
+
+		collect(m, part);
+		if (took_part && !m->last)
+			m->last = hot_loop(part);
+		took |= took_part;
+	}
+	m->covered += took;
+	if (took)
+		m->idle_since = m->ops;
+	if (m->ops % 4096 == 0 && !track_busy(&m->whole) && !(part && track_busy(part)))
+		choose_graphs(m);
+}
+
+static void feed_event(miner *m, const record *r)
+{
+	if (m->dozing)
+		return;
+	for (unsigned k = 0; k < TRACKS; k++)
+		if (track_at(m, k))
+			track_push_event(track_at(m, k), r);
+	if (r->op == OP_free)
+		tokens_free(&m->tokens, r->out);
+}
+
+static void feed_replay(miner *m, const record *r)
+{
+	m->ops += r->out;
+	m->covered += r->out;
+	m->idle_since = m->ops;
+	for (unsigned k = 0; k < TRACKS; k++) {
+		track *t = track_at(m, k);
+		loop *l = t ? track_find(t, r->attr) : NULL;
+
+		if (!t)
+			continue;
+		track_gap(t);
+		if (l)
+			l->runs++;
+	}
+}
+
+/* No track is busy. */
+static void feed(miner *m, const record *r)
+{
+	if (r->op == RECORD_GAP) {
+		m->lost += r->out;
+		forget_all(m);
+	} else if (r->op == RECORD_REPLAY) {
+		feed_replay(m, r);
+	} else if (op_has_result(&op_rows[r->op])) {
+		feed_op(m, r);
+	} else {
+		feed_event(m, r);
+	}
+}
+
+/* ---- work ----------------------------------------------------------------------------------- */
+
+/* A step of the work at hand; false if there is none. */
+static bool work(miner *m)
+{
+	for (unsigned k = 0; k < TRACKS; k++) {
+		track *t = track_at(m, k);
+
+		if (t && track_busy(t)) {
+			track_step(t);
+			collect(m, t);
+			return true;
+		}
+	}
+	return false;
+}
+
+size_t miner_run(miner *m, recorder *r, size_t steps)
+{
+	for (size_t done = 0; done < steps; done++) {
+		const record *first;
+
+		if (work(m))
+			continue;
+		first = recorder_peek(r);
+		if (!first)
+			return done;
+		feed(m, first);
+		recorder_pop(r, first);
+	}
+	return steps;
+}
+
+void miner_feed(miner *m, const record *r)
+{
+	feed(m, r);
+	while (work(m))
+		;
+}
+
+/* ---- what is known -------------------------------------------------------------------------- */
+
+static int compare_loops(const void *a, const void *b)
+{
+	const miner_loop *x = a, *y = b;
+
+	return x->n != y->n ? (x->n < y->n) - (x->n > y->n) :
+		(x->signature > y->signature) - (x->signature < y->signature);
+}
+
+size_t miner_loops(miner *m, miner_loop *to, size_t room)
+{
+	size_t count = 0;
+
+	for (unsigned k = 0; k < TRACKS; k++) {
+		track *t = track_at(m, k);
+
+		for (unsigned j = 0; t && j < TRACK_LOOPS && count < room; j++) {
+			const loop *l = &t->loops[j];
+
+			if (l->n && !l->replaced)
+				to[count++] = (miner_loop){ l->signature, l->runs, l->n, l->hot };
+		}
+	}
+	qsort(to, count, sizeof(*to), compare_loops);
+	return count;
+}
+
+static size_t bytes_of(const track *t)
+{
+	size_t bytes = t->h.room * (HISTORY_WORDS + 3) * sizeof(uint64_t) + t->h.room * 4;
+
+	bytes += t->build.capacity * (2 * 8 + 2 * 4 + 8) +
+		(t->build.made.capacity + t->build.other.capacity) * sizeof(scratch_slot);
+	for (unsigned k = 0; k < TRACK_LOOPS; k++)
+		bytes += t->loops[k].n * (2 * sizeof(uint64_t) + sizeof(region_op));
+	return bytes;
+}
+
+void miner_stats_of(miner *m, miner_stats *s)
+{
+	miner_loop loops[TRACKS * TRACK_LOOPS];
+	const size_t n = miner_loops(m, loops, COUNT(loops));
+
+	*s = (miner_stats){ .ops = m->ops, .covered = m->covered, .lost = m->lost,
+		.skipped = m->skipped, .runs = m->past_runs, .hot_runs = m->past_hot_runs,
+		.loops = n, .bytes = sizeof(*m) + m->tokens.capacity * sizeof(sig) };
+	for (size_t k = 0; k < n; k++) {
+		s->runs += loops[k].runs;
+		s->hot_runs += loops[k].runs - MIN(loops[k].runs, m->options.threshold);
+		s->hot_loops += loops[k].hot;
+	}
+	for (unsigned k = 0; k < TRACKS; k++)
+		if (track_at(m, k))
+			s->bytes += bytes_of(track_at(m, k));
+}
+
+bool miner_hot(const miner *m, uint32_t *n)
+{
+	*n = m->last ? m->last->n : 0;
+	return m->last != NULL;
+}

@@ -1,0 +1,63 @@
+/* miner.h: one client's records in, hot regions out.
+ *
+ * One thread at a time. Work is done in steps of at most about a microsecond, as many as the caller
+ * asks for, so a backlog can be worked off in slices as short as one likes. While something long is
+ * at hand the ring is not read; if it runs full meanwhile, ops are lost, not time.
+ */
+#ifndef HOTPATH_MINER_H
+#define HOTPATH_MINER_H
+
+#include "hotpath/record.h"
+#include "hotpath/region.h"
+
+typedef struct miner_options {
+	uint64_t threshold;      /* runs before a region is hot; >= 1 */
+	uint64_t min_seq;        /* shortest region; >= 1 */
+	uint64_t window;         /* ops of history to begin with */
+} miner_options;
+#define MINER_OPTIONS { .threshold = 10, .min_seq = 3, .window = 4096 }
+
+typedef struct proposal {
+	enum { PROPOSAL_HOT, PROPOSAL_REPLACED } what;
+	uint64_t signature;
+	uint32_t n;
+	uint64_t runs;           /* seen so far */
+	uint64_t at;             /* ops of the stream when it was made */
+	region *region;          /* HOT: Gives (region_free); else NULL */
+} proposal;
+
+/* As users count: runs include those credited; what was replaced does not count. */
+typedef struct miner_stats {
+	uint64_t ops, covered;           /* all ops, and those that known loops took */
+	uint64_t runs, hot_runs;         /* total_batches, hot_batches_executed */
+	uint64_t loops, hot_loops;       /* unique_patterns, hot_paths */
+	uint64_t lost;                   /* ops of which no record reached the miner */
+	uint64_t skipped;                /* ops not looked at since nothing repeats */
+	size_t bytes;                    /* memory held */
+} miner_stats;
+
+typedef struct miner_loop {
+	uint64_t signature, runs;
+	uint32_t n;
+	bool hot;
+} miner_loop;
+
+typedef struct miner miner;
+miner *miner_new(const miner_options *o);
+void   miner_free(miner *m);
+
+/* Up to `steps` steps of work on what is in the ring. Returns how many were done: fewer mean that
+ * there is nothing left to do. */
+size_t miner_run(miner *m, recorder *r, size_t steps);
+/* The same from other sources than a ring: one record, all its work at once. */
+void miner_feed(miner *m, const record *r);
+/* The oldest proposal not yet taken; false if there is none. */
+bool miner_next(miner *m, proposal *p);
+
+void miner_stats_of(miner *m, miner_stats *s);
+/* The loops that count, up to `room` of them, longest region first. Returns how many. */
+size_t miner_loops(miner *m, miner_loop *to, size_t room);
+/* Whether the last op fed belongs to a hot loop; its length. */
+bool miner_hot(const miner *m, uint32_t *n);
+
+#endif

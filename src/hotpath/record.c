@@ -1,0 +1,132 @@
+/* record.c: the ring between the executor and the miner, and what is rare on its way. */
+#include "hotpath/record.h"
+
+#include "base/mem.h"
+#include "hotpath/mix.h"
+
+void recorder_init(recorder *r, uint64_t room)
+{
+	assert(room >= 4 * RECORD_WORDS_MAX && !(room & (room - 1)));
+	memset(r, 0, sizeof(*r));
+	r->words = mem_lines(room * sizeof(uint64_t));
+	r->room = room;
+}
+
+void recorder_fini(recorder *r)
+{
+	mem_free(r->words);
+}
+
+static record *fill_head(record *to, unsigned code, unsigned words)
+{
+	memset(to, 0, sizeof(*to));
+	to->op = (uint16_t)code;
+	to->words = (uint16_t)words;
+	return to;
+}
+
+/* Words needed at `at` for a record of `words`, those that are skipped at the end included. */
+static uint64_t needed(const recorder *r, uint64_t at, unsigned words)
+{
+	const uint64_t rest = r->room - (at & (r->room - 1));
+
+	return rest < words ? rest + words : words;
+}
+
+/* Room for `words`, skipping the end of the ring where they would not fit in one piece. */
+static record *make_room(recorder *r, unsigned words)
+{
+	uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+	const uint64_t all = needed(r, at, words);
+
+	if (at + all - r->seen > r->room)
+		return NULL;
+	if (all > words) {
+		/* A pad's first two bytes are all that is read of it: one word holds it. */
+		r->words[at & (r->room - 1)] = RECORD_PAD;
+		at += all - words;
+		atomic_store_explicit(&r->written, at, memory_order_release);
+	}
+	return (record *)(r->words + (at & (r->room - 1)));
+}
+
+record *recorder_room_slow(recorder *r, unsigned words)
+{
+	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+	record *to;
+
+	r->seen = atomic_load_explicit(&r->read, memory_order_acquire);
+	if (r->lost && at - r->seen <= r->room / 2) {
+		to = fill_head(make_room(r, RECORD_HEAD_WORDS), RECORD_GAP, RECORD_HEAD_WORDS);
+		to->out = r->lost;
+		r->lost = 0;
+		recorder_publish(r, RECORD_HEAD_WORDS);
+	}
+	to = r->lost ? NULL : make_room(r, words);
+	r->lost += !to;
+	return to;
+}
+
+static record *put_event(recorder *r, unsigned code)
+{
+	record *to = recorder_room(r, RECORD_HEAD_WORDS);
+
+	return to ? fill_head(to, code, RECORD_HEAD_WORDS) : NULL;
+}
+
+static uint64_t hash_name(const ins *i)
+{
+	uint64_t h = i->nopd;
+
+	for (unsigned k = 0; k < i->nopd; k++)
+		h = mix(h, (uint64_t)ins_opd(i)[k]);
+	return h;
+}
+
+void recorder_control(recorder *r, const ins *i)
+{
+	record *to = put_event(r, i->op);
+
+	if (!to)
+		return;
+	to->site = i->site;
+	if (i->nin)
+		to->out = ins_in(i)[0];
+	if (i->op == OP_enter)
+		to->attr = hash_name(i);
+	recorder_publish(r, RECORD_HEAD_WORDS);
+}
+
+void recorder_replay(recorder *r, uint64_t signature, uint64_t ops)
+{
+	record *to = put_event(r, RECORD_REPLAY);
+
+	if (!to)
+		return;
+	to->attr = signature;
+	to->out = ops;
+	recorder_publish(r, RECORD_HEAD_WORDS);
+}
+
+const record *recorder_peek(recorder *r)
+{
+	const uint64_t written = atomic_load_explicit(&r->written, memory_order_acquire);
+	uint64_t read = atomic_load_explicit(&r->read, memory_order_relaxed);
+	const record *first;
+
+	if (read == written)
+		return NULL;
+	first = (const record *)(r->words + (read & (r->room - 1)));
+	if (first->op != RECORD_PAD)
+		return first;
+	read = ALIGN_UP(read + 1, r->room);
+	atomic_store_explicit(&r->read, read, memory_order_release);
+	return read == written ? NULL : (const record *)(r->words + (read & (r->room - 1)));
+}
+
+void recorder_pop(recorder *r, const record *first)
+{
+	const uint64_t read = atomic_load_explicit(&r->read, memory_order_relaxed);
+
+	atomic_store_explicit(&r->read, read + first->words, memory_order_release);
+}

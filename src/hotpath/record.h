@@ -1,0 +1,143 @@
+/* record.h: what the executor notes down about each instruction, and the ring it notes it in.
+ *
+ * A record is the head of an instruction, its input words and eight bytes about the inputs' metas:
+ * all that tokens, regions and cuts are made of. The executor writes (one thread at a time), the
+ * miner reads (one thread at a time). A full ring never makes the executor wait: records are lost
+ * until half of the ring is free again, then one record of op RECORD_GAP says how many.
+ */
+#ifndef HOTPATH_RECORD_H
+#define HOTPATH_RECORD_H
+
+#include <stdatomic.h>
+#include "ir/op.h"
+
+/* Besides the codes of the op table. */
+enum {
+	RECORD_PAD = 0,          /* the rest of the ring up to its end is unused */
+	RECORD_GAP = OP_CODES,   /* `out` records were lost here */
+	RECORD_REPLAY            /* the region of signature `attr` ran, its `out` ops not recorded */
+};
+
+#define RECORD_UNIT 16           /* bytes that record.size counts in */
+
+typedef struct record {
+	uint16_t op, words, kinds;
+	uint8_t  nin, nopd;
+	uint32_t site, size;     /* size of the result in RECORD_UNITs, saturating */
+	uint64_t attr;           /* enter: hash of the name */
+	uint64_t out;            /* free, fetch: the value */
+	uint64_t metas;          /* record_metas */
+	uint64_t in[];           /* as the instruction's */
+} record;
+
+#define RECORD_HEAD_WORDS 5
+#define RECORD_WORDS_MAX (RECORD_HEAD_WORDS + INS_INPUTS_MAX)
+
+typedef union record_room {
+	record head;
+	uint64_t words[RECORD_WORDS_MAX];
+} record_room;
+
+static inline bool record_scalar(const record *r, unsigned k)
+{
+	return k < INS_SCALARS_MAX && INS_KIND(r->kinds, k);
+}
+
+/* 16 bits for each of the first four tensor inputs: dtype, rank, and which of its dims are repeated
+ * to give the result's (elementwise rows and the leading dims of products). Exact: rows with more
+ * inputs (cat) take equal dtypes and ranks only. in[k] is NULL for scalars. */
+static inline uint64_t record_metas(unsigned kind, unsigned nin, const meta *const *in,
+	const meta *out)
+{
+	uint64_t all = 0;
+	const unsigned n = nin < 4 ? nin : 4;
+
+	for (unsigned k = 0; k < n; k++) {
+		const meta *m = in[k];
+		unsigned mask = 0;
+
+		if (!m)
+			continue;
+		if (n > 1 && m->rank <= out->rank && (kind == KIND_ELEMENT || kind == KIND_PRODUCT))
+			for (int d = 0, o = out->rank - m->rank; d < m->rank; d++)
+				mask |= (unsigned)(m->dims[d] == 1 && out->dims[o + d] != 1) << d;
+		all |= (uint64_t)(m->dtype | (unsigned)m->rank << 4 | mask << 8) << (16 * k);
+	}
+	return all;
+}
+
+typedef struct recorder {
+	uint64_t *words;
+	uint64_t room;                                        /* words, a power of two */
+	_Alignas(CACHE_LINE) _Atomic uint64_t written;        /* the executor's */
+	uint64_t seen;                                        /* `read` as last looked up */
+	uint64_t lost;                                        /* records of the present gap */
+	_Alignas(CACHE_LINE) _Atomic uint64_t read;           /* the miner's */
+} recorder;
+
+/* `room` in words, a power of two, at least 4 * RECORD_WORDS_MAX. */
+void recorder_init(recorder *r, uint64_t room);
+void recorder_fini(recorder *r);
+
+/* ---- the executor's side ---- */
+
+/* Slow part of recorder_room: there was none when last looked, the end of the ring is near, or a
+ * gap is open. NULL: the record is lost. */
+record *recorder_room_slow(recorder *r, unsigned words);
+
+/* Room for a record of that many words, to be filled and then published; NULL: lose it. */
+static inline record *recorder_room(recorder *r, unsigned words)
+{
+	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+	const uint64_t pos = at & (r->room - 1);
+
+	if (UNLIKELY(at + words - r->seen > r->room || pos + words > r->room || r->lost))
+		return recorder_room_slow(r, words);
+	return (record *)(r->words + pos);
+}
+
+static inline void recorder_publish(recorder *r, unsigned words)
+{
+	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+
+	atomic_store_explicit(&r->written, at + words, memory_order_release);
+}
+
+/* Note an instruction that has a result, which was inferred to be `out`. */
+static inline void recorder_op(recorder *r, const ins *i, const meta *const *in, const meta *out)
+{
+	const unsigned words = RECORD_HEAD_WORDS + i->nin;
+	record *to = recorder_room(r, words);
+	uint64_t size;
+
+	if (UNLIKELY(!to))
+		return;
+	size = ((uint64_t)meta_count(out) * dtype_size((gt_dtype)out->dtype) + RECORD_UNIT - 1) /
+		RECORD_UNIT;
+	to->op = i->op;
+	to->words = (uint16_t)words;
+	to->kinds = i->kinds;
+	to->nin = i->nin;
+	to->nopd = i->nopd;
+	to->site = i->site;
+	to->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+	to->attr = i->attr.bits;
+	to->out = i->out;
+	to->metas = record_metas(op_rows[i->op].kind, i->nin, in, out);
+	for (unsigned k = 0; k < i->nin; k++)
+		to->in[k] = ins_in(i)[k];
+	recorder_publish(r, words);
+}
+
+/* Note an instruction without result: free, fetch, enter, leave. */
+void recorder_control(recorder *r, const ins *i);
+/* Note that a plan ran `ops` instructions that were not recorded one by one. */
+void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
+
+/* ---- the miner's side ---- */
+
+/* The oldest record, NULL if there is none; it stays until recorder_pop. */
+const record *recorder_peek(recorder *r);
+void recorder_pop(recorder *r, const record *first);
+
+#endif

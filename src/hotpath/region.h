@@ -1,0 +1,61 @@
+/* region.h: one period of a loop as a canonical list of ops: no ids, no sizes, no positions.
+ *
+ * Made by the miner, read by whoever matches the stream against it. Op i of a stream matches when
+ * the five facts of its desc are equal (region_same_desc) and every input is what the list says: the
+ * result of op j of the same run, or live-in m, whatever value that is bound to on first sight.
+ */
+#ifndef HOTPATH_REGION_H
+#define HOTPATH_REGION_H
+
+#include "base/buf.h"
+#include "hotpath/record.h"
+
+#define REGION_NEVER  UINT32_MAX
+#define REGION_SCALAR INT32_MAX
+/* An input: >= 0 op of the region, REGION_SCALAR, else live-in number REGION_LIVE_IN(input). */
+#define REGION_LIVE_IN(input) ((uint32_t)~(input))
+
+typedef struct region_op {
+	uint16_t op, kinds;
+	uint8_t  nin, nopd;
+	bool     live_out;       /* used behind the run's end, by ops outside, or read */
+	bool     read;           /* a fetch was seen */
+	uint32_t site;           /* as seen */
+	uint32_t size;           /* of the result as seen, in RECORD_UNITs */
+	uint32_t first;          /* its inputs are region.inputs[first .. first + nin - 1] */
+	uint32_t last_use;       /* last op of the run that uses the result; REGION_NEVER */
+	uint32_t freed;          /* its free came behind that op, those of the next run counted on
+	                            from n; REGION_NEVER if none was seen by then */
+	uint64_t attr, metas, token;
+} region_op;
+
+/* A value from outside. `carried` is the op of the previous run that makes it; REGION_NEVER for what
+ * never changes and for fresh data. */
+typedef struct region_live_in { uint32_t first_use, carried; } region_live_in;
+
+/* Why a region begins where it does. */
+typedef enum cut_why { CUT_BYTES, CUT_READ, CUT_FRESH } cut_why;
+
+typedef struct region {
+	uint64_t signature;      /* 48 bits: of ops and wiring, nothing else */
+	uint32_t n, inputs_count, live_ins_count;
+	region_op *ops;
+	int32_t *inputs;
+	region_live_in *live_ins;
+	uint64_t cut_bytes;      /* alive across the cut: what is handed from run to run */
+	cut_why cut_why;
+	bool cut_unique;         /* the first 8 tokens occur once in the region */
+	bool noisy;              /* foreign ops were seen between its ops */
+} region;
+
+void region_free(region *r);             /* NULL is fine */
+uint64_t region_signature(const region *r);
+bool region_same_desc(const region_op *a, const record *b);
+const char *cut_why_text(cut_why why);
+/* "Stream(dc8f1674664d:9ops)" into text[REGION_NAME_MAX]; returns text. */
+#define REGION_NAME_MAX 40
+const char *region_name(uint64_t signature, uint32_t n, char *text);
+/* One op a line: "%3 = matmul in0, %1    # live-out, freed behind %7". */
+void region_print(const region *r, buf *to);
+
+#endif

@@ -1,0 +1,97 @@
+/* track.h: one stream of ops, searched for loops: the whole of a client's, or one graph of it.
+ *
+ * At most eight candidate periods, at most sixteen loops. Where the fingerprint of the last eight
+ * tokens occurred before says a distance; a distance seen four times running is a candidate; a
+ * candidate that held for as many ops as it is long is built into a region, and from then on the
+ * region's runs are counted. Where this covers too little, two approximate periods are aligned.
+ * All work is cut into steps of about one op. While something is built the stream has to wait, so
+ * the caller asks track_busy before each push.
+ */
+#ifndef HOTPATH_TRACK_H
+#define HOTPATH_TRACK_H
+
+#include "hotpath/align.h"
+#include "hotpath/loop.h"
+
+#define TRACK_PERIOD_MAX 65536u
+#define TRACK_WINDOW_MAX 131072u
+#define TRACK_CANDIDATES 8
+#define TRACK_LOOPS      16
+
+typedef struct candidate {
+	uint64_t period;         /* 0: free */
+	uint64_t run;            /* ops in a row that equal those a period earlier */
+	uint64_t due;            /* run at which it is looked at */
+	uint64_t last;           /* op at which it last held */
+} candidate;
+
+typedef struct track_event {
+	enum { TRACK_HOT, TRACK_REPLACED } what;
+	loop *loop;
+} track_event;
+
+typedef struct track {
+	history h;
+	uint64_t threshold, min_seq;
+	/* Where a gram was last seen (gram's high bits, op), and how far before the op its gram was. */
+	uint64_t *seen;
+	uint32_t *before;
+	uint64_t solid;          /* ops since the last gap */
+	uint64_t distance;
+	unsigned repeated;       /* how many times running that distance was seen */
+	candidate candidates[TRACK_CANDIDATES];
+	loop loops[TRACK_LOOPS];         /* n == 0: free */
+	uint64_t refused[8];             /* periods that are only repetitions of a loop */
+	unsigned refusals;
+
+	/* The work at hand; JOB_NONE: ops may be pushed. */
+	enum { JOB_NONE, JOB_GROW, JOB_ALIGN, JOB_BUILD, JOB_RELATE, JOB_CREDIT, JOB_FOLLOW } job;
+	history larger;
+	build build;
+	align align;
+	uint64_t period;         /* of what is being built */
+	bool proven;             /* it was seen at least four times running, exactly */
+	loop young;              /* built, not yet among the loops */
+	loop probe;              /* loop k following young's ops; borrows its arrays */
+	uint64_t start;          /* op where its first run in the history begins */
+	uint64_t i, base;
+	unsigned k;
+	uint64_t *bound;         /* live-ins of the run being credited */
+	uint32_t bound_room;
+	uint64_t tries[3];       /* anchors of alignments yet to be tried, the last one first */
+	unsigned tries_count;
+
+	uint64_t ops, covered;                   /* all that came, and those some loop took */
+	uint64_t check_at, check_step;           /* when coverage is looked at next */
+	uint64_t check_ops, check_covered;       /* at the last look */
+	unsigned share;                          /* per cent covered between the last two looks */
+	unsigned single;                         /* per cent that one loop alone covered */
+
+	track_event events[2 * TRACK_LOOPS];     /* a ring */
+	unsigned events_in, events_out;
+} track;
+
+void track_init(track *t, uint64_t threshold, uint64_t min_seq, uint64_t window);
+void track_fini(track *t);
+
+static inline bool track_busy(const track *t) { return t->job != JOB_NONE; }
+void track_step(track *t);               /* one step of the work at hand */
+/* The next op; not while busy. True if some loop took it. */
+bool track_push(track *t, const record *r, uint64_t token);
+void track_push_event(track *t, const record *r);
+/* The ops that follow do not continue those before. */
+void track_gap(track *t);
+/* A loop that became hot or was replaced; false if there is none. Valid until the next push. */
+bool track_next(track *t, track_event *e);
+loop *track_find(track *t, uint64_t signature);
+
+/* job.c: how each kind of work begins. */
+void job_grow(track *t);
+void job_build(track *t, candidate *c);
+void job_align(track *t);
+/* track.c, for job.c: the gram that ends at op n was seen; `young` is complete, or is dropped. */
+void track_learn(track *t, uint64_t n);
+void track_adopt(track *t);
+void track_refuse(track *t, uint64_t period);
+
+#endif

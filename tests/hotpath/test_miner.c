@@ -1,0 +1,395 @@
+/* test_miner.c: loops of the laboratory's programs are found, and what is found is right. */
+#include "check.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "hotpath/lab.h"
+#include "hotpath/miner.h"
+
+#define STEPS_MAX 2000
+#define HOT_MAX   64
+
+/* A program's stream, mined as it comes. */
+typedef struct trial {
+	recorder r;
+	miner *m;
+	uint64_t ops, marks[STEPS_MAX];
+	uint64_t covered_at, covered;    /* what was covered when op covered_at came */
+	proposal hot[HOT_MAX];           /* with regions */
+	unsigned hot_count, replaced;
+	miner_stats stats;
+	size_t slice;                    /* 0: mine after each instruction; else at that many */
+	size_t waiting;
+} trial;
+
+static void drain(trial *t)
+{
+	proposal p;
+
+	while (miner_run(t->m, &t->r, 1000) == 1000)
+		;
+	while (miner_next(t->m, &p)) {
+		t->replaced += p.what == PROPOSAL_REPLACED;
+		if (p.what == PROPOSAL_HOT) {
+			assert_non_null(p.region);
+			assert_true(t->hot_count < HOT_MAX);
+			t->hot[t->hot_count++] = p;
+		}
+	}
+}
+
+static void sink(void *ctx, const ins *i, const meta *const *in, const meta *out)
+{
+	trial *t = ctx;
+
+	if (out)
+		recorder_op(&t->r, i, in, out);
+	else
+		recorder_control(&t->r, i);
+	t->ops += out != NULL;
+	if (++t->waiting >= t->slice) {
+		t->waiting = 0;
+		drain(t);
+	}
+	if (t->ops == t->covered_at) {
+		miner_stats_of(t->m, &t->stats);
+		t->covered = t->stats.covered;
+	}
+}
+
+static trial *try_in(const char *name, const lab_options *o, uint64_t measure_from, size_t slice)
+{
+	static const miner_options options = MINER_OPTIONS;
+	trial *t = mem_lines(ALIGN_UP(sizeof(*t), CACHE_LINE));
+
+	recorder_init(&t->r, 1 << 14);
+	t->m = miner_new(&options);
+	t->covered_at = measure_from;
+	t->slice = slice;
+	lab_run(lab_find(name), o, sink, t, t->marks);
+	drain(t);
+	miner_stats_of(t->m, &t->stats);
+	assert_int_equal(t->stats.ops, t->ops);
+	assert_int_equal(t->stats.lost, 0);
+	return t;
+}
+
+static trial *try(const char *name, const lab_options *o, uint64_t measure_from)
+{
+	return try_in(name, o, measure_from, 0);
+}
+
+static void end(trial *t)
+{
+	for (unsigned k = 0; k < t->hot_count; k++)
+		region_free(t->hot[k].region);
+	miner_free(t->m);
+	recorder_fini(&t->r);
+	mem_free(t);
+}
+
+static uint64_t share(const trial *t)
+{
+	return (t->stats.covered - t->covered) * 100 / (t->ops - t->covered_at);
+}
+
+static const proposal *last_hot(const trial *t)
+{
+	assert_true(t->hot_count > 0);
+	return &t->hot[t->hot_count - 1];
+}
+
+/* The period is found, hot when step threshold is over, with nothing longer or left over. */
+static void check_plain(const char *name, unsigned steps)
+{
+	const lab_options o = { .steps = steps, .seed = 3 };
+	trial *t = try(name, &o, 0);
+	const uint64_t period = t->marks[1] - t->marks[0];
+	const proposal *p = last_hot(t);
+
+	if (p->n != period || share(t) < 90)
+		fail_msg("%s: period %u instead of %u", name, p->n, (unsigned)period);
+	/* The cut may lie anywhere in a step, and tokens need two steps to settle. */
+	assert_true(p->at <= t->marks[11]);
+	assert_in_range(t->stats.runs, steps - 1, steps);
+	assert_int_equal(t->stats.hot_runs, t->stats.runs - 10);
+	assert_int_equal(t->stats.loops, 1);
+	assert_int_equal(t->stats.hot_loops, 1);
+	end(t);
+}
+
+static void test_plain(void **state)
+{
+	static const char *const names[] = { "mlp", "dropout", "recurrent", "gan", "accumulate",
+		"stateless", "batches", "deep" };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(names); k++)
+		check_plain(names[k], 100);
+}
+
+/* Ops of 14,000 and more, in the tenth step. */
+static void test_long(void **state)
+{
+	(void)state;
+	check_plain("huge", 13);
+}
+
+/* Hundred equal steps are counted as hundred, ninety of them hot: the first ones are credited. */
+static void test_credit(void **state)
+{
+	const lab_options o = { .steps = 100, .seed = 3 };
+	trial *t = try("stateless", &o, 0);
+
+	(void)state;
+	assert_int_equal(t->stats.runs, 100);
+	assert_int_equal(t->stats.hot_runs, 90);
+	assert_int_equal(t->stats.loops, 1);
+	assert_int_equal(t->stats.hot_loops, 1);
+	assert_int_equal(last_hot(t)->at, t->marks[10]);
+	end(t);
+}
+
+/* What each program's row promises is covered, once found. */
+static void test_coverage(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < lab_program_count; k++) {
+		const lab_program *p = &lab_programs[k];
+		const lab_options o = { .steps = strcmp(p->name, "huge") ? 600 : 16, .seed = 5 };
+		trial *t = try(p->name, &o, 0);
+		trial *later = try(p->name, &o, t->ops / 2 + t->ops % 2);
+
+		if (share(later) < p->coverage)
+			fail_msg("%s: %u %% covered, expected %u", p->name, (unsigned)share(later),
+				p->coverage);
+		end(later);
+		end(t);
+	}
+}
+
+/* Foreign ops: no period that is a multiple, coverage as promised. */
+static void check_noise(unsigned every, unsigned place, bool dependent, uint64_t least)
+{
+	const lab_options o = { .steps = 500, .seed = 7, .noise_every = every,
+		.noise_place = place, .noise_dependent = dependent };
+	const lab_options plain = { .steps = 2 };
+	trial *p = try("mlp", &plain, 0);
+	const uint64_t period = p->marks[1] - p->marks[0];
+	trial *t = try("mlp", &o, 12000);
+
+	if (share(t) < least)
+		fail_msg("noise every %u at %u: %u %% covered, expected %u", every, place,
+			(unsigned)share(t), (unsigned)least);
+	for (unsigned k = 0; k < t->hot_count; k++)
+		assert_in_range(t->hot[k].n, period - 2, period + 5);
+	end(t);
+	end(p);
+}
+
+static void test_noise(void **state)
+{
+	(void)state;
+	for (unsigned place = 0; place < 4; place++) {
+		check_noise(10, place, false, 95);
+		check_noise(1, place, false, 90);
+	}
+	check_noise(10, 3, true, 90);
+}
+
+/* Renamed, begun elsewhere, without frees: the same region, cut at the same place. */
+static void test_same(void **state)
+{
+	static const char *const names[] = { "mlp", "transformer", "gan", "stateless", "adam" };
+	static const lab_options o[] = {
+		{ .steps = 40, .seed = 1 },
+		{ .steps = 40, .seed = 1, .first_id = 1u << 30, .id_step = 7 },
+		{ .steps = 40, .seed = 1, .no_frees = true },
+		{ .steps = 57, .seed = 9 },
+	};
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(names); k++) {
+		uint64_t signature = 0;
+
+		for (unsigned j = 0; j < COUNT(o); j++) {
+			trial *t = try(names[k], &o[j], 0);
+			const proposal *p = last_hot(t);
+
+			assert_true(j == 0 || p->signature == signature);
+			signature = p->signature;
+			assert_true(signature >> 48 == 0 && signature);
+			end(t);
+		}
+	}
+}
+
+/* A region is a list that stands on its own: inputs are earlier ops or known live-ins. */
+static void check_region(const region *r)
+{
+	uint32_t seen = 0;
+
+	assert_int_equal(r->signature, region_signature(r));
+	for (uint32_t i = 0; i < r->n; i++) {
+		const region_op *o = &r->ops[i];
+
+		assert_non_null(op_row_of(o->op));
+		assert_true(o->first + o->nin <= r->inputs_count);
+		for (unsigned k = 0; k < o->nin; k++) {
+			const int32_t in = r->inputs[o->first + k];
+
+			if (in == REGION_SCALAR)
+				continue;
+			if (in >= 0) {
+				assert_true((uint32_t)in < i);
+				assert_true(r->ops[in].last_use >= i);
+				continue;
+			}
+			/* Live-ins are numbered in order of first sight. */
+			assert_true(REGION_LIVE_IN(in) <= seen);
+			seen += REGION_LIVE_IN(in) == seen;
+		}
+	}
+	assert_int_equal(seen, r->live_ins_count);
+}
+
+static void test_region(void **state)
+{
+	const lab_options o = { .steps = 30, .seed = 1 };
+	trial *t = try("mlp", &o, 0);
+	const region *r = last_hot(t)->region;
+	unsigned carried = 0, out = 0;
+
+	(void)state;
+	check_region(r);
+	/* It begins with the upload of fresh data, hands over six parameters and nothing else that
+	 * is computed with, and each parameter is what the run before made. */
+	assert_int_equal(r->ops[0].op, OP_upload);
+	assert_int_equal(r->cut_why, CUT_FRESH);
+	assert_true(r->cut_unique && !r->noisy);
+	assert_int_equal(r->live_ins_count, 6);
+	for (uint32_t m = 0; m < r->live_ins_count; m++) {
+		const uint32_t from = r->live_ins[m].carried;
+
+		carried += from != REGION_NEVER && r->ops[from].op == OP_sub &&
+			r->ops[from].live_out;
+	}
+	assert_int_equal(carried, 6);
+	for (uint32_t i = 0; i < r->n; i++)
+		out += r->ops[i].live_out;
+	assert_in_range(out, 6, 7);      /* and the loss, if it was read in that run */
+	/* x, h and the loss are freed when the next run binds them again. */
+	assert_true(r->ops[0].freed != REGION_NEVER && r->ops[0].freed >= r->n);
+	end(t);
+}
+
+static void test_regions(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < lab_program_count; k++) {
+		const lab_options o = { .steps = strcmp(lab_programs[k].name, "huge") ? 100 : 12,
+			.seed = 2, .noise_every = 3, .noise_place = 3 };
+		trial *t = try(lab_programs[k].name, &o, 0);
+
+		for (unsigned j = 0; j < t->hot_count; j++)
+			check_region(t->hot[j].region);
+		end(t);
+	}
+}
+
+/* The cut hands over as little as any rotation does: in the deep net the parameters. */
+static void test_cut(void **state)
+{
+	const lab_options o = { .steps = 14, .seed = 1 };
+	trial *t = try("deep", &o, 0);
+	const region *r = last_hot(t)->region;
+
+	(void)state;
+	assert_int_equal(r->n, t->marks[1] - t->marks[0]);
+	assert_true(r->cut_bytes <= 200 * (8 * 8 + 8) * 4 * 17 / 16);
+	end(t);
+}
+
+/* Nothing repeats: nothing is proposed, and memory stays bounded. */
+static void test_random(void **state)
+{
+	const lab_options o = { .steps = 2000, .seed = 1 };
+	trial *t = try("random", &o, 0);
+
+	(void)state;
+	assert_int_equal(t->hot_count, 0);
+	assert_true(t->stats.bytes < 64u << 20);
+	end(t);
+}
+
+/* Lost records: the loop is found again, and counted on. */
+static void test_gap(void **state)
+{
+	const lab_options o = { .steps = 60, .seed = 1 };
+	trial *t = try("mlp", &o, 0);
+	const uint64_t runs = t->stats.runs;
+	record_room gap = { .head = { .op = RECORD_GAP, .words = RECORD_HEAD_WORDS, .out = 1000 } };
+	const lab_options more = { .steps = 60, .seed = 1, .first_id = 1 << 20 };
+
+	(void)state;
+	miner_feed(t->m, &gap.head);
+	lab_run(lab_find("mlp"), &more, sink, t, NULL);
+	miner_stats_of(t->m, &t->stats);
+	assert_int_equal(t->stats.lost, 1000);
+	assert_int_equal(t->stats.loops, 1);
+	assert_true(t->stats.runs >= runs + 55);
+	end(t);
+}
+
+/* A plan ran: counted as runs of its loop. */
+static void test_replay(void **state)
+{
+	const lab_options o = { .steps = 60, .seed = 1 };
+	trial *t = try("mlp", &o, 0);
+	record_room replay = { .head = { .op = RECORD_REPLAY, .words = RECORD_HEAD_WORDS,
+		.attr = last_hot(t)->signature, .out = last_hot(t)->n } };
+	miner_stats s;
+
+	(void)state;
+	for (unsigned k = 0; k < 40; k++)
+		miner_feed(t->m, &replay.head);
+	miner_stats_of(t->m, &s);
+	assert_int_equal(s.runs, t->stats.runs + 40);
+	assert_int_equal(s.ops, t->stats.ops + 40 * last_hot(t)->n);
+	end(t);
+}
+
+/* Mined at once or as a backlog: the same comes out. */
+static void test_backlog(void **state)
+{
+	const lab_options o = { .steps = 40, .seed = 1 };
+	trial *t = try("transformer", &o, 0), *late = try_in("transformer", &o, 0, 500);
+	miner_loop loops[16];
+
+	(void)state;
+	assert_int_equal(t->hot_count, late->hot_count);
+	for (unsigned k = 0; k < t->hot_count; k++) {
+		assert_int_equal(t->hot[k].signature, late->hot[k].signature);
+		assert_int_equal(t->hot[k].at, late->hot[k].at);
+	}
+	assert_true(miner_loops(t->m, loops, 16) >= 1);
+	assert_int_equal(loops[0].n, t->marks[1] - t->marks[0]);
+	assert_true(loops[0].hot);
+	end(t);
+	end(late);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain), cmocka_unit_test(test_long),
+		cmocka_unit_test(test_credit), cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_noise), cmocka_unit_test(test_same),
+		cmocka_unit_test(test_region), cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_cut), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_gap), cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_backlog),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+/* test_record.c: records come out as they went in; a full ring loses stretches and says so. */
+#include "check.h"
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include "hotpath/record.h"
+
+#define ROOM 1024
+
+/* Instruction number n: its length and contents follow from n. */
+static void put(recorder *r, uint64_t n)
+{
+	static const meta some = { .dtype = GT_FLOAT32, .rank = 1, .dims = { 8 } };
+	const meta *in[INS_INPUTS_MAX];
+	ins_room room;
+	ins *i = ins_init(&room, OP_cat, n);
+
+	for (uint64_t k = 0; k <= n * 7 % 9; k++) {
+		in[k] = &some;
+		ins_put_input(i, n + k + 1);
+	}
+	recorder_op(r, i, in, &some);
+}
+
+static void check(const record *r, uint64_t n)
+{
+	assert_int_equal(r->op, OP_cat);
+	assert_int_equal(r->out, n);
+	assert_int_equal(r->nin, n * 7 % 9 + 1);
+	assert_int_equal(r->words, RECORD_HEAD_WORDS + r->nin);
+	assert_int_equal(r->size, 2);
+	for (unsigned k = 0; k < r->nin; k++)
+		assert_int_equal(r->in[k], n + k + 1);
+}
+
+static void test_order(void **state)
+{
+	uint64_t in = 1, out = 1;
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, ROOM);
+	for (unsigned round = 0; round < 2000; round++) {
+		const record *first;
+
+		for (unsigned k = 0; k < round % 30; k++)
+			put(&r, in++);
+		while ((first = recorder_peek(&r))) {
+			check(first, out++);
+			recorder_pop(&r, first);
+		}
+	}
+	assert_int_equal(in, out);
+	assert_null(recorder_peek(&r));
+	recorder_fini(&r);
+}
+
+/* Take one; what a gap says was lost is passed over in *out. */
+static bool take(recorder *r, uint64_t *out, uint64_t *gaps)
+{
+	const record *first = recorder_peek(r);
+
+	if (!first)
+		return false;
+	if (first->op == RECORD_GAP) {
+		assert_true(first->out > 0);
+		*out += first->out;
+		++*gaps;
+	} else {
+		check(first, (*out)++);
+	}
+	recorder_pop(r, first);
+	return true;
+}
+
+static void test_full(void **state)
+{
+	uint64_t out = 1, gaps = 0, in = 1;
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, ROOM);
+	while (in < 500)
+		put(&r, in++);
+	for (unsigned k = 0; k < 5; k++)
+		assert_true(take(&r, &out, &gaps));
+	put(&r, in++);                   /* less than half is free: lost as well */
+	assert_int_equal(gaps, 0);
+	while (take(&r, &out, &gaps))
+		;
+	assert_true(out < 200);
+	put(&r, in++);
+	while (take(&r, &out, &gaps))
+		;
+	assert_int_equal(out, in);
+	assert_int_equal(gaps, 1);
+	recorder_fini(&r);
+}
+
+static void test_events(void **state)
+{
+	const unsigned codes[] = { OP_free, OP_fetch, OP_enter, OP_leave };
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, ROOM);
+	for (unsigned k = 0; k < COUNT(codes); k++) {
+		ins_room room;
+		ins *i = ins_init(&room, codes[k], 0);
+
+		if (op_rows[codes[k]].nin)
+			ins_put_input(i, 77);
+		if (codes[k] == OP_enter)
+			ins_put_name(i, "forward", 7);
+		recorder_control(&r, i);
+	}
+	recorder_replay(&r, 5, 100);
+	for (unsigned k = 0; k < COUNT(codes); k++) {
+		const record *e = recorder_peek(&r);
+
+		assert_int_equal(e->op, codes[k]);
+		assert_int_equal(e->out, op_rows[codes[k]].nin ? 77 : 0);
+		assert_int_equal(e->attr != 0, codes[k] == OP_enter);
+		recorder_pop(&r, e);
+	}
+	assert_int_equal(recorder_peek(&r)->op, RECORD_REPLAY);
+	assert_int_equal(recorder_peek(&r)->out, 100);
+	recorder_fini(&r);
+}
+
+#define MANY 200000
+static void *produce(void *r)
+{
+	for (uint64_t n = 1; n <= MANY; n++)
+		put(r, n);
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	uint64_t out = 1, gaps = 0;
+	pthread_t producer;
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, ROOM);
+	assert_int_equal(pthread_create(&producer, NULL, produce, &r), 0);
+	for (unsigned idle = 0; idle < 100 && out <= MANY / 2;)
+		if (!take(&r, &out, &gaps)) {
+			sched_yield();
+			idle += out > MANY / 4;
+		}
+	pthread_join(producer, NULL);
+	while (take(&r, &out, &gaps))
+		;
+	put(&r, MANY + 1);
+	while (take(&r, &out, &gaps))
+		;
+	assert_int_equal(out, MANY + 2);
+	recorder_fini(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_events), cmocka_unit_test(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
