@@ -20,6 +20,8 @@
 #define AT_ONCE 256                      /* instructions handed over before answers are awaited */
 #define NAMED_SITES (UINT32_C(1) << 31)  /* numbers from here on are ours, below are the file's */
 
+static const interrupt never = { NULL, NULL };
+
 typedef struct request { answer *a; uint64_t id; } request;
 
 typedef struct run {
@@ -86,8 +88,6 @@ static void report(run *r, uint64_t id, const failure *why)
 
 static void settle(run *r, const request *q)
 {
-	static const interrupt never = { NULL, NULL };
-
 	if (r->link->ops->wait(r->link, q->a, &never)) {
 		r->status = tool_fail(EXIT_WRONG, "t%" PRIu64 ": %s", q->id, gt_last_error());
 	} else if (atomic_load(&q->a->state) == ANSWER_READY) {
@@ -150,7 +150,8 @@ static gt_err collect(run *r, text_reader *t, bool *end)
 	return GT_OK;
 }
 
-/* What stands before a mistake is executed all the same, as when the stream comes in pieces. */
+/* What stands before a mistake is executed all the same, as when the stream comes in pieces; and
+ * what nobody reads, since a close would cancel it. */
 static void execute(run *r)
 {
 	const text_sites sites = { .number = number_of, .ctx = r };
@@ -163,6 +164,8 @@ static void execute(run *r)
 		if (flush(r))
 			stop = complain(r);
 	}
+	if (r->link->ops->sync(r->link, &never))
+		complain(r);
 }
 
 static int run_stream(run *r)

@@ -143,6 +143,8 @@ def check_run():
 		failures.append("2,000 reads did not come back in order")
 
 	expect(["run", "-"], 0, stdin="")
+	expect(["run", "-"], 0, err=["t1 = full int64 1", "t2 = neg t1"], GT_DEBUG_WORKER="1",
+		stdin="t1 = full int64 1 [1]\nt2 = neg t1\n")
 	expect(["run", "-"], 0, stdin="# nothing\n\nleave\n")
 	expect(["run", "-"], 1, out=["t1 = upload"], err=["gt: standard input:3:6: "],
 		stdin="t1 = full float32 1.0 [2]\nfetch t1\nt2 = reluu t1\nfetch t1\n")
