@@ -129,35 +129,38 @@ static void test_events(void **state)
 }
 
 #define MANY 200000
-static void *produce(void *r)
+typedef struct producer { recorder r; _Atomic bool done; } producer;
+
+static void *produce(void *ctx)
 {
+	producer *p = ctx;
+
 	for (uint64_t n = 1; n <= MANY; n++)
-		put(r, n);
+		put(&p->r, n);
+	atomic_store(&p->done, true);
 	return NULL;
 }
 
 static void test_threads(void **state)
 {
 	uint64_t out = 1, gaps = 0;
-	pthread_t producer;
-	recorder r;
+	pthread_t thread;
+	producer p = { .done = false };
 
 	(void)state;
-	recorder_init(&r, ROOM);
-	assert_int_equal(pthread_create(&producer, NULL, produce, &r), 0);
-	for (unsigned idle = 0; idle < 100 && out <= MANY / 2;)
-		if (!take(&r, &out, &gaps)) {
+	recorder_init(&p.r, ROOM);
+	assert_int_equal(pthread_create(&thread, NULL, produce, &p), 0);
+	while (!atomic_load(&p.done))
+		if (!take(&p.r, &out, &gaps))
 			sched_yield();
-			idle += out > MANY / 4;
-		}
-	pthread_join(producer, NULL);
-	while (take(&r, &out, &gaps))
+	pthread_join(thread, NULL);
+	while (take(&p.r, &out, &gaps))
 		;
-	put(&r, MANY + 1);
-	while (take(&r, &out, &gaps))
+	put(&p.r, MANY + 1);             /* closes a gap that was open at the end */
+	while (take(&p.r, &out, &gaps))
 		;
 	assert_int_equal(out, MANY + 2);
-	recorder_fini(&r);
+	recorder_fini(&p.r);
 }
 
 int main(void)
