@@ -1,7 +1,8 @@
-/* bench_runtime.c: what link, dispatcher and worker cost beyond the kernels: medians of many rounds.
+/* bench_runtime.c: what link, dispatcher and worker cost beyond the kernels: medians of many
+ * rounds.
  *
- * The kernel of `add` is replaced by one that does nothing, so that a chain of small adds shows the executor's own
- * time. Each limit is the one promised; the last column says whether it holds.
+ * The kernel of `add` is replaced by one that does nothing, so that a chain of small adds shows the
+ * executor's own time. Each limit is the one promised; the last column says whether it holds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static void report(const char *what, double ns, double limit)
 		ns <= limit ? "ok" : "MISSED");
 }
 
-/* ---- the executor's own time ------------------------------------------------------------------------ */
+/* ---- the executor's own time ----------------------------------------------------------------- */
 
 static gt_err null_kernel(const kcall *c)
 {
@@ -111,7 +112,7 @@ static double push(line *l, const batch *b)
 
 		for (; n < FLUSH && at < end; n++)
 			at += ((const ins *)at)->words;
-		if (line_push(l, from, (size_t)(at - from), n, 0, NULL))
+		if (line_push(l, &(parcel){ from, (size_t)(at - from), n, 0 }, NULL))
 			exit(1);
 	}
 	return (double)(clock_ns() - start);
@@ -139,7 +140,8 @@ static void bench_executor(bool null)
 		report("push of an instruction", median(pushes, ROUNDS), 10);
 		report("executor, an add and a free, kernel left out", median(runs, ROUNDS), 100);
 	} else {
-		report("executor, an add of 16 and a free, kernel included", median(runs, ROUNDS), 200);
+		report("executor, an add of 16 and a free, kernel included",
+			median(runs, ROUNDS), 200);
 	}
 	line_close(l);
 	tenant_free(CONTAINER(l, tenant, line));
@@ -147,7 +149,7 @@ static void bench_executor(bool null)
 	batch_fini(&b);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void fail_if(gt_err e)
 {
@@ -224,7 +226,7 @@ static void bench_reading(void)
 	batch_fini(&b);
 }
 
-/* ---- starting --------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static double start_once(void)
 {

@@ -84,7 +84,8 @@ static inline float play_float(struct link *l, const char *text)
 {
 	play p = play_text(l, text);
 	answer *a = play_wait(&p, 0);
-	float x = atomic_load(&a->state) == ANSWER_READY ? *(const float *)a->data : __builtin_nanf("");
+	bool ready = atomic_load(&a->state) == ANSWER_READY;
+	float x = ready ? *(const float *)a->data : __builtin_nanf("");
 
 	play_end(&p);
 	return x;

@@ -10,9 +10,9 @@ extern "C" {
 
 /* Of the whole worker, which may serve several clients. */
 typedef struct gt_worker_stats {
-	uint64_t instructions;       /* executed, the ones that compute nothing (free, fetch) included */
+	uint64_t instructions;       /* executed; free and fetch count as well */
 	uint64_t products;           /* of them: matrix products */
-	uint64_t faults;             /* of them: failed by themselves, not because of their inputs */
+	uint64_t faults;             /* of them: failed by themselves, not through their inputs */
 	uint64_t tensors;            /* alive */
 	uint64_t bytes, bytes_max;   /* memory of the tensors alive, and the most it ever was */
 } gt_worker_stats;

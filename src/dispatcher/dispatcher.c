@@ -1,4 +1,5 @@
-/* dispatcher.c: the table of sessions, placement, and what happens to a stream on its way to its worker. */
+/* dispatcher.c: the table of sessions, placement, and what happens to a stream on its way to its
+ * worker. */
 #include "dispatcher/dispatcher.h"
 
 #include "base/error.h"
@@ -52,8 +53,8 @@ gt_err dispatcher_open(dispatcher *d, session **out)
 	pthread_mutex_unlock(&d->lock);
 	if (!fits) {
 		mem_free(s);
-		return fail(GT_ELIMIT, "%d clients are open, which is the limit; close some (gt_close)",
-			DISPATCHER_SESSIONS_MAX);
+		return fail(GT_ELIMIT, "%d clients are open, which is the limit; close some "
+			"(gt_close)", DISPATCHER_SESSIONS_MAX);
 	}
 	if (*flag_text(FLAG_GT_DUMP))
 		s->dump = dump_open(flag_text(FLAG_GT_DUMP), s->number);
@@ -61,7 +62,8 @@ gt_err dispatcher_open(dispatcher *d, session **out)
 	return GT_OK;
 }
 
-/* Our own instructions are right; sanitized builds make sure. Foreign ones are checked where they arrive. */
+/* Our own instructions are right; sanitized builds make sure. Foreign ones are checked where they
+ * arrive. */
 #ifdef __SANITIZE_ADDRESS__
 #define CHECK_OWN(i) assert(!ins_check((i), (i)->words))
 #else
@@ -75,11 +77,12 @@ static void add(_Atomic uint64_t *counter, uint64_t n)
 		memory_order_relaxed);
 }
 
-static void count(session *s, const uint64_t *records, size_t words, size_t n)
+static void count(session *s, const parcel *p)
 {
-	uint64_t bytes = words * sizeof *records;
+	const uint64_t *records = p->records;
+	uint64_t bytes = p->words * sizeof *records;
 
-	for (size_t k = 0; k < n; k++) {
+	for (size_t k = 0; k < p->n; k++) {
 		const ins *i = (const ins *)records;
 
 		CHECK_OWN(i);
@@ -87,16 +90,16 @@ static void count(session *s, const uint64_t *records, size_t words, size_t n)
 			bytes += ins_blob(i)->size;
 		records += i->words;
 	}
-	add(&s->stats.instructions, n);
+	add(&s->stats.instructions, p->n);
 	add(&s->stats.bytes, bytes);
 }
 
-gt_err dispatcher_flush(session *s, const uint64_t *records, size_t words, size_t n, uint64_t cost, const interrupt *in)
+gt_err dispatcher_flush(session *s, const parcel *p, const interrupt *in)
 {
-	count(s, records, words, n);
+	count(s, p);
 	if (UNLIKELY(s->dump != NULL))
-		dump_put(s->dump, records, n);
-	return line_push(s->line, records, words, n, cost, in);
+		dump_put(s->dump, p->records, p->n);
+	return line_push(s->line, p, in);
 }
 
 void dispatcher_close(dispatcher *d, session *s)

@@ -1,8 +1,9 @@
 /* dispatcher.h: whose instruction it is and where it goes.
  *
- * A library without a thread: it runs inside the clients' flushes. What a flush touches belongs to its
- * session; the table of sessions has a lock, which opening and closing take and nobody waits with. The ids of a
- * session name values of that session only, because each session has a store of its own.
+ * A library without a thread: it runs inside the clients' flushes. What a flush touches belongs to
+ * its session; the table of sessions has a lock, which opening and closing take and nobody waits
+ * with. The ids of a session name values of that session only, because each session has a store of
+ * its own.
  */
 #ifndef DISPATCHER_DISPATCHER_H
 #define DISPATCHER_DISPATCHER_H
@@ -41,7 +42,7 @@ void   dispatcher_fini(dispatcher *d);          /* all sessions are closed */
 /* A new session on the least loaded worker. GT_ELIMIT when there are too many. */
 gt_err dispatcher_open(dispatcher *d, session **out);
 /* As link_ops.flush. */
-gt_err dispatcher_flush(session *s, const uint64_t *records, size_t words, size_t n, uint64_t cost, const interrupt *in);
+gt_err dispatcher_flush(session *s, const parcel *p, const interrupt *in);
 void   dispatcher_close(dispatcher *d, session *s);
 
 #endif

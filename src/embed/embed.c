@@ -1,7 +1,7 @@
 /* embed.c: the link between a client and the system of its own process.
  *
- * A link has a gate through which waiting threads pass, so that closing can tell when the last has left;
- * references (link_hold) keep the gate itself in place for those that come later.
+ * A link has a gate through which waiting threads pass, so that closing can tell when the last has
+ * left; references (link_hold) keep the gate itself in place for those that come later.
  */
 #include "embed/embed.h"
 
@@ -29,20 +29,22 @@ static gt_err check_fork(const embedded *m)
 {
 	if (LIKELY(m->forks == system_forks()))
 		return GT_OK;
-	return fail(GT_EFORK, "this process was forked after the client was opened, and the workers stayed "
-		"with its parent; open a new client in the child (gt_open)");
+	return fail(GT_EFORK, "this process was forked after the client was opened, and the "
+		"workers stayed with its parent; open a new client in the child (gt_open)");
 }
 
-static gt_err embedded_flush(struct link *l, const uint64_t *records, size_t words, size_t n, uint64_t cost)
+static gt_err embedded_flush(struct link *l, const uint64_t *records, size_t words, size_t n,
+		uint64_t cost)
 {
 	embedded *m = embedded_of(l);
+	parcel p = { records, words, n, cost };
 	gt_err e = check_fork(m);
 
 	if (UNLIKELY(e)) {
 		line_discard_all(records, n);
 		return e;
 	}
-	return dispatcher_flush(m->place.session, records, words, n, cost, &l->interrupt);
+	return dispatcher_flush(m->place.session, &p, &l->interrupt);
 }
 
 static bool enter(embedded *m)
@@ -94,7 +96,8 @@ static void embedded_close(struct link *l)
 {
 	embedded *m = embedded_of(l);
 
-	/* In a forked child, and while the process exits, nobody is there to let go of the session. */
+	/* In a forked child, and while the process exits, nobody is there to let go of the
+	 * session. */
 	if (m->forks == system_forks() && line_close(m->line)) {
 		close_gate(m);
 		system_leave(&m->place);

@@ -1,7 +1,7 @@
 /* embed.h: dispatcher and workers inside this process.
  *
- * There is one system a process: the first session starts it, the last one's close stops it and frees
- * everything. Nothing is open to the outside.
+ * There is one system a process: the first session starts it, the last one's close stops it and
+ * frees everything. Nothing is open to the outside.
  */
 #ifndef EMBED_EMBED_H
 #define EMBED_EMBED_H

@@ -1,14 +1,15 @@
 /* system.c: one dispatcher and its workers for the whole process.
  *
- * A lock guards starting and stopping; no flush and no wait takes it. Workers start when the first session is placed
- * on them.
+ * A lock guards starting and stopping; no flush and no wait takes it. Workers start when the first
+ * session is placed on them.
  *
- * Fork: the child has the memory but none of the threads, so it forgets the system (the parent's sessions answer
- * GT_EFORK) and starts another when it opens a session of its own. Executors are paused meanwhile: the child must not
- * find a lock of the allocator taken by a thread that it does not have.
+ * Fork: the child has the memory but none of the threads, so it forgets the system (the parent's
+ * sessions answer GT_EFORK) and starts another when it opens a session of its own. Executors are
+ * paused meanwhile: the child must not find a lock of the allocator taken by a thread that it does
+ * not have.
  *
- * Exit: a worker's thread that goes on while the libraries' destructors run would crash in one of them. So executing
- * ends first, at a border between instructions; memory stays where it is.
+ * Exit: a worker's thread that goes on while the libraries' destructors run would crash in one of
+ * them. So executing ends first, at a border between instructions; memory stays where it is.
  */
 #include "embed/system.h"
 
@@ -40,7 +41,7 @@ uint32_t system_forks(void)
 	return atomic_load_explicit(&forks, memory_order_relaxed);
 }
 
-/* ---- fork and exit ---------------------------------------------------------------------------------- */
+/* ---- fork and exit --------------------------------------------------------------------------- */
 
 static void freeze(bool for_ever, uint64_t ns)
 {
@@ -96,7 +97,7 @@ static void install_handlers(void)
 	atexit(at_exit);
 }
 
-/* ---- starting and stopping; the lock is held -------------------------------------------------------- */
+/* ---- starting and stopping; the lock is held ------------------------------------------------- */
 
 static gt_system *start(void)
 {

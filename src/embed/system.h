@@ -20,7 +20,8 @@ gt_err system_join(place *p);
 /* After line_close, when no thread waits by the line. */
 void   system_leave(place *p);
 
-/* How often this process was forked off since its first session: sessions of an older count are the parent's. */
+/* How often this process was forked off since its first session: sessions of an older count are the
+ * parent's. */
 uint32_t system_forks(void);
 
 #endif

@@ -1,7 +1,8 @@
 /* answer.c: the answer to one fetch.
  *
- * The state is also the word that waiters sleep on. Giving stores the state, then looks for sleepers; a
- * sleeper counts itself, then looks at the state (in the kernel): one of them sees the other.
+ * The state is also the word that waiters sleep on. Giving stores the state, then looks for
+ * sleepers; a sleeper counts itself, then looks at the state (in the kernel): one of them sees the
+ * other.
  */
 #include "link/link.h"
 
@@ -35,7 +36,8 @@ static void settle(answer *a, answer_state state)
 	answer_drop(a);
 }
 
-void answer_give(answer *a, const meta *m, const void *data, void *owner, void (*release)(void *owner))
+void answer_give(answer *a, const meta *m, const void *data, void *owner,
+		void (*release)(void *owner))
 {
 	meta_copy(&a->m, m);
 	a->data = data;

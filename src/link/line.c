@@ -10,7 +10,7 @@
 #define LOOKS_PER_CLOCK 16
 #define UNHIRED_NS 1000000         /* without a thread nobody comes: sleepers look for themselves */
 
-void line_init(line *l, role *r, uint64_t runahead, bool (*run)(line *l, const goal *g, uint64_t until))
+void line_init(line *l, role *r, uint64_t runahead, line_run *run)
 {
 	*l = (line){ .role = r, .run = run };
 	ring_init(&l->ring, runahead);
@@ -43,7 +43,7 @@ void line_mark(line *l)
 		role_ring(r);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /* True as soon as the goal is reached or the role is free: others' help is often short. */
 static bool spin(line *l, const goal *g)
@@ -87,7 +87,8 @@ static void rest(line *l, const goal *g, uint64_t until)
 		futex_wait(&l->state, state, ns);
 }
 
-/* Nobody but us may come if the worker's thread could not be started: then marks of others do not count. */
+/* Nobody but us may come if the worker's thread could not be started: then marks of others do not
+ * count. */
 static bool may_help(line *l)
 {
 	return !line_crowded(l) || atomic_load(&l->role->hired) == THREAD_REFUSED;
@@ -141,13 +142,13 @@ gt_err line_wait(line *l, const goal *g, const interrupt *in)
 
 gt_err line_sync(line *l, const interrupt *in)
 {
-	gt_err e = line_push(l, NULL, 0, 0, 0, in);   /* what an interrupt left over */
+	gt_err e = line_push(l, &(parcel){ 0 }, in);   /* what an interrupt left over */
 	goal g = { GOAL_DONE, .done = l->ring.pushed };
 
 	return e ? e : line_wait(l, &g, in);
 }
 
-/* ---- pushing ---------------------------------------------------------------------------------------- */
+/* ---- pushing --------------------------------------------------------------------------------- */
 
 static bool has_credit(line *l, uint64_t bytes)
 {
@@ -156,7 +157,8 @@ static bool has_credit(line *l, uint64_t bytes)
 	return !flying || flying + bytes <= LINE_UPLOADS_MAX;
 }
 
-/* How many of the records may go together: those before the next upload; an upload goes alone and needs credit. */
+/* How many of the records may go together: those before the next upload; an upload goes alone and
+ * needs credit. */
 static size_t together(line *l, const uint64_t *records, size_t n, size_t *words)
 {
 	const ins *i = (const ins *)records;
@@ -221,8 +223,8 @@ void line_discard_all(const uint64_t *records, size_t n)
 	}
 }
 
-/* Keep the rest for the next push, which is the only way that nothing is lost and nothing overtakes. Its
- * fetches have lost their reader. */
+/* Keep the rest for the next push, which is the only way that nothing is lost and nothing
+ * overtakes. Its fetches have lost their reader. */
 static void keep(line *l, const uint64_t *records, size_t n)
 {
 	for (; n; n--) {
@@ -251,16 +253,17 @@ static gt_err push_spilled(line *l, const interrupt *in)
 	return e;
 }
 
-gt_err line_push(line *l, const uint64_t *records, size_t words, size_t n, uint64_t cost, const interrupt *in)
+gt_err line_push(line *l, const parcel *p, const interrupt *in)
 {
+	const uint64_t *records = p->records;
+	size_t n = p->n;
 	gt_err e = GT_OK;
 
-	assert(!n == !words);
 	if (UNLIKELY(atomic_load(&l->state) != LINE_OPEN)) {
 		line_discard_all(records, n);
 		return fail(GT_ECLOSED, "the client is closed");
 	}
-	l->cost = ring_used(&l->ring) ? l->cost + cost : cost;
+	l->cost = ring_used(&l->ring) ? l->cost + p->cost : p->cost;
 	if (UNLIKELY(l->spilled))
 		e = push_spilled(l, in);
 	if (LIKELY(!e))
@@ -272,7 +275,7 @@ gt_err line_push(line *l, const uint64_t *records, size_t words, size_t n, uint6
 	return e;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 bool line_close(line *l)
 {
@@ -304,7 +307,8 @@ void line_cancel(line *l)
 
 void line_gone(line *l)
 {
-	/* Waking needs the address only: the closer may free the line as soon as it sees the state. */
+	/* Waking needs the address only: the closer may free the line as soon as it sees the
+	 * state. */
 	atomic_store(&l->state, LINE_GONE);
 	futex_wake(&l->state, INT_MAX);
 }

@@ -22,7 +22,8 @@ void ring_fini(ring *r)
 	r->words = NULL;
 }
 
-/* Copy one record to position *tail if it fits before `limit`, filling up the end of the memory first. */
+/* Copy one record to position *tail if it fits before `limit`, filling up the end of the memory
+ * first. */
 static bool put(ring *r, uint64_t *tail, uint64_t limit, const ins *i)
 {
 	uint64_t rest = r->size - (*tail & (r->size - 1));
@@ -31,7 +32,8 @@ static bool put(ring *r, uint64_t *tail, uint64_t limit, const ins *i)
 	if (*tail + skip + i->words > limit)
 		return false;
 	if (skip)
-		memcpy(&r->words[r->size - rest], &(uint16_t[4]){ 0, (uint16_t)rest }, sizeof(uint64_t));
+		memcpy(&r->words[r->size - rest], &(uint16_t[4]){ 0, (uint16_t)rest },
+			sizeof(uint64_t));
 	*tail += skip;
 	memcpy(&r->words[*tail & (r->size - 1)], i, i->words * sizeof *r->words);
 	*tail += i->words;

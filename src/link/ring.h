@@ -1,8 +1,9 @@
 /* ring.h: a bounded queue of instruction records between one producer and one consumer.
  *
- * Positions count words and instructions since the beginning and never wrap; the place of a word is its
- * position modulo the size. A record is never cut in two: where one does not fit before the end, a record
- * with op 0 fills the rest. The consumer reads records in place and gives room back in slices, not one by one.
+ * Positions count words and instructions since the beginning and never wrap; the place of a word is
+ * its position modulo the size. A record is never cut in two: where one does not fit before the
+ * end, a record with op 0 fills the rest. The consumer reads records in place and gives room back
+ * in slices, not one by one.
  */
 #ifndef LINK_RING_H
 #define LINK_RING_H
@@ -20,14 +21,15 @@ typedef struct ring {
 
 	_Alignas(CACHE_LINE) _Atomic uint64_t head;    /* words given back */
 	_Atomic uint64_t released;                     /* instructions given back */
-	uint64_t at, done, seen;                       /* consumer only: next word, instructions taken, known tail */
+	uint64_t at, done;                             /* consumer only: next word, count */
+	uint64_t seen;                                 /* consumer only: the tail as last seen */
 } ring;
 
 void ring_init(ring *r, uint64_t capacity);
 void ring_fini(ring *r);
 
-/* Producer: push the first records of `words` words, `n` instructions, as far as there is room. Returns how many
- * instructions went in, and their words in *taken. */
+/* Producer: push the first records of `words` words, `n` instructions, as far as there is room.
+ * Returns how many instructions went in, and their words in *taken. */
 size_t ring_push(ring *r, const uint64_t *records, size_t words, size_t n, size_t *taken);
 
 /* Producer: instructions in the ring, at most. */
@@ -51,8 +53,8 @@ static inline const ins *ring_next(ring *r)
 	}
 }
 
-/* Consumer: the record behind the one that ring_next returned (*at == 0), or behind the one at *at, as far as the
- * ring is known already; NULL if there is none. */
+/* Consumer: the record behind the one that ring_next returned (*at == 0), or behind the one at *at,
+ * as far as the ring is known already; NULL if there is none. */
 static inline const ins *ring_after(const ring *r, uint64_t *at)
 {
 	const ins *i = (const ins *)&r->words[(*at ? *at : r->at) & (r->size - 1)];

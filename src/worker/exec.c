@@ -1,8 +1,9 @@
 /* exec.c: one instruction at a time.
  *
- * An instruction that computes takes the same way whatever it is: look its inputs up, infer the result's shape (which
- * also checks what was sent), give it memory or a view of its input's, call the kernel, file the result. What goes
- * wrong on the way becomes the result: a poisoned value, which whoever uses it inherits.
+ * An instruction that computes takes the same way whatever it is: look its inputs up, infer the
+ * result's shape (which also checks what was sent), give it memory or a view of its input's, call
+ * the kernel, file the result. What goes wrong on the way becomes the result: a poisoned value,
+ * which whoever uses it inherits.
  */
 #include "worker/tenant.h"
 
@@ -68,8 +69,8 @@ static void convert_scalars(const ins *i, call *c, const meta *out)
 		v->m.dtype = (uint8_t)engine_scalar_dtype(i, (int)k, c->metas, out);
 		v->m.rank = 0;
 		v->contiguous = true;
-		engine_scalar((dtype_kind)kind, (scalar){ .bits = ins_in(i)[k] }, (gt_dtype)v->m.dtype,
-			v->data);
+		engine_scalar((dtype_kind)kind, (scalar){ .bits = ins_in(i)[k] },
+			(gt_dtype)v->m.dtype, v->data);
 		c->k.in[k] = v;
 	}
 }
@@ -86,18 +87,19 @@ static bool is_freed_next(tenant *t, uint64_t id)
 	return false;
 }
 
-/* May the result lie where this input does? Yes if nobody else sees that memory, and the input itself is not
- * looked at again. */
+/* May the result lie where this input does? Yes if nobody else sees that memory, and the input
+ * itself is not looked at again. */
 static bool is_dying(tenant *t, uint64_t id, const value *in, const value *out)
 {
-	return in->v.contiguous && in->v.m.dtype == out->v.m.dtype && in->s->from && !in->s->release &&
+	return in->v.contiguous && in->v.m.dtype == out->v.m.dtype && !in->s->release &&
 		__atomic_load_n(&in->s->refs, __ATOMIC_ACQUIRE) == 1 &&
 		in->v.m.rank == out->v.m.rank &&
 		!memcmp(in->v.m.dims, out->v.m.dims, in->v.m.rank * sizeof *in->v.m.dims) &&
 		in->v.data == in->s->data && is_freed_next(t, id);
 }
 
-/* An elementwise result takes over the memory of an input at its last use: half the traffic of a long chain. */
+/* An elementwise result takes over the memory of an input at its last use: half the traffic of a
+ * long chain. */
 static bool take_over(tenant *t, const ins *i, const call *c, value *out)
 {
 	if (op_rows[i->op].kind != KIND_ELEMENT || i->op == OP_clone)
@@ -119,13 +121,14 @@ static bool take_over(tenant *t, const ins *i, const call *c, value *out)
 /* Memory for a tensor of out's shape; false if there is none. */
 static bool allocate(worker *w, value *out)
 {
+	size_t size = dtype_size((gt_dtype)out->v.m.dtype);
 	int64_t count = 1;
 
 	for (int k = out->v.m.rank; k--;) {
 		out->v.strides[k] = count;
 		count *= out->v.m.dims[k];
 	}
-	out->s = storage_new(w->engine->memory, (size_t)count * dtype_size((gt_dtype)out->v.m.dtype));
+	out->s = storage_new(w->engine->memory, (size_t)count * size);
 	if (UNLIKELY(!out->s))
 		return false;
 	out->v.data = out->s->data;
@@ -138,8 +141,8 @@ static gt_err run_kernel(worker *w, const ins *i, call *c, value *out)
 	kernel *f = w->engine->kernels[i->op];
 
 	if (UNLIKELY(!f))
-		return fail(GT_EUNSUPPORTED, "%s: the %s engine cannot compute it", op_rows[i->op].name,
-			w->engine->name);
+		return fail(GT_EUNSUPPORTED, "%s: the %s engine cannot compute it",
+			op_rows[i->op].name, w->engine->name);
 	c->k.i = i;
 	c->k.out = &out->v;
 	c->k.engine = w->engine;
@@ -198,7 +201,8 @@ static void upload(tenant *t, const ins *i, value *out)
 	out->v.contiguous = true;
 }
 
-/* A value for the result, filed under its id; NULL if the id is in use, which poisons the value that uses it. */
+/* A value for the result, filed under its id; NULL if the id is in use, which poisons the value
+ * that uses it. */
 static value *file_result(tenant *t, const ins *i)
 {
 	value *v = store_get(&t->store, i->out);
@@ -206,7 +210,8 @@ static value *file_result(tenant *t, const ins *i)
 	if (UNLIKELY(v != NULL)) {
 		if (v->why)
 			return NULL;
-		fail(GT_EPROTO, "%s: t%" PRIu64 " has a value already", op_rows[i->op].name, i->out);
+		fail(GT_EPROTO, "%s: t%" PRIu64 " has a value already",
+			op_rows[i->op].name, i->out);
 		poison(v, fault_new(t, i, NULL));
 		return NULL;
 	}
@@ -248,7 +253,7 @@ static void make_value(tenant *t, const ins *i)
 		compute(t, i, &c, out);
 }
 
-/* ---- control ---------------------------------------------------------------------------------------- */
+/* ---- control --------------------------------------------------------------------------------- */
 
 static void drop_storage(void *s)
 {

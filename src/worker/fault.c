@@ -1,5 +1,5 @@
-/* fault.c: what a failed instruction says: what was wrong, with which inputs, inside which signal; and when
- * memory is short, who has it.
+/* fault.c: what a failed instruction says: what was wrong, with which inputs, inside which signal;
+ * and when memory is short, who has it.
  */
 #include "worker/tenant.h"
 
@@ -46,7 +46,7 @@ failure *fault_new(tenant *t, const ins *i, const meta *const *in)
 	return finish(t, i, gt_last_error_code(), &text);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void put_bytes(buf *to, uint64_t bytes)
 {
@@ -61,7 +61,8 @@ static void put_bytes(buf *to, uint64_t bytes)
 
 typedef struct holder { const value *v; uint32_t session; } holder;
 
-/* Keep the largest HOLDERS storages, largest first; views of one that is there already do not count again. */
+/* Keep the largest HOLDERS storages, largest first; views of one that is there already do not count
+ * again. */
 static void consider(holder *top, const value *v, uint32_t session)
 {
 	size_t k = HOLDERS;

@@ -7,7 +7,7 @@
 #define SIGNALS_DEPTH_MAX 64
 
 typedef struct signals {
-	unsigned depth;                         /* also counts scopes beyond the limit, which have no name here */
+	unsigned depth;                         /* those beyond the limit have no name here */
 	uint16_t ends[SIGNALS_DEPTH_MAX];       /* length of the path up to each scope */
 	char path[SIGNALS_DEPTH_MAX * (INS_NAME_MAX + 1)];
 } signals;

@@ -8,7 +8,8 @@
 
 #define STORE_VALUES_MAX (1u << 20)   /* live tensors of a session */
 
-/* A tensor, or (why != NULL) the reason why there is none: then only why, op and meta.rank count. */
+/* A tensor, or (why != NULL) the reason why there is none: then only why, op and meta.rank
+ * count. */
 typedef struct value {
 	view v;
 	storage *s;
@@ -31,7 +32,8 @@ static inline value *store_get(const store *s, uint64_t id)
 	return idmap_get(&s->ids, id);
 }
 
-/* A value without contents, known to nobody yet; store_put gives it an id that is not in use, store_return takes it back. */
+/* A value without contents, known to nobody yet; store_put gives it an id that is not in use,
+ * store_return takes it back. */
 value *store_take(store *s);
 void   store_return(store *s, value *v);
 static inline void store_put(store *s, uint64_t id, value *v)

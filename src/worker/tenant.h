@@ -1,4 +1,5 @@
-/* tenant.h: what the files of this room know of each other: a worker and its tenants from inside. */
+/* tenant.h: what the files of this room know of each other: a worker and its tenants from
+ * inside. */
 #ifndef WORKER_TENANT_H
 #define WORKER_TENANT_H
 
@@ -20,7 +21,8 @@ struct tenant {
 typedef _Atomic uint64_t counter;
 static inline void counter_add(counter *c, uint64_t n)
 {
-	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+		memory_order_relaxed);
 }
 
 struct worker {
@@ -44,8 +46,8 @@ struct worker {
 /* exec.c: execute one instruction. */
 void exec_ins(tenant *t, const ins *i);
 
-/* fault.c: the failure of `i`, in the words of the thread's last error, with what it was given (in[k] is NULL for
- * scalars; `in` may be NULL) and where. */
+/* fault.c: the failure of `i`, in the words of the thread's last error, with what it was given
+ * (in[k] is NULL for scalars; `in` may be NULL) and where. */
 failure *fault_new(tenant *t, const ins *i, const meta *const *in);
 /* The failure of `i` for lack of memory for a tensor like `wanted`. */
 failure *fault_memory(tenant *t, const ins *i, const meta *wanted);

@@ -13,7 +13,7 @@
 #define SLICE_INS 64
 #define SLICE_NS 100000
 
-/* ---- slices; the role is held ----------------------------------------------------------------------- */
+/* ---- slices; the role is held ---------------------------------------------------------------- */
 
 static const ins *next(tenant *t)
 {
@@ -31,7 +31,8 @@ static bool is_stopped(tenant *t)
 		atomic_load_explicit(&t->worker->role.frozen, memory_order_relaxed);
 }
 
-/* Execute some of a tenant's instructions, no further than until `wanted` (if any) is answered. Returns how many. */
+/* Execute some of a tenant's instructions, no further than until `wanted` (if any) is answered.
+ * Returns how many. */
 static unsigned run_slice(tenant *t, const answer *wanted)
 {
 	unsigned n = 0;
@@ -88,10 +89,15 @@ static bool evict_if_closing(tenant *t)
 	return state != LINE_OPEN;
 }
 
-/* ---- helping ---------------------------------------------------------------------------------------- */
+/* ---- helping --------------------------------------------------------------------------------- */
 
 /* The helper's thread is a user's: it keeps its floating-point modes and its last error. */
-typedef struct manners { uint32_t fp; uint64_t faults; gt_err code; char text[ERROR_TEXT_MAX]; } manners;
+typedef struct manners {
+	uint32_t fp;
+	uint64_t faults;
+	gt_err code;
+	char text[ERROR_TEXT_MAX];
+} manners;
 
 static void put_manners(manners *m, const worker *w)
 {
@@ -111,6 +117,11 @@ static void drop_manners(const manners *m, const worker *w)
 		fail(m->code, "%s", m->text);
 }
 
+static bool is_past(uint64_t until)
+{
+	return until != UINT64_MAX && clock_ns() >= until;
+}
+
 static bool run_line(line *l, const goal *g, uint64_t until)
 {
 	tenant *t = CONTAINER(l, tenant, line);
@@ -123,13 +134,13 @@ static bool run_line(line *l, const goal *g, uint64_t until)
 	settle_arrivals(w);
 	do {
 		total += n = run_slice(t, wanted);
-	} while (n && !line_reached(l, g) && !line_crowded(l) && (until == UINT64_MAX || clock_ns() < until));
+	} while (n && !line_reached(l, g) && !line_crowded(l) && !is_past(until));
 	drop_manners(&m, w);
 	line_tidy(l);
 	return evict_if_closing(t) || total;
 }
 
-/* ---- the thread ------------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 /* A slice of every tenant's work in turn, until nothing is left. */
 static void serve(worker *w)
@@ -180,8 +191,8 @@ static bool start_thread(worker *w)
 	e = pthread_create(&w->thread, NULL, thread_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (e) {
-		log_line("worker_%d: no thread could be started (%s); clients execute while they wait",
-			w->options.number, strerror(e));
+		log_line("worker_%d: no thread could be started (%s); clients execute while they "
+			"wait", w->options.number, strerror(e));
 		return false;
 	}
 	snprintf(name, sizeof name, "gt-worker-%d", w->options.number);
@@ -212,7 +223,7 @@ static void stop_thread(worker *w)
 	atomic_store(&w->role.hired, THREAD_REFUSED);
 }
 
-/* ---- from outside ----------------------------------------------------------------------------------- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 gt_err worker_new(const worker_options *o, worker **out)
 {

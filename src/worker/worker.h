@@ -1,8 +1,8 @@
 /* worker.h: a worker: executes the instructions of the sessions placed on it.
  *
- * A session on a worker is a tenant: the line its instructions come by, its values, the signals it is in. Whoever
- * holds the worker's role (link/role.h) executes: the worker's thread, which is started when first needed, or a
- * client's thread that waits for a result.
+ * A session on a worker is a tenant: the line its instructions come by, its values, the signals it
+ * is in. Whoever holds the worker's role (link/role.h) executes: the worker's thread, which is
+ * started when first needed, or a client's thread that waits for a result.
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
@@ -41,7 +41,8 @@ line   *tenant_line(tenant *t);
 /* After line_close, when no thread waits by the line any more. */
 void    tenant_free(tenant *t);
 
-/* Return when nothing is being executed and nothing will be until worker_thaw (or ever), or after `ns`: then false. */
+/* Return when nothing is being executed and nothing will be until worker_thaw (or ever), or after
+ * `ns`: then false. */
 bool    worker_freeze(worker *w, bool for_ever, uint64_t ns);
 void    worker_thaw(worker *w, bool frozen);
 

@@ -42,7 +42,8 @@ typedef struct fixture {
 
 static gt_err flush(struct link *l, const uint64_t *records, size_t words, size_t n, uint64_t cost)
 {
-	return dispatcher_flush(CONTAINER(l, fixture, link)->s, records, words, n, cost, NULL);
+	return dispatcher_flush(CONTAINER(l, fixture, link)->s,
+		&(parcel){ records, words, n, cost }, NULL);
 }
 
 static const link_ops ops = { .flush = flush };
@@ -271,15 +272,17 @@ static void test_full_disk(void **state)
 	assert_int_equal(lines(said), 1);
 }
 
+#define TEST_DUMP(f) cmocka_unit_test_setup_teardown(f, make_directory, remove_directory)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_least_loaded),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_counters),
-		cmocka_unit_test_setup_teardown(test_dump, make_directory, remove_directory),
-		cmocka_unit_test_setup_teardown(test_no_directory, make_directory, remove_directory),
-		cmocka_unit_test_setup_teardown(test_full_disk, make_directory, remove_directory),
+		TEST_DUMP(test_dump),
+		TEST_DUMP(test_no_directory),
+		TEST_DUMP(test_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

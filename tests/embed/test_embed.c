@@ -97,12 +97,12 @@ static play start_long_work(struct link *l)
 	batch b = { 0 };
 	play p = { .l = l };
 
-	play_parse(&p, &b, "t1 = full float32 0.0 [600,600]\n");
-	for (uint64_t k = 2; k < 300; k++) {
+	play_parse(&p, &b, "t1 = full float32 0.0 [600,600]\nt2 = matmul t1, t1\n");
+	for (int k = 3; k < 300; k++) {
 		char text[64];
 
-		snprintf(text, sizeof text, "t%d = matmul t1, t%d\nfree t%d\n", (int)k, (int)k - 1, (int)k - 2);
-		play_parse(&p, &b, k == 2 ? "t2 = matmul t1, t1" : k == 3 ? "t3 = matmul t1, t2" : text);
+		snprintf(text, sizeof text, "t%d = matmul t1, t%d\nfree t%d\n", k, k - 1, k - 1);
+		play_parse(&p, &b, text);
 	}
 	play_parse(&p, &b, "fetch t299\n");
 	p.e = l->ops->flush(l, b.words, b.used, b.count, SECOND);
@@ -157,7 +157,8 @@ static void test_several_threads_wait(void **state)
 
 	(void)state;
 	for (int round = 0; round < 100; round++) {
-		play p = play_text(l, "t1 = full float32 1.0 [100]\nfetch t1\nt2 = exp t1\nfetch t2\n"
+		play p = play_text(l, "t1 = full float32 1.0 [100]\nfetch t1\n"
+			"t2 = exp t1\nfetch t2\n"
 			"t3 = log t2\nfetch t3\nfree t1\nfree t2\nfree t3");
 
 		for (int k = 0; k < 3; k++)
@@ -292,7 +293,8 @@ static void test_reference_backend(void **state)
 	(void)state;
 	assert_int_equal(flag_set(FLAG_GT_BACKEND, "reference"), GT_OK);
 	l = open_link();
-	assert_true(play_float(l, "t1 = full float32 2.0 [3]\nt2 = sum t1 axes=[0]\nfetch t2") == 6);
+	assert_true(play_float(l, "t1 = full float32 2.0 [3]\nt2 = sum t1 axes=[0]\n"
+		"fetch t2") == 6);
 	l->ops->close(l);
 	assert_int_equal(flag_set(FLAG_GT_BACKEND, "cpu"), GT_OK);
 }

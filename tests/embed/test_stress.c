@@ -1,8 +1,8 @@
 /* test_stress.c: many clients on their own threads at one worker: every read is right, none hangs.
  *
- * Each client keeps a running sum in a chain of adds, with reads, pauses, back-pressure and expensive marks where its
- * own random numbers say so; other threads wait for some of the answers; some clients leave without reading.
- * An alarm ends the test if it hangs.
+ * Each client keeps a running sum in a chain of adds, with reads, pauses, back-pressure and
+ * expensive marks where its own random numbers say so; other threads wait for some of the answers;
+ * some clients leave without reading. An alarm ends the test if it hangs.
  */
 #include "check.h"
 #include <pthread.h>

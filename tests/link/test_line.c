@@ -1,4 +1,5 @@
-/* test_line.c: back-pressure, interrupts, credit for uploads and closing, with a consumer that only counts. */
+/* test_line.c: back-pressure, interrupts, credit for uploads and closing, with a consumer that only
+ * counts. */
 #include "check.h"
 #include <pthread.h>
 #include <unistd.h>
@@ -127,7 +128,7 @@ static void put_upload(batch *b, uint32_t site, size_t size)
 /* The link has the references then. */
 static gt_err push(consumer *c, batch *b, uint64_t cost, const interrupt *in)
 {
-	gt_err e = line_push(&c->line, b->words, b->used, b->count, cost, in);
+	gt_err e = line_push(&c->line, &(parcel){ b->words, b->used, b->count, cost }, in);
 
 	b->used = b->count = 0;
 	return e;
@@ -193,7 +194,8 @@ static int count_polls(void *n)
 	return ++*(int *)n >= 2;
 }
 
-/* Somebody else holds the role and does nothing: the push is broken off, nothing is lost or reordered. */
+/* Somebody else holds the role and does nothing: the push is broken off, nothing is lost or
+ * reordered. */
 static void test_interrupted_push(void **state)
 {
 	consumer *c = open_consumer(4);
@@ -335,8 +337,8 @@ static void test_close_cancels_leftovers(void **state)
 	close_consumer(c);
 }
 
-/* Another line of the worker is relied on: the helper leaves the role to the worker's thread, which there
- * is none of here, so it helps all the same. */
+/* Another line of the worker is relied on: the helper leaves the role to the worker's thread, which
+ * there is none of here, so it helps all the same. */
 static void test_helps_without_a_thread(void **state)
 {
 	consumer *c = open_consumer(10);
@@ -362,7 +364,8 @@ static void *drop_later(void *arg)
 	return NULL;
 }
 
-/* Whoever sleeps on progress finds the role again without anybody waking it, because no thread can. */
+/* Whoever sleeps on progress finds the role again without anybody waking it, because no thread
+ * can. */
 static void test_looks_again_without_a_thread(void **state)
 {
 	consumer *c = open_consumer(10);

@@ -23,7 +23,9 @@ static const ins *record(uint64_t *room, uint64_t seed, unsigned words)
 
 static unsigned length(uint64_t seed)
 {
-	return INS_HEAD_WORDS + (unsigned)(seed * 2654435761u >> 7) % (INS_WORDS_MAX - INS_HEAD_WORDS + 1);
+	unsigned most = INS_WORDS_MAX - INS_HEAD_WORDS;
+
+	return INS_HEAD_WORDS + (unsigned)(seed * 2654435761u >> 7) % (most + 1);
 }
 
 static void check_record(const ins *i, uint64_t seed)
@@ -131,7 +133,8 @@ static void test_full_of_words(void **state)
 
 	(void)state;
 	ring_init(&r, 1000);
-	while (ring_push(&r, (uint64_t *)record(room, in + 1, INS_WORDS_MAX), INS_WORDS_MAX, 1, &taken))
+	while (ring_push(&r, (uint64_t *)record(room, in + 1, INS_WORDS_MAX), INS_WORDS_MAX, 1,
+			&taken))
 		in++;
 	assert_true(in < 1000 && in >= 1000 * 8 / INS_WORDS_MAX);
 	for (uint64_t k = 1; k <= in; k++) {
@@ -141,7 +144,8 @@ static void test_full_of_words(void **state)
 		ring_pop(&r, i);
 	}
 	ring_release(&r);
-	assert_int_equal(ring_push(&r, (uint64_t *)record(room, 1, INS_WORDS_MAX), INS_WORDS_MAX, 1, &taken), 1);
+	record(room, 1, INS_WORDS_MAX);
+	assert_int_equal(ring_push(&r, room, INS_WORDS_MAX, 1, &taken), 1);
 	ring_fini(&r);
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Check role.pml with spin: the protocol as it is has no error, and without any one of its steps it has.
+# Check role.pml with spin: the protocol as it is has no error, and without any one of its steps it
+# has.
 #
 #   tests/model/check.sh          every case that takes seconds
 #   tests/model/check.sh deep     two clients with full rings and a late reader, too: hours

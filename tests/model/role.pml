@@ -1,19 +1,22 @@
 /* role.pml: the protocol of src/link/role.c and src/link/line.c, for spin.
  *
- * Two sessions share one worker. Each client pushes instructions into a line that holds CAPACITY of them,
- * waits for room when it is full, may mark the line (its queue has become expensive), may read the last result, and closes.
- * A third thread waits for a result of session 0 and may be late: the session may close meanwhile.
- * The worker's thread sleeps on its bell. Every access to shared memory is a step of its own, in sequentially
- * consistent order, as the C code has it; names are those of the C code.
+ * Two sessions share one worker. Each client pushes instructions into a line that holds CAPACITY of
+ * them, waits for room when it is full, may mark the line (its queue has become expensive), may
+ * read the last result, and closes. A third thread waits for a result of session 0 and may be late:
+ * the session may close meanwhile. The worker's thread sleeps on its bell. Every access to shared
+ * memory is a step of its own, in sequentially consistent order, as the C code has it; names are
+ * those of the C code.
  *
- * What is checked: at most one thread executes (assert); everybody gets to its end, so no wake-up is lost and no wait is
- * for ever (spin's search for invalid end states; the worker's thread may end asleep); every read is answered
- * and a line is used by nobody when it is given up (asserts).
+ * What is checked: at most one thread executes (assert); everybody gets to its end, so no wake-up
+ * is lost and no wait is for ever (spin's search for invalid end states; the worker's thread may
+ * end asleep); every read is answered and a line is used by nobody when it is given up (asserts).
  *
- * BREAK_... takes one step of the protocol out; tests/model/check.sh makes sure that each is missed.
+ * BREAK_... takes one step of the protocol out; tests/model/check.sh makes sure that each is
+ * missed.
  *
- * Left out: values of counters that only their difference matters of. A ring of the bell is one bit, cleared where the thread
- * takes note of the counter; so is the progress that a watcher takes note of.
+ * Left out: values of counters that only their difference matters of. A ring of the bell is one
+ * bit, cleared where the thread takes note of the counter; so is the progress that a watcher takes
+ * note of.
  */
 #ifndef CAPACITY
 #define CAPACITY 2
@@ -23,7 +26,7 @@
 #endif
 
 #define LINES 2
-#define THREADS 3              /* the two clients and the late reader; they have flags of their own */
+#define THREADS 3              /* the two clients and the late reader */
 #define READER 2
 
 #define OPEN 0
@@ -44,7 +47,7 @@ byte pushed[LINES], executed[LINES], released[LINES];
 bool settled[LINES];                     /* evicted: whatever was pending is cancelled */
 byte watchers[LINES];
 bool progressed[THREADS];                /* since the watcher took note */
-byte counted[THREADS];                   /* answer (1, 2, ...) whose sleepers the thread has joined */
+byte counted[THREADS];                   /* answer (1, 2, ...) whose sleepers it has joined */
 byte in_kernel[THREADS];                 /* 0, or what it sleeps on: 1 + kind */
 byte at_line[THREADS];
 bool gate_closed;                        /* of session 0 */
@@ -70,7 +73,8 @@ inline settle(l, k)
 	d_step {
 		for (w : 0 .. THREADS - 1) {
 			if
-			:: at_line[w] == l && counted[w] == k && in_kernel[w] == 1 + ANSWER -> in_kernel[w] = 0
+			:: at_line[w] == l && counted[w] == k && in_kernel[w] == 1 + ANSWER ->
+				in_kernel[w] = 0
 			:: else
 			fi
 		}

@@ -90,7 +90,8 @@ static void test_views_share_memory(void **state)
 		"t2 = reshape t1 [2,3]\n"
 		"fetch t2", 0, 1, 2, 3, 4, 5);
 	before = stats().bytes;
-	play_text(l, "t3 = permute t2 perm=[1,0]\nt4 = slice t3 first=[2,0] count=[2,2] step=[-1,1]\n"
+	play_text(l, "t3 = permute t2 perm=[1,0]\n"
+		"t4 = slice t3 first=[2,0] count=[2,2] step=[-1,1]\n"
 		"t5 = expand t4 [2,2,2]\n");
 	assert_int_equal(stats().bytes, before);
 	READS("fetch t3", 0, 3, 1, 4, 2, 5);
@@ -158,7 +159,8 @@ static void test_first_poison_wins(void **state)
 static void test_wrong_streams(void **state)
 {
 	(void)state;
-	fails("t1 = add t99, 1.0\nfetch t1", GT_EPROTO, 1, "add: input t99 is unknown or was freed");
+	fails("t1 = add t99, 1.0\nfetch t1", GT_EPROTO, 1,
+		"add: input t99 is unknown or was freed");
 	fails("fetch t98", GT_EPROTO, 1, "fetch: t98 is unknown or was freed");
 	fails("t2 = full float32 1.0 [2]\nt2 = full float32 2.0 [2]\nfetch t2", GT_EPROTO, 2,
 		"full: t2 has a value already");
@@ -170,7 +172,8 @@ static void test_shape_error_names_both(void **state)
 	failure *f;
 
 	(void)state;
-	f = play_failure(l, "t1 = full float32 1.0 [2]\nt2 = full float32 1.0 [3]\nt3 = add t1, t2\nfetch t3");
+	f = play_failure(l, "t1 = full float32 1.0 [2]\nt2 = full float32 1.0 [3]\n"
+		"t3 = add t1, t2\nfetch t3");
 	assert_int_equal(f->code, GT_ESHAPE);
 	assert_non_null(strstr(f->text, "(2,)"));
 	assert_non_null(strstr(f->text, "(3,)"));
@@ -189,12 +192,14 @@ static void test_out_of_memory(void **state)
 		"enter \"step\"\n"
 		"t5 = add t1, t2\n"
 		"fetch t5", GT_EMEMORY, 6,
-		"add: no memory for float32 (1000, 1000) (3.8 MB): limit 10.0 MB (GT_MEMORY), 7.6 MB in use; "
-		"largest: full float32 (1000, 1000) 3.8 MB (client c0), full float32 (1000, 1000) 3.8 MB "
-		"(client c0), full float64 (100,) 800 B (client c0); in signal 'step'");
+		"add: no memory for float32 (1000, 1000) (3.8 MB): limit 10.0 MB (GT_MEMORY), "
+		"7.6 MB in use; largest: full float32 (1000, 1000) 3.8 MB (client c0), "
+		"full float32 (1000, 1000) 3.8 MB (client c0), "
+		"full float64 (100,) 800 B (client c0); in signal 'step'");
 	/* The next instruction works, and freeing makes room. */
 	READS("leave\nt6 = full float32 7.0 [2]\nfetch t6", 7, 7);
-	READS("free t5\nfree t1\nt7 = sum t2 axes=[0,1]\nt8 = add t2, t2\nt9 = sum t8 axes=[0,1]\nfetch t9", 2e6f);
+	READS("free t5\nfree t1\nt7 = sum t2 axes=[0,1]\nt8 = add t2, t2\n"
+		"t9 = sum t8 axes=[0,1]\nfetch t9", 2e6f);
 	play_text(l, "free t2\nfree t3\nfree t4\nfree t6\nfree t7\nfree t8\nfree t9");
 	assert_int_equal(stats().bytes, before);
 }
@@ -206,8 +211,8 @@ static void test_no_memory_for_an_answer(void **state)
 	fails("t1 = full float32 1.0 [1000,1600]\n"
 		"t2 = permute t1 perm=[1,0]\n"
 		"fetch t2", GT_EMEMORY, 3,
-		"fetch: no memory for float32 (1600, 1000) (6.1 MB): limit 10.0 MB (GT_MEMORY), 6.1 MB in use; "
-		"largest: full float32 (1000, 1600) 6.1 MB (client c0)");
+		"fetch: no memory for float32 (1600, 1000) (6.1 MB): limit 10.0 MB (GT_MEMORY), "
+		"6.1 MB in use; largest: full float32 (1000, 1600) 6.1 MB (client c0)");
 	READS("t3 = sum t2 axes=[0,1]\nfetch t3", 1.6e6f);
 }
 
@@ -370,7 +375,8 @@ static void test_counts(void **state)
 	worker_stats before = stats(), after;
 
 	(void)state;
-	play_text(l, "t1 = full float32 1.0 [16,16]\nt2 = matmul t1, t1\nt3 = matmul t2, t1\nfree t2\n");
+	play_text(l, "t1 = full float32 1.0 [16,16]\nt2 = matmul t1, t1\n"
+		"t3 = matmul t2, t1\nfree t2\n");
 	after = stats();
 	assert_int_equal(after.instructions - before.instructions, 4);
 	assert_int_equal(after.products - before.products, 2);
