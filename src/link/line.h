@@ -32,8 +32,8 @@ typedef struct goal {
 } goal;
 
 /* Run the line's instructions until the goal is reached, nothing is left, another line is marked,
- * or the clock shows `until`. Called with the role held. If the line is closing: cancel the rest, free
- * what the session has, call line_gone. True if it got anything done. */
+ * or the clock shows `until`. Called with the role held. If the line is closing: cancel the rest,
+ * free what the session has, call line_gone. True if it got anything done. */
 typedef struct line line;
 typedef bool line_run(line *l, const goal *g, uint64_t until);
 
