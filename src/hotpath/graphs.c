@@ -122,7 +122,8 @@ static track *track_of(graphs *g, uint32_t r)
 	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
 		if (g->owner[k] == r)
 			return &g->tracks[k];
-	if (g->ops[r] < WORTH_A_TRACK)
+	/* One that is nearly the whole stream would find what is found there. */
+	if (g->ops[r] < WORTH_A_TRACK || g->ops[r] * UINT64_C(10) > g->total * 9)
 		return NULL;
 	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
 		if (!g->owner[k]) {
@@ -137,6 +138,7 @@ track *graphs_route(graphs *g, tokens *t, const record *r, sig *made)
 {
 	uint32_t all;
 
+	g->total++;
 	if (made->leaf)
 		return NULL;
 	/* Room for a number an input and one more: compaction comes before, never in between. */

@@ -18,6 +18,7 @@ typedef struct graphs {
 	uint32_t *into;          /* forwarding; into[g] == g for roots */
 	uint32_t *ops;           /* of roots: ops so far */
 	uint32_t count;          /* numbers in use, 0 included */
+	uint64_t total;          /* ops so far, leaves included */
 	uint32_t owner[GRAPHS_TRACKS];   /* root whose ops the track gets; 0: free */
 	track tracks[GRAPHS_TRACKS];
 	uint64_t threshold, min_seq, window;
