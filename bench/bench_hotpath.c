@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/mem.h"
-#include "hotpath/lab.h"
 #include "hotpath/miner.h"
+#include "lab.h"
 
 #define RING_WORDS (1u << 16)
 #define SLICE      64            /* steps of mining at a time */
