@@ -206,6 +206,7 @@ void gt_hotpath_count(gt_hotpath *h, gt_hotpath_counts *to)
 	miner_stats_of(h->miner, &s);
 	*to = (gt_hotpath_counts){ .total_batches = h->iterations + s.runs,
 		.hot_batches_executed = h->hot_iterations + s.hot_runs,
-		.unique_patterns = h->seen.count + s.loops, .hot_paths = h->hot_patterns + s.hot_loops,
+		.unique_patterns = h->seen.count + s.loops,
+		.hot_paths = h->hot_patterns + s.hot_loops,
 		.hot_threshold = h->threshold, .total_instructions = h->operations + s.ops };
 }

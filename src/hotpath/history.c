@@ -34,7 +34,8 @@ static record *put(history *h, const record *r)
 	const uint64_t at = place(h, r->words);
 	record *to;
 
-	while (h->first < h->next && at + r->words - h->at[h->first & (h->room - 1)] > words_room(h))
+	while (h->first < h->next &&
+			at + r->words - h->at[h->first & (h->room - 1)] > words_room(h))
 		h->first++;
 	if (at != h->end)        /* what was skipped says so */
 		h->words[h->end & (words_room(h) - 1)] = RECORD_PAD;

@@ -19,7 +19,7 @@ typedef struct loop {
 	bool fresh;              /* has ops that bring fresh data */
 	bool noisy, hot;
 	bool replaced;           /* a hot loop that contains it took over: does not count any more */
-	uint32_t inner;          /* bit k: when it is hot, it takes over from loop k of the track */
+	uint32_t inner;          /* bit k: when it is hot, it takes over from loop k */
 
 	uint32_t at;             /* next op expected */
 	uint32_t foreign;        /* ops in a row that were not */

@@ -15,7 +15,7 @@
 enum {
 	RECORD_PAD = 0,          /* the rest of the ring up to its end is unused */
 	RECORD_GAP = OP_CODES,   /* `out` records were lost here */
-	RECORD_REPLAY            /* the region of signature `attr` ran, its `out` ops not recorded */
+	RECORD_REPLAY            /* the region of signature `attr` ran: `out` ops, not recorded */
 };
 
 #define RECORD_UNIT 16           /* bytes that record.size counts in */

@@ -1,7 +1,7 @@
 /* region.h: one period of a loop as a canonical list of ops: no ids, no sizes, no positions.
  *
  * Made by the miner, read by whoever matches the stream against it. Op i of a stream matches when
- * the five facts of its desc are equal (region_same_desc) and every input is what the list says: the
+ * the facts of its desc are equal (region_same_desc) and every input is what the list says: the
  * result of op j of the same run, or live-in m, whatever value that is bound to on first sight.
  */
 #ifndef HOTPATH_REGION_H
@@ -29,8 +29,8 @@ typedef struct region_op {
 	uint64_t attr, metas, token;
 } region_op;
 
-/* A value from outside. `carried` is the op of the previous run that makes it; REGION_NEVER for what
- * never changes and for fresh data. */
+/* A value from outside. `carried` is the op of the previous run that makes it; REGION_NEVER for
+ * what never changes and for fresh data. */
 typedef struct region_live_in { uint32_t first_use, carried; } region_live_in;
 
 /* Why a region begins where it does. */

@@ -221,7 +221,8 @@ static bool is_inside(const track *t, const candidate *c)
 static void look_at(track *t, candidate *c)
 {
 	c->due = c->run + c->period;
-	if (t->h.next - t->h.first >= 2 * c->period && !is_inside(t, c) && !is_refused(t, c->period))
+	if (t->h.next - t->h.first >= 2 * c->period && !is_inside(t, c) &&
+			!is_refused(t, c->period))
 		job_build(t, c);
 }
 

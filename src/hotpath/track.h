@@ -33,7 +33,7 @@ typedef struct track_event {
 typedef struct track {
 	history h;
 	uint64_t threshold, min_seq;
-	/* Where a gram was last seen (gram's high bits, op), and how far before the op its gram was. */
+	/* Where a gram was last seen (its high bits, the op); how far back an op's gram was. */
 	uint64_t *seen;
 	uint32_t *before;
 	uint64_t solid;          /* ops since the last gap */

@@ -45,8 +45,8 @@ static void print_text(const proposal *p)
 	char name[REGION_NAME_MAX];
 	buf text = { 0 };
 
-	printf("%s hot after %" PRIu64 " ops, %" PRIu64 " runs\n", region_name(p->signature, p->n, name),
-		p->at, p->runs);
+	printf("%s hot after %" PRIu64 " ops, %" PRIu64 " runs\n",
+		region_name(p->signature, p->n, name), p->at, p->runs);
 	printf("  %u ops%s, %u live-ins; cut at the %s: %" PRIu64 " bytes\n", r->n,
 		r->noisy ? " with foreign ones between them" : "", r->live_ins_count,
 		cut_why_text(r->cut_why), r->cut_bytes);

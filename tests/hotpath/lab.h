@@ -9,7 +9,7 @@
 
 #include "ir/ins.h"
 
-/* An instruction; metas of its inputs (NULL for scalars) and of its result (NULL if it has none). */
+/* An instruction; metas of its inputs (NULL for scalars) and of its result (NULL without one). */
 typedef void lab_sink(void *ctx, const ins *i, const meta *const *in, const meta *out);
 
 typedef struct lab_options {

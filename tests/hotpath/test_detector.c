@@ -73,8 +73,8 @@ static int put(gt_hotpath *h, const char *name, const char *out, const char *a, 
 	const char *const in[] = { a, b };
 	int hot;
 
-	assert_int_equal(gt_hotpath_instruction(h, "binary", name, out, in, b ? 2 : 1, &hot, length),
-		GT_OK);
+	assert_int_equal(GT_OK,
+		gt_hotpath_instruction(h, "binary", name, out, in, b ? 2 : 1, &hot, length));
 	return hot;
 }
 
@@ -118,7 +118,8 @@ static void test_loops(void **state)
 }
 
 /* In marked iterations wiring counts, names do not. */
-static int wired(gt_hotpath *h, const char *a, const char *b, const char *c, const char *d, int swap)
+static int wired(gt_hotpath *h, const char *a, const char *b, const char *c, const char *d,
+	int swap)
 {
 	size_t length;
 
