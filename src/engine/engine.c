@@ -111,22 +111,3 @@ gt_dtype engine_scalar_dtype(const ins *i, int k, const meta *const *in, const m
 			return (gt_dtype)in[n]->dtype;
 	return (gt_dtype)out->dtype;
 }
-
-/* ---- Cost. ---- */
-
-/* Picoseconds for an element of the result, by kind of op. What a reduction or a product reads is
- * not known here: they get what is usual. */
-static const uint32_t element_ps[] = {
-	[KIND_CREATE] = 500, [KIND_ELEMENT] = 300, [KIND_REDUCE] = 20000, [KIND_VIEW] = 0,
-	[KIND_PRODUCT] = 4000, [KIND_INDEX] = 500, [KIND_COMPOSITE] = 2000,
-};
-#define CALL_NS 50
-
-uint32_t engine_cost(const ins *i, const meta *out)
-{
-	/* At most SHAPE_ELEMENTS_MAX: nothing below overflows. */
-	uint64_t count = (uint64_t)meta_count(out);
-	uint64_t ns = CALL_NS + count * element_ps[op_rows[i->op].kind] / 1000;
-
-	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
-}

@@ -49,9 +49,6 @@ void engine_scalar(dtype_kind kind, scalar s, gt_dtype dtype, void *to);
 /* The dtype that scalar input k of `i` is converted to, given the inputs' metas and the result's. */
 gt_dtype engine_scalar_dtype(const ins *i, int k, const meta *const *in, const meta *out);
 
-/* Rough cost of an instruction in nanoseconds on one core: decides when to wake a worker. Cheap (a few ns). */
-uint32_t engine_cost(const ins *i, const meta *out);
-
 /* The portable reference for every row (reference*.c): tables and tests start from it. */
 extern kernel *const engine_reference[OP_CODES];
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include "base/error.h"
 #include "base/log.h"
+#include "ir/cost.h"
 #include "ir/text.h"
 
 /* Inputs and result of the instruction at work. */
@@ -246,7 +247,7 @@ static void make_value(tenant *t, const ins *i)
 		poison(out, fault_new(t, i, NULL));
 		return;
 	}
-	t->worker->spent += engine_cost(i, &out->v.m);
+	t->worker->spent += cost_ns(i->op, i->nin ? c.metas[0] : NULL, &out->v.m);
 	if (i->op == OP_upload)
 		upload(t, i, out);
 	else if (op_rows[i->op].kind != KIND_VIEW || !make_view(i, c.values[0], out))

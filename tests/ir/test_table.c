@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include "gen.h"
+#include "ir/cost.h"
 
 /* ---- the op table ---- */
 
@@ -232,6 +233,25 @@ static void test_blobs(void **state)
 	assert_null(blob_new(SIZE_MAX - 100));
 }
 
+/* ---- cost ---- */
+
+static void test_cost_grows(void **state)
+{
+	meta small = { .dtype = GT_FLOAT32, .rank = 1, .dims = { 16 } };
+	meta large = { .dtype = GT_FLOAT32, .rank = 2, .dims = { 1000, 1000 } };
+	meta limit = { .dtype = GT_FLOAT32, .rank = 1, .dims = { SHAPE_ELEMENTS_MAX } };
+	meta one = { .dtype = GT_FLOAT32, .rank = 0 };
+
+	(void)state;
+	assert_in_range(cost_ns(OP_add, &small, &small), 10, 1000);
+	assert_in_range(cost_ns(OP_add, &large, &large), 100000, 3000000);
+	assert_true(cost_ns(OP_matmul, &large, &large) > 10 * cost_ns(OP_add, &large, &large));
+	assert_int_equal(cost_ns(OP_matmul, &limit, &limit), UINT32_MAX);
+	/* What is read counts, not only what comes of it. */
+	assert_true(cost_ns(OP_sum, &large, &one) > 100 * cost_ns(OP_sum, &small, &one));
+	assert_true(cost_ns(OP_reshape, &large, &large) < cost_ns(OP_add, &small, &small));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_changed_records),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_blobs),
+		cmocka_unit_test(test_cost_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
