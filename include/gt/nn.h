@@ -30,7 +30,8 @@ typedef gt_tensor *gt_forward_fn(const gt_site *site, gt_module *m, gt_tensor *x
 
 /* An empty module of your own kind, with `extra` zeroed bytes at gt_module_data. `kind`
  * ("Linear") must stay valid. */
-GT_API gt_module *gt_module_new(gt_client *gt, const char *kind, gt_forward_fn *forward, size_t extra);
+GT_API gt_module *gt_module_new(gt_client *gt, const char *kind, gt_forward_fn *forward,
+		size_t extra);
 /* With its children, parameters and buffers. NULL is fine. */
 GT_API void gt_module_free(gt_module *m);
 GT_API void *gt_module_data(gt_module *m);
@@ -133,7 +134,8 @@ GT_API gt_optim *gt_adamw_of(gt_tensor *const *list, int n, gt_adam_options opti
  * AdamW weight_decay 0.01. */
 #define GT_SGD_OPTIONS(...) GT_PRESET(gt_sgd_options, (.lr = 0.001), ##__VA_ARGS__)
 #define GT_ADAM_OPTIONS(...) \
-	GT_PRESET(gt_adam_options, (.lr = 0.001, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8), ##__VA_ARGS__)
+	GT_PRESET(gt_adam_options, (.lr = 0.001, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8), \
+		##__VA_ARGS__)
 #define gt_sgd(m, ...) gt_sgd_with(m, GT_SGD_OPTIONS(__VA_ARGS__))
 #define gt_adam(m, ...) gt_adam_with(m, GT_ADAM_OPTIONS(__VA_ARGS__))
 #define gt_adamw(m, ...) gt_adamw_with(m, GT_ADAM_OPTIONS(.weight_decay = 0.01, ##__VA_ARGS__))
@@ -149,7 +151,8 @@ GT_API void   gt_optim_set_lr(gt_optim *o, double lr);
 
 /* Scale the gradients of the list so that their joint 2-norm is at most max_norm: g * min(1,
  * max_norm / (norm + 1e-6)). Returns the norm before (a tensor, not read). */
-GT_API gt_tensor *gt_clip_grad_norm_at(const gt_site *, gt_tensor *const *list, int n, double max_norm);
+GT_API gt_tensor *gt_clip_grad_norm_at(const gt_site *, gt_tensor *const *list, int n,
+		double max_norm);
 #define gt_clip_grad_norm(list, n, max_norm) gt_clip_grad_norm_at(GT_HERE, list, n, max_norm)
 
 #ifdef __cplusplus

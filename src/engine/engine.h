@@ -1,8 +1,9 @@
 /* engine.h: eager kernels: one function per op, called with views.
  *
- * An engine is a table of kernels: the portable reference for every row of the op table, overridden by
- * faster rows (isa/, product.c, ...) that give the same bits; products agree by tolerance. Kernels read any
- * strides (0 for broadcast dims, negative for flipped ones) and write contiguous outputs. They know nothing of ids, streams or sessions.
+ * An engine is a table of kernels: the portable reference for every row of the op table,
+ * overridden by faster rows (isa/, product.c, ...) that give the same bits; products agree by
+ * tolerance. Kernels read any strides (0 for broadcast dims, negative for flipped ones) and
+ * write contiguous outputs. They know nothing of ids, streams or sessions.
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -19,16 +20,19 @@ typedef struct view {
 	bool contiguous;        /* row-major without gaps; always true for rank 0 */
 } view;
 
-/* One kernel call. Scalar inputs are views of rank 0, already converted to the dtype the kernel computes in. */
+/* One kernel call. Scalar inputs are views of rank 0, already converted to the dtype the kernel
+ * computes in. */
 typedef struct kcall {
 	const ins *i;           /* attributes and operands */
 	const view *in[INS_INPUTS_MAX];
-	const view *out;        /* allocated, contiguous; overlaps no input, but for rows of KIND_ELEMENT
-	                         * may be exactly one of them, if dims and dtype are the same */
+	/* Allocated, contiguous; overlaps no input, but for rows of KIND_ELEMENT it may be exactly
+	 * one of them, if dims and dtype are the same. */
+	const view *out;
 	const struct engine *engine;
 } kcall;
 
-/* Errors (index out of range, integer division by zero) are set by fail(); the output is then undefined. */
+/* Errors (index out of range, integer division by zero) are set by fail(); the output is then
+ * undefined. */
 typedef gt_err kernel(const kcall *c);
 
 typedef struct engine {
@@ -38,15 +42,18 @@ typedef struct engine {
 	const char *name;            /* "cpu" or "reference" */
 } engine;
 
-typedef enum engine_backend { ENGINE_CPU, ENGINE_REFERENCE } engine_backend;   /* order of GT_BACKEND */
+/* In the order of GT_BACKEND. */
+typedef enum engine_backend { ENGINE_CPU, ENGINE_REFERENCE } engine_backend;
 
 gt_err engine_open(engine_backend backend, int threads, uint64_t memory_limit, engine **out);
 void   engine_close(engine *e);
 
-/* Convert a scalar input to `dtype`: writes dtype_size bytes to `to`. Int to bool is != 0, float to int truncates. */
+/* Convert a scalar input to `dtype`: writes dtype_size bytes to `to`. Int to bool is != 0, float
+ * to int truncates. */
 void engine_scalar(dtype_kind kind, scalar s, gt_dtype dtype, void *to);
 
-/* The dtype that scalar input k of `i` is converted to, given the inputs' metas and the result's. */
+/* The dtype that scalar input k of `i` is converted to, given the inputs' metas and the
+ * result's. */
 gt_dtype engine_scalar_dtype(const ins *i, int k, const meta *const *in, const meta *out);
 
 /* The portable reference for every row (reference*.c): tables and tests start from it. */

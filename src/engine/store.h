@@ -1,7 +1,8 @@
 /* store.h: memory of tensors: reference-counted storages from a caching allocator with a limit.
  *
- * One allocator a worker. Any thread may hold and drop a storage (exports to NumPy outlive the client); freed blocks go back to size-class lists and are
- * reused without asking the system. Blocks are 64-byte aligned.
+ * One allocator a worker. Any thread may hold and drop a storage (exports to NumPy outlive the
+ * client); freed blocks go back to size-class lists and are reused without asking the system.
+ * Blocks are 64-byte aligned.
  */
 #ifndef ENGINE_STORE_H
 #define ENGINE_STORE_H
@@ -33,11 +34,12 @@ allocator *allocator_new(uint64_t limit);
 /* Frees the cache. Storages still held stay valid; the allocator goes with the last of them. */
 void       allocator_free(allocator *a);
 
-/* A storage of `size` bytes with one reference, contents undefined. NULL if the limit would be exceeded even after the
- * cache is emptied, or the system has none (or GT_FAIL_ALLOC says so): the caller words the error. */
+/* A storage of `size` bytes with one reference, contents undefined. NULL if the limit would be
+ * exceeded even after the cache is emptied, or the system has none (or GT_FAIL_ALLOC says so):
+ * the caller words the error. */
 storage *storage_new(allocator *a, size_t size);
-/* A storage of foreign memory, which counts against the limit all the same: else uploads would be without one. NULL as
- * above; nothing was taken then. */
+/* A storage of foreign memory, which counts against the limit all the same: else uploads would
+ * be without one. NULL as above; nothing was taken then. */
 storage *storage_wrap(allocator *a, void *data, size_t size, void (*release)(void *ctx), void *ctx);
 void     storage_hold(storage *s);
 void     storage_drop(storage *s);

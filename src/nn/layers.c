@@ -36,7 +36,8 @@ static gt_tensor *linear_forward(const gt_site *site, gt_module *m, gt_tensor *x
 	return bias ? gt_add_at(site, gt_arg_tensor(y), gt_arg_tensor(bias)) : y;
 }
 
-/* Kaiming uniform with a = sqrt(5) comes to +-1/sqrt(in) for the weight, PyTorch's bound for the bias. */
+/* Kaiming uniform with a = sqrt(5) comes to +-1/sqrt(in) for the weight, PyTorch's bound for the
+ * bias. */
 gt_module *gt_linear_with(gt_client *gt, int64_t in, int64_t out, gt_linear_options options)
 {
 	gt_module *m = gt_module_new(gt, "Linear", linear_forward, 0);

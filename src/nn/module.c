@@ -137,7 +137,8 @@ static gt_err report_missing(const gt_module *m, const char *path)
 	size_t n = 0;
 
 	for (size_t k = 0; k < m->count && n < sizeof has; k++)
-		n += (size_t)snprintf(has + n, sizeof has - n, k ? ", %s" : "%s", m->entries[k].name);
+		n += (size_t)snprintf(has + n, sizeof has - n, k ? ", %s" : "%s",
+			m->entries[k].name);
 	return fail(GT_EINVAL, "%s: no '%s' here; it has %s", m->kind, path, has);
 }
 

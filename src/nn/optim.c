@@ -122,9 +122,10 @@ gt_optim *gt_sgd_of(gt_tensor *const *list, int n, gt_sgd_options options)
 {
 	gt_optim *o;
 
-	if (options.lr < 0 || (options.nesterov && (options.momentum <= 0 || options.dampening != 0))) {
-		fail(GT_EINVAL, "SGD: expected lr >= 0, and for nesterov a momentum and no dampening; "
-			"got lr %g, momentum %g, dampening %g", options.lr, options.momentum,
+	if (options.lr < 0 ||
+	    (options.nesterov && (options.momentum <= 0 || options.dampening != 0))) {
+		fail(GT_EINVAL, "SGD: expected lr >= 0, and for nesterov a momentum and no "
+			"dampening; got lr %g, momentum %g, dampening %g", options.lr, options.momentum,
 			options.dampening);
 		return NULL;
 	}
@@ -141,8 +142,8 @@ static gt_optim *adam_of(gt_tensor *const *list, int n, gt_adam_options options,
 
 	if (options.lr < 0 || options.eps < 0 || !(options.beta1 >= 0 && options.beta1 < 1) ||
 	    !(options.beta2 >= 0 && options.beta2 < 1)) {
-		fail(GT_EINVAL, "Adam: expected lr and eps >= 0, betas in [0, 1); got lr %g, eps %g, "
-			"betas %g and %g", options.lr, options.eps, options.beta1, options.beta2);
+		fail(GT_EINVAL, "Adam: expected lr and eps >= 0, betas in [0, 1); got lr %g, "
+			"eps %g, betas %g and %g", options.lr, options.eps, options.beta1, options.beta2);
 		return NULL;
 	}
 	if (!(o = make(list, n, adam_update)))

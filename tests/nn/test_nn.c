@@ -1,4 +1,5 @@
-/* Layers and optimisers: the module tree, what layers compute, and update formulas against plain C. */
+/* Layers and optimisers: the module tree, what layers compute, and update formulas against plain
+ * C. */
 #include <gt/nn.h>
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ static void expect_error(gt_err e, const char *part)
 		fail_msg("the error says '%s', expected '%s' in it", gt_last_error(), part);
 }
 
-/* ---- layers -------------------------------------------------------------------------------------- */
+/* ---- layers -------------------------------------------------------------------------------- */
 
 static void linear_computes_x_wt_plus_b(void **state)
 {
@@ -39,9 +40,10 @@ static void linear_computes_x_wt_plus_b(void **state)
 	gt_module *m = gt_linear(gt, 3, 2);
 	const float w[] = { 1, 2, 3, -1, 0, 1 }, b[] = { 10, 20 }, x[] = { 1, 1, 1, 0, 2, -1 };
 	const float y[] = { 16, 20, 11, 19 };
+	gt_tensor *weight = gt_from(gt, GT_FLOAT32, GT_SHAPE(2, 3), w);
 
 	(void)state;
-	assert_int_equal(gt_module_load(m, "weight", gt_from(gt, GT_FLOAT32, GT_SHAPE(2, 3), w)), GT_OK);
+	assert_int_equal(gt_module_load(m, "weight", weight), GT_OK);
 	assert_int_equal(gt_module_load(m, "bias", gt_from(gt, GT_FLOAT32, GT_SHAPE(2), b)), GT_OK);
 	expect(gt_forward(m, gt_from(gt, GT_FLOAT32, GT_SHAPE(2, 3), x)), y, 4, 0);
 	gt_module_free(m);
@@ -69,9 +71,11 @@ static void layer_norm_and_embedding_start_as_documented(void **state)
 {
 	gt_client *gt = open_client();
 	gt_module *norm = gt_layer_norm_layer(gt, 4, 0), *rows = gt_embedding_layer(gt, 5, 4);
-	const float x[] = { 1, 2, 3, 4 }, y[] = { -1.3416408f, -0.4472136f, 0.4472136f, 1.3416408f };
+	const float x[] = { 1, 2, 3, 4 };
+	const float y[] = { -1.3416408f, -0.4472136f, 0.4472136f, 1.3416408f };
 	const int64_t which[] = { 4, 0, 4 };
-	gt_tensor *index = gt_from(gt, GT_INT64, GT_SHAPE(3), which), *w = gt_module_tensor(rows, "weight");
+	gt_tensor *index = gt_from(gt, GT_INT64, GT_SHAPE(3), which);
+	gt_tensor *w = gt_module_tensor(rows, "weight");
 	gt_tensor *out = gt_forward(rows, index);
 	float picked[12], all[20];
 
@@ -104,7 +108,7 @@ static void dropout_drops_in_training_only(void **state)
 	gt_close(gt);
 }
 
-/* ---- the tree ------------------------------------------------------------------------------------- */
+/* ---- the tree ------------------------------------------------------------------------------ */
 
 static void write_path(void *ctx, const char *path, gt_tensor *x, bool is_parameter)
 {
@@ -167,7 +171,7 @@ static void mistakes_are_named(void **state)
 	gt_close(gt);
 }
 
-/* ---- optimisers ------------------------------------------------------------------------------------ */
+/* ---- optimisers ---------------------------------------------------------------------------- */
 
 /* The gradient of sum(c * w) is c: three steps with known gradients. */
 typedef struct trial { gt_client *gt; gt_tensor *w; float at[2]; } trial;
@@ -235,7 +239,8 @@ static void adam_case(gt_adam_options p, bool decoupled)
 	for (int k = 0; k < 3; k++) {
 		step_trial(&t, o, k);
 		for (int j = 0; j < 2; j++) {
-			double w = t.at[j], g = gradients[k][j] + (decoupled ? 0 : p.weight_decay * w);
+			double w = t.at[j];
+			double g = gradients[k][j] + (decoupled ? 0 : p.weight_decay * w);
 
 			if (decoupled)
 				w -= p.lr * p.weight_decay * w;
@@ -251,7 +256,8 @@ static void adam_case(gt_adam_options p, bool decoupled)
 
 static void adam_follows_its_formula(void **state)
 {
-	gt_adam_options p = { .lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-3, .weight_decay = 0.1 };
+	gt_adam_options p = { .lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-3,
+		.weight_decay = 0.1 };
 
 	(void)state;
 	adam_case(p, false);
@@ -264,7 +270,8 @@ static void clipping_scales_all_gradients_together(void **state)
 {
 	gt_client *gt = open_client();
 	gt_tensor *list[3] = { gt_requires_grad(gt_zeros(gt, GT_SHAPE(1))),
-		gt_requires_grad(gt_zeros(gt, GT_SHAPE(1))), gt_requires_grad(gt_zeros(gt, GT_SHAPE(1))) };
+		gt_requires_grad(gt_zeros(gt, GT_SHAPE(1))),
+		gt_requires_grad(gt_zeros(gt, GT_SHAPE(1))) };
 	const float half[] = { 1.5f }, other[] = { 2 };
 
 	(void)state;
@@ -281,9 +288,11 @@ static void clipping_scales_all_gradients_together(void **state)
 static void a_small_network_learns(void **state)
 {
 	gt_client *gt = open_client();
-	gt_module *net = gt_sequential(gt, gt_linear(gt, 4, 16), gt_gelu_layer(gt), gt_linear(gt, 16, 1));
+	gt_module *net = gt_sequential(gt, gt_linear(gt, 4, 16), gt_gelu_layer(gt),
+		gt_linear(gt, 16, 1));
 	gt_optim *opt = gt_adam(net, .lr = 0.01);
-	gt_tensor *x = gt_randn(gt, GT_SHAPE(64, 4)), *y = gt_sin(gt_sum(x, .axis = 1, .keepdims = true));
+	gt_tensor *x = gt_randn(gt, GT_SHAPE(64, 4));
+	gt_tensor *y = gt_sin(gt_sum(x, .axis = 1, .keepdims = true));
 	double first = 0, last = 0;
 
 	(void)state;
