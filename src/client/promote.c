@@ -45,10 +45,13 @@ gt_tensor *promote_tensor(const gt_site *site, gt_tensor *x, gt_dtype d)
 /* As in PyTorch, a number must be one of the dtype: the others do not wrap silently. */
 bool promote_fits(const char *what, gt_arg a, gt_dtype d)
 {
-	const int bits = 8 * (int)dtype_size(d) - 1;
+	int bits;
 
-	if (dtype_kind_of(d) != KIND_INT || arg_kind(a) == KIND_BOOL)
+	/* What is no dtype at all is shape inference's to refuse. */
+	if ((unsigned)d >= GT_DTYPE_COUNT || dtype_kind_of(d) != KIND_INT ||
+	    arg_kind(a) == KIND_BOOL)
 		return true;
+	bits = 8 * (int)dtype_size(d) - 1;
 	if (a.kind == GT_ARG_INT) {
 		if (a.i >> bits == a.i >> 63)
 			return true;
