@@ -23,16 +23,15 @@ extern char **environ;
 static const struct row {
 	const char *name;
 	flag_kind kind;
+	int64_t most;
 	const char *preset, *doc;
 } rows[] = {
-#define FLAG(name, kind, preset, doc) { #name, FLAG_##kind, preset, doc },
+#define FLAG(name, kind, most, preset, doc) { #name, FLAG_##kind, most, preset, doc },
 #include "base/flags.def"
 };
 
 static const char *const expected[] = {
 	[FLAG_BOOL] = "0 or 1",
-	[FLAG_INT] = "a whole number, 0 or more",
-	[FLAG_POSITIVE] = "a whole number, 1 or more",
 	[FLAG_SIZE] = "bytes such as 500M or 2G (K, M, G, T), or 1% to 100% of the memory",
 	[FLAG_TEXT] = "a text",
 };
@@ -97,6 +96,11 @@ static bool choice(const char *s, const char *choices, int64_t *index)
 	}
 }
 
+static int least(const struct row *r)
+{
+	return r->kind == FLAG_POSITIVE;
+}
+
 static bool parse(const struct row *r, const char *s, int64_t *n)
 {
 	const char *end = "";
@@ -106,9 +110,8 @@ static bool parse(const struct row *r, const char *s, int64_t *n)
 	case FLAG_BOOL:
 		return whole(s, n, &end) && !*end && *n <= 1;
 	case FLAG_INT:
-		return whole(s, n, &end) && !*end;
 	case FLAG_POSITIVE:
-		return whole(s, n, &end) && !*end && *n >= 1;
+		return whole(s, n, &end) && !*end && *n >= least(r) && *n <= r->most;
 	case FLAG_SIZE:
 		return size(s, n);
 	case FLAG_CHOICE:
@@ -141,6 +144,9 @@ static gt_err set(flag f, const char *value)
 	}
 	if (r->kind == FLAG_CHOICE)
 		return fail(GT_EINVAL, "%s='%s': expected one of %s", r->name, value, r->preset);
+	if (r->kind == FLAG_INT || r->kind == FLAG_POSITIVE)
+		return fail(GT_EINVAL, "%s='%s': expected a whole number, %d to %" PRId64, r->name,
+			value, least(r), r->most);
 	return fail(GT_EINVAL, "%s='%s': expected %s", r->name, value, expected[r->kind]);
 }
 

@@ -11,7 +11,7 @@ typedef enum flag_kind {
 } flag_kind;
 
 typedef enum flag {
-#define FLAG(name, kind, preset, doc) FLAG_##name,
+#define FLAG(name, kind, most, preset, doc) FLAG_##name,
 #include "base/flags.def"
 	FLAG_COUNT
 } flag;

@@ -91,7 +91,8 @@ static void test_good_values(void **state)
 		{ "GT_MEMORY=2G", FLAG_GT_MEMORY, INT64_C(2) << 30, "2G" },
 		{ "GT_MEMORY=1T", FLAG_GT_MEMORY, INT64_C(1) << 40, "1T" },
 		{ "GT_DUMP=/tmp/some where", FLAG_GT_DUMP, 0, "/tmp/some where" },
-		{ "GT_RUNAHEAD=9223372036854775807", FLAG_GT_RUNAHEAD, INT64_MAX,
+		{ "GT_RUNAHEAD=1048576", FLAG_GT_RUNAHEAD, 1 << 20, "1048576" },
+		{ "GT_FAIL_ALLOC=9223372036854775807", FLAG_GT_FAIL_ALLOC, INT64_MAX,
 			"9223372036854775807" },
 	};
 
@@ -109,14 +110,19 @@ static void test_good_values(void **state)
 static void test_malformed(void **state)
 {
 	static const struct { char *variable; const char *error; } cases[] = {
-		{ "GT_WORKERS=0", "GT_WORKERS='0': expected a whole number, 1 or more" },
-		{ "GT_WORKERS=", "GT_WORKERS='': expected a whole number, 1 or more" },
-		{ "GT_THREADS=-1", "GT_THREADS='-1': expected a whole number, 0 or more" },
-		{ "GT_THREADS= 1", "GT_THREADS=' 1': expected a whole number, 0 or more" },
-		{ "GT_THREADS=2x", "GT_THREADS='2x': expected a whole number, 0 or more" },
-		{ "GT_THREADS=0x10", "GT_THREADS='0x10': expected a whole number, 0 or more" },
-		{ "GT_RUNAHEAD=9223372036854775808",
-			"GT_RUNAHEAD='9223372036854775808': expected a whole number, 1 or more" },
+		{ "GT_WORKERS=0", "GT_WORKERS='0': expected a whole number, 1 to 1024" },
+		{ "GT_WORKERS=", "GT_WORKERS='': expected a whole number, 1 to 1024" },
+		{ "GT_THREADS=-1", "GT_THREADS='-1': expected a whole number, 0 to 1024" },
+		{ "GT_THREADS= 1", "GT_THREADS=' 1': expected a whole number, 0 to 1024" },
+		{ "GT_THREADS=2x", "GT_THREADS='2x': expected a whole number, 0 to 1024" },
+		{ "GT_THREADS=0x10", "GT_THREADS='0x10': expected a whole number, 0 to 1024" },
+		{ "GT_THREADS=1025", "GT_THREADS='1025': expected a whole number, 0 to 1024" },
+		{ "GT_WORKERS=4294967296",
+			"GT_WORKERS='4294967296': expected a whole number, 1 to 1024" },
+		{ "GT_RUNAHEAD=1048577",
+			"GT_RUNAHEAD='1048577': expected a whole number, 1 to 1048576" },
+		{ "GT_FAIL_ALLOC=9223372036854775808", "GT_FAIL_ALLOC='9223372036854775808': "
+			"expected a whole number, 0 to 9223372036854775807" },
 		{ "GT_VERBOSE=yes", "GT_VERBOSE='yes': expected 0 or 1" },
 		{ "GT_VERBOSE=2", "GT_VERBOSE='2': expected 0 or 1" },
 		{ "GT_BACKEND=cuda", "GT_BACKEND='cuda': expected one of cpu|reference" },
@@ -247,7 +253,7 @@ static void test_print(void **state)
 	for (size_t i = 0; i < size; i++)
 		lines += out[i] == '\n';
 	assert_int_equal(lines, FLAG_COUNT);
-#define FLAG(name, kind, preset, doc)          \
+#define FLAG(name, kind, most, preset, doc)    \
 	assert_non_null(strstr(out, #name)); \
 	assert_non_null(strstr(out, doc));
 #include "base/flags.def"
@@ -302,7 +308,7 @@ int main(void)
 	};
 
 	/* The variables of whoever runs the tests are not part of them. */
-#define FLAG(name, kind, preset, doc) unsetenv(#name);
+#define FLAG(name, kind, most, preset, doc) unsetenv(#name);
 #include "base/flags.def"
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
