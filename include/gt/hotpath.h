@@ -45,6 +45,11 @@ GT_API gt_err gt_hotpath_instruction(gt_hotpath *h, const char *type, const char
 
 GT_API void gt_hotpath_count(gt_hotpath *h, gt_hotpath_counts *to);
 
+/* Look for hot paths in what this process executes, as GT_AUTO_COMPILE=1 does; also after workers
+ * have started: they begin with their next instruction. A threshold of 0 is GT_HOTPATH_THRESHOLD's.
+ * Any thread. */
+GT_API void gt_hotpath_enable(uint64_t threshold);
+
 #ifdef __cplusplus
 }
 #endif

@@ -164,6 +164,11 @@ bool sig_parse(sig *s, PyObject *const *args, Py_ssize_t n, PyObject *names, sig
 PyMethodDef *method_functions(void);    /* of the module */
 PyMethodDef *method_methods(void);      /* of Tensor */
 
+/* ---- hotpath.c ------------------------------------------------------------------------------ */
+
+bool hotpath_init(PyObject *module);
+extern PyMethodDef hotpath_functions[];
+
 /* ---- number.c, index.c, short.c, read.c, grad.c, make.c, nest.c ----------------------------- */
 
 /* A function of two numbers or tensors; NotImplemented if one is neither. */
