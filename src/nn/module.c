@@ -21,8 +21,6 @@ struct gt_module {
 	void *data;
 };
 
-#define PATH_MAX_BYTES 512
-
 gt_module *gt_module_new(gt_client *gt, const char *kind, gt_forward_fn *forward, size_t extra)
 {
 	gt_module *m;
@@ -49,10 +47,10 @@ void gt_module_free(gt_module *m)
 	mem_free(m);
 }
 
-void *gt_module_data(gt_module *m) { return m->data; }
-const char *gt_module_kind(const gt_module *m) { return m->kind; }
-gt_client *gt_module_client(const gt_module *m) { return m->gt; }
-bool gt_module_training(const gt_module *m) { return m->training; }
+void *gt_module_data(gt_module *m) { return m ? m->data : NULL; }
+const char *gt_module_kind(const gt_module *m) { return m ? m->kind : NULL; }
+gt_client *gt_module_client(const gt_module *m) { return m ? m->gt : NULL; }
+bool gt_module_training(const gt_module *m) { return m && m->training; }
 
 /* ---- building -------------------------------------------------------------------------------- */
 
@@ -145,7 +143,11 @@ static gt_err report_missing(const gt_module *m, const char *path)
 /* The entry at a dotted path; sets the error if there is none. */
 static entry *walk(gt_module *m, const char *path)
 {
-	while (m) {
+	if (!m || !path) {
+		missing("a module and a path");
+		return NULL;
+	}
+	for (;;) {
 		const size_t n = strcspn(path, ".");
 		entry *e = find(m, path, n);
 
@@ -158,7 +160,6 @@ static entry *walk(gt_module *m, const char *path)
 		m = e->child;
 		path += n + 1;
 	}
-	return NULL;
 }
 
 gt_tensor *gt_module_tensor(gt_module *m, const char *path)
@@ -203,21 +204,31 @@ gt_err gt_module_load(gt_module *m, const char *path, gt_tensor *value)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-typedef struct visit { gt_state_fn *each; void *ctx; char path[PATH_MAX_BYTES]; } visit;
+typedef struct visit { gt_state_fn *each; void *ctx; char *path; size_t room; } visit;
+
+/* Put a name behind the first n bytes of the path; how long that makes it. */
+static size_t put_name(visit *v, size_t n, const char *name)
+{
+	const size_t dot = n != 0, size = strlen(name), end = n + dot + size;
+
+	if (end >= v->room)
+		v->path = mem_grow(v->path, v->room = 2 * (end + 1));
+	memcpy(v->path + n, ".", dot);
+	memcpy(v->path + n + dot, name, size + 1);
+	return end;
+}
 
 static void visit_below(visit *v, gt_module *m, size_t n)
 {
 	for (size_t k = 0; k < m->count; k++) {
 		const entry *e = &m->entries[k];
-		const size_t used = n + (size_t)snprintf(v->path + n, sizeof v->path - n,
-			n ? ".%s" : "%s", e->name);
+		const size_t end = put_name(v, n, e->name);
 
-		if (e->child && used < sizeof v->path)
-			visit_below(v, e->child, used);
-		else if (e->x)
+		if (e->child)
+			visit_below(v, e->child, end);
+		else
 			v->each(v->ctx, v->path, e->x, e->is_parameter);
 	}
-	v->path[n] = 0;
 }
 
 void gt_module_state(gt_module *m, gt_state_fn *each, void *ctx)
@@ -226,6 +237,7 @@ void gt_module_state(gt_module *m, gt_state_fn *each, void *ctx)
 
 	if (m)
 		visit_below(&v, m, 0);
+	mem_free(v.path);
 }
 
 typedef struct gather { gt_tensor **out; int n, room; } gather;
@@ -262,7 +274,10 @@ void gt_module_train(gt_module *m, bool on) { gt_module_apply(m, set_training, &
 
 gt_tensor *gt_forward_at(const gt_site *site, gt_module *m, gt_tensor *x)
 {
-	return m && x ? m->forward(site, m, x) : NULL;
+	if (m && x)
+		return m->forward(site, m, x);
+	missing("a module and a tensor");
+	return NULL;
 }
 
 gt_module *module_at(gt_module *m, size_t k) { return k < m->count ? m->entries[k].child : NULL; }

@@ -206,8 +206,13 @@ void gt_optim_free(gt_optim *o)
 
 /* ---- using ----------------------------------------------------------------------------------- */
 
-double gt_optim_lr(const gt_optim *o) { return *o->lr; }
-void gt_optim_set_lr(gt_optim *o, double lr) { *o->lr = lr; }
+double gt_optim_lr(const gt_optim *o) { return o ? *o->lr : NAN; }
+
+void gt_optim_set_lr(gt_optim *o, double lr)
+{
+	if (o)
+		*o->lr = lr;
+}
 
 void gt_zero_grad(gt_optim *o)
 {

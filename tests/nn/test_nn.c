@@ -143,6 +143,50 @@ static void state_is_named_by_path_in_order(void **state)
 	gt_close(gt);
 }
 
+/* Paths are as long as trees are deep. */
+static void deep_trees_have_all_their_state(void **state)
+{
+	gt_client *gt = open_client();
+	gt_module *m = gt_linear(gt, 1, 1);
+	gt_tensor *weight = gt_module_tensor(m, "weight"), *list[2];
+	char path[50 * 1000] = "", found[2 * sizeof path] = "";
+
+	(void)state;
+	for (int k = 0; k < 2000; k++) {
+		m = gt_sequential(gt, m);
+		strcat(path, "0.");
+	}
+	strcat(path, "weight");
+	assert_int_equal(gt_module_parameters(m, list, 2), 2);
+	assert_ptr_equal(list[0], weight);
+	assert_ptr_equal(gt_module_tensor(m, path), weight);
+	gt_module_state(m, write_path, found);
+	assert_memory_equal(found, path, strlen(path));
+	gt_module_free(m);
+	gt_close(gt);
+}
+
+static void null_modules_propagate(void **state)
+{
+	gt_client *gt = open_client();
+
+	(void)state;
+	gt_clear_error();
+	assert_null(gt_forward(NULL, gt_ones(gt, GT_SHAPE(1))));
+	expect_error(GT_EINVAL, "got NULL");
+	gt_clear_error();
+	assert_null(gt_module_tensor(NULL, "weight"));
+	expect_error(GT_EINVAL, "got NULL");
+	assert_null(gt_module_child(NULL, "0"));
+	assert_null(gt_module_kind(NULL));
+	assert_null(gt_module_client(NULL));
+	assert_null(gt_module_data(NULL));
+	assert_false(gt_module_training(NULL));
+	assert_true(isnan(gt_optim_lr(NULL)));
+	gt_optim_set_lr(NULL, 1);
+	gt_close(gt);
+}
+
 static void mistakes_are_named(void **state)
 {
 	gt_client *gt = open_client();
@@ -322,6 +366,8 @@ int main(void)
 		cmocka_unit_test(layer_norm_and_embedding_start_as_documented),
 		cmocka_unit_test(dropout_drops_in_training_only),
 		cmocka_unit_test(state_is_named_by_path_in_order),
+		cmocka_unit_test(deep_trees_have_all_their_state),
+		cmocka_unit_test(null_modules_propagate),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(sgd_follows_its_formula),
 		cmocka_unit_test(adam_follows_its_formula),
