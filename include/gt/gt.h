@@ -133,7 +133,7 @@ GT_API const char *gt_version(void);
 GT_API gt_scope *gt_scope_begin(gt_client *gt);
 
 /* Give back everything the scope still owns, and with it every scope opened inside and still open.
- * NULL is fine. */
+ * NULL is fine. Inside the interrupt callback of the same client it does nothing (GT_ESTATE). */
 GT_API void gt_scope_end(gt_scope *s);
 
 /* Take a result out of its scope: it is the caller's now. Of a handle that no scope owns (kept

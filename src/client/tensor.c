@@ -172,6 +172,10 @@ void gt_scope_end(gt_scope *s)
 	if (!s)
 		return;
 	gt = s->gt;
+	if (UNLIKELY(gt->state == CLIENT_BUSY)) {
+		client_refuse(gt);
+		return;
+	}
 	release_from(gt, s->mark);
 	do {
 		gt_scope *inner = gt->scope;
@@ -203,8 +207,8 @@ static void drop_closed(gt_tensor *x)
 	client_drop_closed(gt, n);
 }
 
-/* Manual clients: any thread may be here. Only the last reference goes on the list, so that a
- * handle is on it once. */
+/* Any thread may be here, or the interrupt callback of a call that waits, in which nothing may be
+ * added to the batch. Only the last reference goes on the list, so that a handle is on it once. */
 static void leave_for_client(gt_tensor *x)
 {
 	gt_client *gt = x->gt;
@@ -235,7 +239,10 @@ void gt_drop(gt_tensor *x)
 	}
 	if ((slot = slot_of(x)) >= 0)
 		tensor_disown(x);
-	tensor_release(x);
+	if (UNLIKELY(x->gt->state == CLIENT_BUSY))
+		leave_for_client(x);
+	else
+		tensor_release(x);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ typedef struct fake {
 	uint8_t state[FAKE_IDS]; /* by id: 0 unused, 1 live, 2 freed */
 	gt_err refuse;           /* what flush returns */
 	bool hold;               /* leave fetches unanswered */
+	bool polls;              /* flushes call the interrupt, as when they wait for room */
 	failure *why;            /* what fetches say */
 	answer *pending[16];
 	int npending;
@@ -73,6 +74,8 @@ static inline gt_err fake_flush(struct link *l, const uint64_t *records, size_t 
 	fake *f = (fake *)l;
 	const uint64_t *end = records + words;
 
+	if (f->polls && l->interrupt.poll)
+		l->interrupt.poll(l->interrupt.ctx);
 	f->flushes++;
 	f->last_n = n;
 	f->last_cost = cost;
