@@ -10,6 +10,10 @@
 #define KERNEL(name) kernel kernel_##name;
 #include "ir/ops.def"
 
+/* One element of a row of KIND_ELEMENT. The inputs x, of dtype `in` (where: b and c), point at one
+ * element each. Integer divisors are not zero. */
+void reference_element(op o, gt_dtype in, gt_dtype out, void *to, const void *const *x);
+
 /* The index of element n of a tensor of that shape. */
 static inline void reference_index(const meta *m, int64_t n, int64_t *index)
 {

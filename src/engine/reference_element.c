@@ -77,6 +77,46 @@ static unary *const casts[GT_DTYPE_COUNT][GT_DTYPE_COUNT] = {
 	EACH_DTYPE(CAST_ROW, BOOL)
 };
 
+#define DEFINE_CLAMP(dtype, type, unused)                                                \
+	static void clamp_##dtype(void *out, const void *x, const void *low, const void *high) \
+	{                                                                                \
+		*(type *)out = arith_clamp_##dtype(*(const type *)x, *(const type *)low, \
+			*(const type *)high);                                            \
+	}
+EACH_NUMBER(DEFINE_CLAMP, )
+
+#define CLAMP_ROW(dtype, type, unused) [GT_##dtype] = clamp_##dtype,
+static void (*const clamps[])(void *, const void *, const void *, const void *) = {
+	EACH_NUMBER(CLAMP_ROW, )
+};
+
+static void choose(gt_dtype d, void *to, const void *const *x)
+{
+	memcpy(to, x[*(const uint8_t *)x[0] ? 1 : 2], dtype_size(d));
+}
+
+void reference_element(op o, gt_dtype in, gt_dtype out, void *to, const void *const *x)
+{
+	switch (op_rows[o].nin) {
+	case 1:
+		if (o == OP_clone)
+			memcpy(to, x[0], dtype_size(out));
+		else if (o == OP_cast)
+			casts[in][out](to, x[0]);
+		else
+			unaries[o][in](to, x[0]);
+		break;
+	case 2:
+		binaries[o][in](to, x[0], x[1]);
+		break;
+	default:
+		if (o == OP_where)
+			choose(out, to, x);
+		else
+			clamps[out](to, x[0], x[1], x[2]);
+	}
+}
+
 /* ---- The kernels. ---- */
 
 static gt_err apply(const kcall *c, unary *f)
@@ -142,20 +182,8 @@ gt_err kernel_where(const kcall *c)
 	return GT_OK;
 }
 
-#define DEFINE_CLAMP(dtype, type, unused)                                                \
-	static void clamp_##dtype(void *out, const void *x, const void *low, const void *high) \
-	{                                                                                \
-		*(type *)out = arith_clamp_##dtype(*(const type *)x, *(const type *)low, \
-			*(const type *)high);                                            \
-	}
-EACH_NUMBER(DEFINE_CLAMP, )
-
 gt_err kernel_clamp(const kcall *c)
 {
-#define CLAMP_ROW(dtype, type, unused) [GT_##dtype] = clamp_##dtype,
-	static void (*const clamps[])(void *, const void *, const void *, const void *) = {
-		EACH_NUMBER(CLAMP_ROW, )
-	};
 	int64_t count = meta_count(&c->out->m);
 
 	for (int64_t n = 0; n < count; n++)

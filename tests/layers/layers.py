@@ -17,8 +17,10 @@ KNOWS = {
 	"nn": ["base/mem.h", "base/error.h"],
 	"dispatcher": ["link", "ir", "base"],
 	"engine": ["ir", "base"],
-	"worker": ["link", "engine", "ir", "base"],
+	"group": ["engine", "ir", "base"],
 	"hotpath": ["ir", "base"],
+	"region": ["hotpath", "engine", "ir", "base"],
+	"worker": ["link", "region", "hotpath", "engine", "ir", "base"],
 	"embed": [ANY],
 	"tools": [ANY],
 }
