@@ -58,16 +58,35 @@ static void free_client(gt_client *gt)
 	mem_free(gt);
 }
 
-void client_drain(gt_client *gt)
+/* Back on the list, in front of what came meanwhile. */
+static void put_back(gt_client *gt, gt_tensor *first)
+{
+	gt_tensor *last = first, *head = __atomic_load_n(&gt->dropped, __ATOMIC_RELAXED);
+
+	while (last->next)
+		last = last->next;
+	do
+		last->next = head;
+	while (!__atomic_compare_exchange_n(&gt->dropped, &head, first, true, __ATOMIC_ACQ_REL,
+		__ATOMIC_RELAXED));
+}
+
+bool client_drain(gt_client *gt)
 {
 	gt_tensor *x = __atomic_exchange_n(&gt->dropped, NULL, __ATOMIC_ACQUIRE);
 
-	while (x) {
+	gt->interrupted = false;
+	while (x && !gt->interrupted) {
 		gt_tensor *next = x->next;
 
 		tensor_free(x);
 		x = next;
 	}
+	if (x)
+		put_back(gt, x);
+	if (UNLIKELY(gt->interrupted))
+		fail(GT_EINTERRUPT, "interrupted while waiting");
+	return !gt->interrupted;
 }
 
 /* From here on gt_drop counts down instead of leaving handles to us; gt_close itself counts as
@@ -108,8 +127,8 @@ void gt_close(gt_client *gt)
 		client_refuse(gt);
 		return;
 	}
+	gt->state = CLIENT_CLOSED;   /* from here on nothing is sent: the session's end frees all */
 	stop_draining(gt);
-	gt->state = CLIENT_CLOSED;
 	stream_discard(gt);
 	mem_free(gt->words);
 	close_link(gt);

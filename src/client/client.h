@@ -148,6 +148,7 @@ struct gt_client {
 	uint64_t next_id, next_seq;
 	gt_tensor *dropped;      /* atomic: handles that gt_drop, on any thread, left for us */
 	bool manual, recording, debug;
+	bool interrupted;        /* while it handed over what was freed */
 	uint32_t frames;         /* open ones: results are owned even if manual */
 	gt_tensor **owned;
 	size_t nowned, owned_room;
@@ -172,8 +173,9 @@ struct gt_client {
 /* A client on `l` (takes). Never NULL. */
 gt_client *client_new(struct link *l, const gt_options *o);
 
-/* Take care of handles that other threads dropped. */
-void client_drain(gt_client *gt);
+/* Take care of handles that other threads dropped. False with the error set if a wait on the way was
+ * interrupted; the rest stays for the next time. */
+bool client_drain(gt_client *gt);
 
 /* So many handles of a closed client are gone; with the last one its memory goes. Any thread. */
 void client_drop_closed(gt_client *gt, uint32_t handles);
@@ -417,7 +419,7 @@ static inline bool client_ready(gt_client *gt, const char *what)
 	if (UNLIKELY(gt->state != CLIENT_OPEN))
 		return client_refuse(gt);
 	if (UNLIKELY(__atomic_load_n(&gt->dropped, __ATOMIC_RELAXED)))
-		client_drain(gt);
+		return client_drain(gt);
 	return true;
 }
 

@@ -74,10 +74,14 @@ void stream_free(gt_client *gt, uint64_t id)
 {
 	ins *i = stream_room(gt);
 
+	if (UNLIKELY(gt->state == CLIENT_CLOSED))
+		return;
 	*i = (ins){ .op = OP_free, .words = INS_HEAD_WORDS + 1, .nin = 1 };
 	i->tail[0] = id;
-	/* It is a hint: what comes of handing it over shows at the next call that has a result. */
-	stream_commit(gt, 10);
+	/* It is a hint: what comes of handing it over shows at the next call that has a result. An
+	 * interrupt would not show again. */
+	if (UNLIKELY(stream_commit(gt, 10) == GT_EINTERRUPT))
+		gt->interrupted = true;
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */

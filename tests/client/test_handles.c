@@ -230,6 +230,51 @@ static void test_close_with_everything(void **state)
 	gt_close(NULL);
 }
 
+/* Ctrl-C while what was dropped is handed over ends the call that does it; nothing is lost. */
+static void test_interrupted_drops(void **state)
+{
+	gt_client *gt = *state;
+	fake *f = fake_of(gt);
+	gt_tensor *x = gt_ones(gt, GT_SHAPE()), *y, *many[500];
+
+	for (size_t k = 0; k < COUNT(many); k++)
+		many[k] = gt_neg(x);
+	WORKS(gt_flush(gt));
+	for (size_t k = 0; k < COUNT(many); k++)
+		gt_drop(many[k]);
+	f->refuse = GT_EINTERRUPT;
+	f->flushes = 0;
+	FAILS(gt_neg(x), GT_EINTERRUPT, "interrupted");
+	assert_int_equal(f->flushes, 1);
+	f->refuse = GT_OK;
+	y = gt_neg(x);
+	assert_non_null(y);
+	assert_int_equal(live(gt), 2);
+	gt_drop(y);
+	gt_drop(x);
+}
+
+/* A close sends nothing: it would wait for room behind work that nobody wants any more. */
+static void test_close_sends_nothing(void **state)
+{
+	gt_client *gt = fake_open(&(gt_options){ .manual = 1 });
+	fake *f = fake_of(gt);
+	gt_tensor *many[500];
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(many); k++)
+		many[k] = gt_ones(gt, GT_SHAPE());
+	WORKS(gt_flush(gt));
+	for (size_t k = 0; k < COUNT(many); k++)
+		gt_drop(many[k]);
+	link_hold(&f->link);
+	f->flushes = 0;
+	gt_close(gt);
+	assert_int_equal(f->flushes, 0);
+	assert_int_equal(f->closes, 1);
+	link_drop(&f->link);
+}
+
 static void test_null_clients(void **state)
 {
 	(void)state;
@@ -284,6 +329,7 @@ int main(void)
 		FAKE(test_scopes), FAKE(test_same_handle_twice), FAKE(test_gradient_outlives_scope),
 		FAKE(test_frames), MANUAL(test_manual), MANUAL(test_drops_on_threads),
 		MANUAL(test_drops_after_close), MANUAL(test_close_against_drops),
+		MANUAL(test_interrupted_drops), cmocka_unit_test(test_close_sends_nothing),
 		cmocka_unit_test(test_close_with_everything), cmocka_unit_test(test_null_clients),
 		FAKE(test_fork),
 	};
