@@ -1,0 +1,108 @@
+/* fuse_graph.h: what the passes of fuse_make know of each value while they work. */
+#ifndef REGION_FUSE_GRAPH_H
+#define REGION_FUSE_GRAPH_H
+
+#include "region/fuse.h"
+#include "region/fuse_map.h"
+
+typedef enum fuse_class {
+	CLASS_LIVE_IN,
+	CLASS_SAME,              /* values[].base, to the bit and to the stride */
+	CLASS_VIEW,
+	CLASS_FULL,              /* one scalar repeated: in kernels no memory at all */
+	CLASS_COPY,              /* the elements of its input in the same order, contiguous */
+	CLASS_ELEMENT,
+	CLASS_REDUCE,            /* in a direction that kernels reduce in */
+	CLASS_CALL               /* anything else */
+} fuse_class;
+
+/* Which elements a reduction takes together: all but the last `kept` and those before. */
+typedef struct fuse_reduction {
+	uint8_t mode;            /* group_mode; GROUP_ELEMENT: in no direction that kernels know */
+	int64_t reduced, kept;   /* elements in one result; neighbours that are not reduced */
+} fuse_reduction;
+fuse_reduction fuse_reduction_of(const meta *in, unsigned axes);
+
+typedef struct fuse_node {
+	uint8_t class;           /* fuse_class */
+	bool needed;
+	uint8_t pin;             /* fuse_why it must be in memory whoever uses it, or WHY_FUSED */
+	uint8_t refused[3];      /* fuse_why: per input that could not be fused */
+	uint32_t root;           /* the first value up its chain of views that is none */
+	uint32_t unit;           /* FUSE_NONE: no step */
+	uint32_t next;           /* member of the unit; FUSE_NONE */
+	uint32_t position;       /* in fusion.order */
+	uint32_t deadline;       /* op that must not launch without it */
+	uint32_t users, users_count;   /* in graph.users; computed values, views skipped */
+	fuse_map map;            /* from the unit's space to its elements */
+} fuse_node;
+
+typedef struct fuse_unit {
+	bool alive, call;        /* call: of its only member's eager kernel */
+	fuse_reduction reduction;
+	uint32_t first, last;    /* positions of its first and last member */
+	uint32_t origin;         /* the last op of the region among its members' */
+	uint32_t deadline;       /* the first of its members' */
+	uint32_t members;        /* list by node.next */
+	uint32_t count;
+	uint32_t stamp;          /* of the search that saw it last */
+	uint32_t launch;
+	uint32_t weight;         /* vector instructions, estimated */
+	int64_t space;           /* elements */
+	uint64_t cost;           /* picoseconds, fuse_cost.h */
+} fuse_unit;
+
+typedef struct fuse_graph {
+	fusion *f;
+	const fuse_input *in;
+	fuse_node *nodes;        /* one a value */
+	uint32_t nodes_room;
+	uint32_t *table;         /* of common subexpressions: values + 1 */
+	uint32_t table_mask, table_used;
+	uint32_t *users;
+	FUSE_LIST(fuse_unit) units;
+	uint32_t stamp;
+	const bool *whole;       /* per op: a composite that is not taken apart */
+	uint32_t op;             /* being taken */
+} fuse_graph;
+
+/* Make f->values and f->order and graph->nodes from the region. */
+gt_err fuse_graph_make(fuse_graph *g);
+/* Mark what is needed, pinned, and by when; list users. */
+void   fuse_graph_use(fuse_graph *g);
+void   fuse_graph_fini(fuse_graph *g);
+
+/* Value number of input k, a tensor. */
+static inline uint32_t fuse_input_of(const ins *row, unsigned k)
+{
+	return (uint32_t)(ins_in(row)[k] - 1);
+}
+
+static inline bool fuse_in_memory(const fuse_node *n)   /* by its nature */
+{
+	return n->class == CLASS_LIVE_IN || n->class == CLASS_CALL;
+}
+
+static inline bool fuse_computed(const fuse_node *n)
+{
+	return n->class >= CLASS_COPY;
+}
+
+/* fuse_simplify.c: the value that `row`, the row of v, computes as well, to the bit and to the
+ * stride; v if there is none. v's meta, and its strides if it is a view, are known. */
+uint32_t fuse_simplify(fuse_graph *g, uint32_t v, ins *row);
+
+/* fuse_group.c: deal the computed values out to units. */
+void fuse_group_make(fuse_graph *g);
+/* fuse_emit.c: units to steps. */
+void fuse_emit(fuse_graph *g);
+/* fuse_memory.c: what is stored where. */
+void fuse_memory_plan(fuse_graph *g);
+
+#define FUSE_PUSH(list, value)                                           \
+	do {                                                             \
+		VEC_ROOM((list)->at, (list)->count, (list)->room);       \
+		(list)->at[(list)->count++] = (value);                   \
+	} while (0)
+
+#endif
