@@ -8,6 +8,16 @@
 extern "C" {
 #endif
 
+#define GT_TOP_SEQUENCES 8
+
+/* A loop that was found in what a client executes. */
+typedef struct gt_sequence {
+	uint64_t hash;               /* of its operations and their wiring; 48 bits */
+	uint64_t runs;
+	uint32_t operations;
+	bool hot;
+} gt_sequence;
+
 /* Of the whole worker, which may serve several clients. */
 typedef struct gt_worker_stats {
 	uint64_t instructions;       /* executed; free and fetch count as well */
@@ -15,9 +25,30 @@ typedef struct gt_worker_stats {
 	uint64_t faults;             /* of them: failed by themselves, not through their inputs */
 	uint64_t tensors;            /* alive */
 	uint64_t bytes, bytes_max;   /* memory of the tensors alive, and the most it ever was */
+
+	/* Instructions with a result: executed one by one, or by compiled code. */
+	struct { uint64_t total, eager, compiled; } operations;
+
+	/* Hot paths. A batch is one run of a loop, replayed or not; the runs before a loop was
+	 * known to be one are counted when it is found. */
+	struct {
+		uint64_t total_batches;
+		uint64_t hot_batches_executed;       /* those after the threshold */
+		uint64_t unique_patterns, hot_paths; /* loops; those that are hot */
+		uint64_t hot_threshold;              /* 0: loops are not looked for */
+		uint64_t total_instructions;         /* operations since they are */
+		uint64_t hot_instructions;           /* of them: replayed */
+		double coverage;                     /* their share, 0 .. 1 */
+		uint64_t matches;                    /* runs that were replayed whole */
+		uint64_t passengers;                 /* foreign operations in the middle of runs */
+		uint64_t exits;                      /* runs that broke off */
+		unsigned sequences;                  /* how many of these: */
+		gt_sequence top_sequences[GT_TOP_SEQUENCES];
+	} hotpath;
 } gt_worker_stats;
 
-/* Never waits: call gt_sync() first to count everything that was issued. */
+/* Does not wait for what was issued: call gt_sync() first to count all of it. What was executed is
+ * looked through for loops first. */
 GT_API gt_err gt_stats(gt_client *gt, gt_worker_stats *out);
 
 #ifdef __cplusplus

@@ -10,6 +10,25 @@ gt_client *gt_open(const gt_options *options)
 	return embed_open(&l) ? NULL : client_new(l, options);
 }
 
+static void put_hot(const hot_stats *s, gt_worker_stats *out)
+{
+	out->hotpath.total_batches = s->batches;
+	out->hotpath.hot_batches_executed = s->hot_batches;
+	out->hotpath.unique_patterns = s->patterns;
+	out->hotpath.hot_paths = s->hot_paths;
+	out->hotpath.hot_threshold = s->threshold;
+	out->hotpath.total_instructions = s->ops;
+	out->hotpath.hot_instructions = s->replayed;
+	out->hotpath.coverage = s->ops ? (double)s->replayed / (double)s->ops : 0;
+	out->hotpath.matches = s->matches;
+	out->hotpath.passengers = s->passengers;
+	out->hotpath.exits = s->exits;
+	out->hotpath.sequences = s->top_count;
+	for (unsigned k = 0; k < s->top_count; k++)
+		out->hotpath.top_sequences[k] = (gt_sequence){ s->top[k].signature, s->top[k].runs,
+			s->top[k].n, s->top[k].hot };
+}
+
 gt_err gt_stats(gt_client *gt, gt_worker_stats *out)
 {
 	worker_stats s;
@@ -22,6 +41,8 @@ gt_err gt_stats(gt_client *gt, gt_worker_stats *out)
 	*out = (gt_worker_stats){
 		.instructions = s.instructions, .products = s.products, .faults = s.faults,
 		.tensors = s.tensors, .bytes = s.bytes, .bytes_max = s.bytes_max,
+		.operations = { .total = s.operations, .eager = s.operations },
 	};
+	put_hot(&s.hot, out);
 	return GT_OK;
 }

@@ -134,6 +134,13 @@ void recorder_control(recorder *r, const ins *i);
 /* Note that a plan ran `ops` instructions that were not recorded one by one. */
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
 
+/* Whether the miner has read everything. */
+static inline bool recorder_is_empty(const recorder *r)
+{
+	return atomic_load_explicit(&r->read, memory_order_relaxed) ==
+		atomic_load_explicit(&r->written, memory_order_relaxed);
+}
+
 /* ---- the miner's side ---- */
 
 /* The oldest record, NULL if there is none; it stays until recorder_pop. */

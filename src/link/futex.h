@@ -10,13 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Sleep unless *word differs from `value`, at most `ns` nanoseconds (UINT64_MAX: for ever). May
+/* Sleep unless *word differs from `seen`, at most `ns` nanoseconds (UINT64_MAX: for ever). May
  * return without a reason: ask again for what was waited for. */
-static inline void futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
+static inline void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
 {
 	struct timespec limit = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
 
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, ns == UINT64_MAX ? NULL : &limit,
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, ns == UINT64_MAX ? NULL : &limit,
 		NULL, 0);
 }
 

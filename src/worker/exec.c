@@ -5,22 +5,13 @@
  * the kernel, file the result. What goes wrong on the way becomes the result: a poisoned value,
  * which whoever uses it inherits.
  */
-#include "worker/tenant.h"
+#include "worker/hot.h"
 
 #include <inttypes.h>
 #include "base/error.h"
 #include "base/log.h"
 #include "ir/cost.h"
 #include "ir/text.h"
-
-/* Inputs and result of the instruction at work. */
-typedef struct call {
-	kcall k;
-	const value *values[INS_INPUTS_MAX];
-	const meta *metas[INS_INPUTS_MAX];      /* NULL for scalars */
-	view scalars[INS_SCALARS_MAX];
-	uint64_t words[INS_SCALARS_MAX];
-} call;
 
 /* Takes `why`. */
 static void poison(value *out, failure *why)
@@ -51,9 +42,7 @@ static bool find_inputs(tenant *t, const ins *i, call *c, failure **why)
 			failure_hold(*why = v->why);
 			return false;
 		}
-		c->values[k] = v;
-		c->metas[k] = &v->v.m;
-		c->k.in[k] = &v->v;
+		call_put(c, k, v);
 	}
 	return true;
 }
@@ -137,10 +126,8 @@ static bool allocate(worker *w, value *out)
 	return true;
 }
 
-static gt_err run_kernel(worker *w, const ins *i, call *c, value *out)
+static gt_err run_kernel(worker *w, const ins *i, call *c, kernel *f, value *out)
 {
-	kernel *f = w->engine->kernels[i->op];
-
 	if (UNLIKELY(!f))
 		return fail(GT_EUNSUPPORTED, "%s: the %s engine cannot compute it",
 			op_rows[i->op].name, w->engine->name);
@@ -150,7 +137,7 @@ static gt_err run_kernel(worker *w, const ins *i, call *c, value *out)
 	return f(&c->k);
 }
 
-static void compute(tenant *t, const ins *i, call *c, value *out)
+static void compute(tenant *t, const ins *i, call *c, kernel *run, value *out)
 {
 	worker *w = t->worker;
 
@@ -158,7 +145,7 @@ static void compute(tenant *t, const ins *i, call *c, value *out)
 		convert_scalars(i, c, &out->v.m);
 	if (UNLIKELY(!take_over(t, i, c, out) && !allocate(w, out)))
 		poison(out, fault_memory(t, i, &out->v.m));
-	else if (UNLIKELY(run_kernel(w, i, c, out)))
+	else if (UNLIKELY(run_kernel(w, i, c, run, out)))
 		poison(out, fault_new(t, i, c->metas));
 }
 
@@ -223,12 +210,20 @@ static value *file_result(tenant *t, const ins *i)
 	return v;
 }
 
-static gt_err check_count(tenant *t, const ins *i)
+gt_err exec_check_count(tenant *t, const ins *i)
 {
 	if (LIKELY(store_count(&t->store) <= STORE_VALUES_MAX))
 		return GT_OK;
 	return fail(GT_ELIMIT, "%s: the client has %u tensors alive, which is the limit; drop some",
 		op_rows[i->op].name, STORE_VALUES_MAX);
+}
+
+void exec_finish(tenant *t, const ins *i, call *c, kernel *run, value *out)
+{
+	if (i->op == OP_upload)
+		upload(t, i, out);
+	else if (op_rows[i->op].kind != KIND_VIEW || !make_view(i, c->values[0], out))
+		compute(t, i, c, run, out);
 }
 
 static void make_value(tenant *t, const ins *i)
@@ -237,21 +232,20 @@ static void make_value(tenant *t, const ins *i)
 	failure *why;
 	call c;
 
-	if (UNLIKELY(!out))
+	if (UNLIKELY(!out) || (UNLIKELY(t->hot != NULL) && hot_replay(t, i, out)))
 		return;
 	if (UNLIKELY(!find_inputs(t, i, &c, &why))) {
 		poison(out, why);
 		return;
 	}
-	if (UNLIKELY(check_count(t, i) || shape_infer(i, c.metas, &out->v.m))) {
+	if (UNLIKELY(exec_check_count(t, i) || shape_infer(i, c.metas, &out->v.m))) {
 		poison(out, fault_new(t, i, NULL));
 		return;
 	}
+	if (UNLIKELY(t->hot != NULL))
+		hot_note(t->hot, i, c.metas, &out->v.m);
 	t->worker->spent += cost_ns(i->op, i->nin ? c.metas[0] : NULL, &out->v.m);
-	if (i->op == OP_upload)
-		upload(t, i, out);
-	else if (op_rows[i->op].kind != KIND_VIEW || !make_view(i, c.values[0], out))
-		compute(t, i, &c, out);
+	exec_finish(t, i, &c, t->worker->engine->kernels[i->op], out);
 }
 
 /* ---- control --------------------------------------------------------------------------------- */
@@ -271,7 +265,8 @@ static void answer_copy(tenant *t, const ins *i, answer *a, const value *v)
 	c.k.in[0] = &v->v;
 	if (!allocate(t->worker, &copy)) {
 		answer_fail(a, fault_memory(t, i, &copy.v.m));
-	} else if (run_kernel(t->worker, &clone, &c, &copy)) {
+	} else if (run_kernel(t->worker, &clone, &c,
+			t->worker->engine->kernels[OP_clone], &copy)) {
 		storage_drop(copy.s);
 		answer_fail(a, fault_new(t, i, NULL));
 	} else {
@@ -342,9 +337,12 @@ void exec_ins(tenant *t, const ins *i)
 		print(t, i);
 	counter_add(&w->instructions, 1);
 	if (kind == KIND_CONTROL) {
+		if (UNLIKELY(t->hot != NULL))
+			hot_note_control(t->hot, i);
 		control(t, i);
 		return;
 	}
+	counter_add(&w->operations, 1);
 	if (kind == KIND_PRODUCT)
 		counter_add(&w->products, 1);
 	make_value(t, i);

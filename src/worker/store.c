@@ -33,6 +33,7 @@ value *store_take(store *s)
 	s->idle = v->next;
 	v->s = NULL;
 	v->why = NULL;
+	v->id = 0;
 	return v;
 }
 
@@ -42,6 +43,7 @@ void store_return(store *s, value *v)
 		storage_drop(v->s);
 	if (UNLIKELY(v->why != NULL))
 		failure_drop(v->why);
+	v->id = 0;
 	v->next = s->idle;
 	s->idle = v;
 }

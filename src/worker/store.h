@@ -8,12 +8,14 @@
 
 #define STORE_VALUES_MAX (1u << 20)   /* live tensors of a session */
 
-/* A tensor, or (why != NULL) the reason why there is none: then only why, op and meta.rank
- * count. */
+/* A tensor, or (why != NULL) the reason why there is none: then only why, op, id and meta.rank
+ * count. Values lie in slabs that go with the store: a pointer to one that was dropped can be looked
+ * at, and its id tells. */
 typedef struct value {
 	view v;
 	storage *s;
 	failure *why;
+	uint64_t id;             /* 0: not filed */
 	uint16_t op;             /* what made it */
 	struct value *next;      /* on the free list */
 } value;
@@ -27,9 +29,16 @@ typedef struct store {
 
 void store_fini(store *s);
 
+/* Every look at a value goes through here or through store_hint. */
 static inline value *store_get(const store *s, uint64_t id)
 {
 	return idmap_get(&s->ids, id);
+}
+
+/* The same where `v` (NULL, or any value of this store) may well be it. */
+static inline value *store_hint(const store *s, value *v, uint64_t id)
+{
+	return LIKELY(v && v->id == id) ? v : store_get(s, id);
 }
 
 /* A value without contents, known to nobody yet; store_put gives it an id that is not in use,
@@ -38,6 +47,7 @@ value *store_take(store *s);
 void   store_return(store *s, value *v);
 static inline void store_put(store *s, uint64_t id, value *v)
 {
+	v->id = id;
 	idmap_put(&s->ids, id, v);
 }
 

@@ -15,6 +15,7 @@ struct tenant {
 	tenant *next;                        /* among the arriving */
 	store store;
 	signals signals;
+	struct hot *hot;                     /* hot.h; NULL: hot paths are not looked for */
 };
 
 /* Counters have one writer at a time, the holder of the role, and readers on any thread. */
@@ -34,7 +35,9 @@ struct worker {
 	tenant **tenants;
 	size_t count, room;
 	uint64_t spent;                      /* estimated ns since the slice began */
-	counter instructions, products, faults, values;
+	_Atomic uint64_t looks;              /* for hot paths: the threshold; 0: not yet */
+	hot_stats past;                      /* of tenants that are gone; `lock` of hot_miner.c */
+	counter instructions, operations, products, faults, values;
 
 	_Atomic(tenant *) arriving;          /* admitted, not yet among the tenants */
 
@@ -45,6 +48,27 @@ struct worker {
 
 /* exec.c: execute one instruction. */
 void exec_ins(tenant *t, const ins *i);
+
+/* Inputs and result of the instruction at work. */
+typedef struct call {
+	kcall k;
+	const value *values[INS_INPUTS_MAX];
+	const meta *metas[INS_INPUTS_MAX];      /* NULL for scalars */
+	view scalars[INS_SCALARS_MAX];
+	uint64_t words[INS_SCALARS_MAX];
+} call;
+
+static inline void call_put(call *c, unsigned k, const value *v)
+{
+	c->values[k] = v;
+	c->metas[k] = &v->v.m;
+	c->k.in[k] = &v->v;
+}
+
+/* exec.c: GT_ELIMIT if the tenant has too many values. */
+gt_err exec_check_count(tenant *t, const ins *i);
+/* exec.c: compute `out`, whose meta is there, by `run` (NULL: by no kernel). */
+void exec_finish(tenant *t, const ins *i, call *c, kernel *run, value *out);
 
 /* fault.c: the failure of `i`, in the words of the thread's last error, with what it was given
  * (in[k] is NULL for scalars; `in` may be NULL) and where. */

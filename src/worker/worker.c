@@ -1,5 +1,5 @@
 /* worker.c: tenants coming and going, slices of their work, and the worker's thread. */
-#include "worker/tenant.h"
+#include "worker/hot.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +39,10 @@ static unsigned run_slice(tenant *t, const answer *wanted)
 	const ins *i;
 
 	t->worker->spent = 0;
+	if (UNLIKELY(t->hot != NULL))
+		hot_slice_begin(t->hot);
+	else if (UNLIKELY(hot_wanted(t->worker)))
+		hot_begin(t, hot_wanted(t->worker));
 	while (n < SLICE_INS && t->worker->spent < SLICE_NS && !is_stopped(t) && (i = next(t))) {
 		exec_ins(t, i);
 		ring_pop(&t->line.ring, i);
@@ -48,6 +52,8 @@ static unsigned run_slice(tenant *t, const answer *wanted)
 		if (wanted && line_crowded(&t->line))
 			break;
 	}
+	if (UNLIKELY(t->hot != NULL))
+		hot_slice_end(t->hot);
 	if (n)
 		line_release(&t->line);
 	return n;
@@ -272,12 +278,14 @@ void worker_get_stats(worker *w, worker_stats *out)
 	allocator_get_stats(w->engine->memory, &memory);
 	*out = (worker_stats){
 		.instructions = atomic_load_explicit(&w->instructions, memory_order_relaxed),
+		.operations = atomic_load_explicit(&w->operations, memory_order_relaxed),
 		.products = atomic_load_explicit(&w->products, memory_order_relaxed),
 		.faults = atomic_load_explicit(&w->faults, memory_order_relaxed),
 		.tensors = atomic_load_explicit(&w->values, memory_order_relaxed),
 		.bytes = memory.live,
 		.bytes_max = memory.live_max,
 	};
+	hot_get_stats(w, &out->hot);
 }
 
 tenant *worker_admit(worker *w, uint32_t session)
@@ -300,6 +308,7 @@ line *tenant_line(tenant *t)
 
 void tenant_free(tenant *t)
 {
+	hot_end(t);
 	line_unmark(&t->line);   /* a waiter that was leaving may have marked it again */
 	line_fini(&t->line);
 	mem_free(t);

@@ -8,6 +8,7 @@
 #define WORKER_WORKER_H
 
 #include "engine/engine.h"
+#include "hotpath/miner.h"
 #include "link/line.h"
 
 typedef struct worker worker;
@@ -20,19 +21,39 @@ typedef struct worker_options {
 	uint64_t memory;             /* limit of the tensors' bytes */
 	uint64_t runahead;           /* instructions a session may be ahead */
 	bool prints;                 /* each instruction, on stderr */
+	uint64_t threshold;          /* runs after which a path is hot; 0: none are looked for */
 } worker_options;
+
+#define HOT_TOP 8
+
+/* Hot paths; a run of a loop is a batch. */
+typedef struct hot_stats {
+	uint64_t threshold;          /* 0: they are not looked for */
+	uint64_t batches;            /* runs of loops, replayed or not, those before they were hot
+	                                included */
+	uint64_t hot_batches;        /* of them: those after the threshold */
+	uint64_t patterns, hot_paths;        /* loops, and those that are hot */
+	uint64_t ops, replayed;      /* executed since detection began; of them by plans */
+	uint64_t matches;            /* runs that plans completed */
+	uint64_t passengers, exits;
+	unsigned top_count;
+	miner_loop top[HOT_TOP];     /* the loops that took most ops */
+} hot_stats;
 
 typedef struct worker_stats {
 	uint64_t instructions;       /* executed */
+	uint64_t operations;         /* of them: with a result */
 	uint64_t products;           /* of them: matrix products */
 	uint64_t faults;             /* of them: failed by themselves, not by their inputs */
 	uint64_t tensors;            /* alive */
 	uint64_t bytes, bytes_max;   /* of tensors alive, and their high-water mark */
+	hot_stats hot;
 } worker_stats;
 
 gt_err worker_new(const worker_options *o, worker **out);
 /* Ends the thread. All tenants are gone. */
 void   worker_free(worker *w);
+/* Any thread. Lets the miner catch up. */
 void   worker_get_stats(worker *w, worker_stats *out);
 
 /* A new session; its number is for messages. */

@@ -1,0 +1,240 @@
+/* hot_miner.c: the miner's side of hot paths, and its thread: one a process, of lowest priority,
+ * there as long as anybody's stream is mined.
+ *
+ * Two locks, neither of which the executor ever waits for while it runs a stream: `lock` guards who
+ * is mined, and is held for a few instructions; a tenant's `mining` is held for a slice of work on
+ * its records. The thread takes the second before it lets go of the first, so whoever has taken a
+ * tenant off the list and then gets its `mining` is alone with it.
+ */
+#include "worker/hot.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "link/futex.h"
+
+#define SLICE_STEPS 512
+#define NAP_NS      UINT64_C(2000000)      /* between looks at streams that are alive */
+#define IDLE_NS     UINT64_C(200000000)    /* without a record: sleep until one is written */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static hot *mined;
+static bool runs;                        /* the thread */
+static uint64_t turn;                    /* rounds over the list */
+static _Atomic uint32_t asleep;          /* the thread waits to be told of records */
+
+/* ---- mining ---------------------------------------------------------------------------------- */
+
+static void post(hot *h, uint64_t signature, hot_run *r)
+{
+	hot_letter *l = mem_alloc(sizeof *l);
+
+	*l = (hot_letter){ atomic_load(&h->post), signature, r };
+	while (!atomic_compare_exchange_weak(&h->post, &l->next, l))
+		;
+}
+
+/* Takes g. */
+static hot_run *new_run(hot *h, region *g)
+{
+	hot_run *r = mem_zero(sizeof *r);
+
+	r->plan = plan_new(g, h->tenant->worker->engine);
+	match_init(&r->match, &r->plan->pattern);
+	r->values = mem_zero(r->plan->pattern.slots * sizeof *r->values);
+	return r;
+}
+
+bool hot_mine_records(hot *h, size_t steps)
+{
+	return miner_run(h->miner, &h->recorder, steps) == steps;
+}
+
+bool hot_mine(hot *h, size_t steps)
+{
+	const bool more = hot_mine_records(h, steps);
+	proposal p;
+
+	while (miner_next(h->miner, &p)) {
+		if (p.what == PROPOSAL_HOT)
+			hot_say_detected(&p);
+		post(h, p.signature, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
+	}
+	return more;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+/* The next tenant whose turn it is, with its `mining` taken; NULL: the round is over. Tenants that
+ * somebody else mines just now are left out. */
+static hot *next_turn(void)
+{
+	hot *h;
+
+	pthread_mutex_lock(&lock);
+	for (h = mined; h; h = h->next) {
+		if (h->turn == turn)
+			continue;
+		h->turn = turn;
+		if (!pthread_mutex_trylock(&h->mining))
+			break;
+	}
+	turn += !h;
+	pthread_mutex_unlock(&lock);
+	return h;
+}
+
+/* A slice of everybody's records; true if there were any. */
+static bool run_round(void)
+{
+	bool any = false, more;
+	hot *h;
+
+	while ((h = next_turn())) {
+		any |= recorder_peek(&h->recorder) != NULL;
+		more = hot_mine(h, SLICE_STEPS);
+		if (!more)
+			atomic_store_explicit(&h->drained, clock_ns(), memory_order_relaxed);
+		pthread_mutex_unlock(&h->mining);
+	}
+	return any;
+}
+
+/* Nobody is mined any more: the thread ends. */
+static bool is_over(void)
+{
+	bool over;
+
+	pthread_mutex_lock(&lock);
+	over = !mined;
+	runs = !over;
+	pthread_mutex_unlock(&lock);
+	return over;
+}
+
+/* Sleep: a nap while streams are alive, else until somebody writes a record. What is written while
+ * we fall asleep is seen by the last look, or tells us by hot_miner_wake at the end of the next
+ * slice. */
+static void rest(uint64_t idle)
+{
+	if (idle < IDLE_NS) {
+		futex_wait(&asleep, 0, NAP_NS);
+		return;
+	}
+	atomic_store(&asleep, 1);
+	if (!run_round())
+		futex_wait(&asleep, 1, UINT64_MAX);
+	atomic_store(&asleep, 0);
+}
+
+static void *thread_main(void *arg)
+{
+	uint64_t last = clock_ns(), now;
+
+	setpriority(PRIO_PROCESS, 0, 19);    /* of this thread: Linux counts threads as processes */
+	while (!is_over()) {
+		while (run_round())
+			last = clock_ns();
+		now = clock_ns();
+		rest(now - last);
+		if (now - last >= IDLE_NS)
+			last = clock_ns();
+	}
+	return arg;
+}
+
+void hot_miner_wake(void)
+{
+	if (LIKELY(!atomic_load_explicit(&asleep, memory_order_relaxed)))
+		return;
+	atomic_store(&asleep, 0);
+	futex_wake(&asleep, 1);
+}
+
+/* ---- who is mined ---------------------------------------------------------------------------- */
+
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }
+
+/* The child has neither the thread nor the parent's sessions. */
+static void after_fork_in_child(void)
+{
+	mined = NULL;
+	runs = false;
+	atomic_store(&asleep, 0);
+	pthread_mutex_unlock(&lock);
+}
+
+static void install_handlers(void)
+{
+	static bool installed;
+
+	if (!installed)
+		pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	installed = true;
+}
+
+/* Without the thread, executors mine what is too old. Signals are for the program's own threads. */
+static bool start_thread(void)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int e;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	e = pthread_create(&thread, NULL, thread_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (e) {
+		log_line("no thread for the miner could be started (%s)", strerror(e));
+		return false;
+	}
+	pthread_setname_np(thread, "gt-miner");
+	pthread_detach(thread);
+	return true;
+}
+
+void hot_miner_add(hot *h)
+{
+	atomic_store(&h->drained, clock_ns());
+	pthread_mutex_lock(&lock);
+	install_handlers();
+	h->next = mined;
+	h->turn = turn - 1;
+	mined = h;
+	if (!runs)
+		runs = start_thread();
+	pthread_mutex_unlock(&lock);
+}
+
+void hot_miner_remove(hot *h)
+{
+	hot **at = &mined;
+
+	pthread_mutex_lock(&lock);
+	while (*at && *at != h)
+		at = &(*at)->next;
+	if (*at)
+		*at = h->next;
+	if (!mined)
+		hot_miner_wake();
+	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&h->mining);      /* whoever had it before is gone now */
+	pthread_mutex_unlock(&h->mining);
+	pthread_mutex_lock(&lock);
+	hot_add_stats(h, &h->tenant->worker->past);
+	pthread_mutex_unlock(&lock);
+}
+
+void hot_get_stats(worker *w, hot_stats *out)
+{
+	pthread_mutex_lock(&lock);
+	*out = w->past;
+	for (hot *h = mined; h; h = h->next)
+		if (h->tenant->worker == w)
+			hot_catch_up(h, out);
+	pthread_mutex_unlock(&lock);
+	out->threshold = atomic_load(&w->looks);
+}

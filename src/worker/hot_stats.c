@@ -1,0 +1,60 @@
+/* hot_stats.c: what is known of hot paths, for statistics. */
+#include "worker/hot.h"
+
+#include <stdlib.h>
+
+/* A stream that runs on meanwhile is not waited for. */
+#define CATCH_UP_STEPS (1u << 18)
+
+static uint64_t load(counter *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+static int by_runs(const void *a, const void *b)
+{
+	const miner_loop *x = a, *y = b;
+	const uint64_t left = x->runs * x->n, right = y->runs * y->n;
+
+	return left != right ? (left < right) - (left > right) :
+		(x->signature > y->signature) - (x->signature < y->signature);
+}
+
+/* The loops that took most ops, in front; `to` has room for twice as many. */
+static void add_top(hot *h, hot_stats *to)
+{
+	miner_loop all[HOT_TOP + HOT_LOOPS_MAX];
+	const size_t kept = to->top_count;
+	size_t n;
+
+	memcpy(all, to->top, kept * sizeof *all);
+	n = kept + miner_loops(h->miner, all + kept, HOT_LOOPS_MAX);
+	qsort(all, n, sizeof *all, by_runs);
+	to->top_count = (unsigned)MIN(n, (size_t)HOT_TOP);
+	memcpy(to->top, all, to->top_count * sizeof *all);
+}
+
+void hot_add_stats(hot *h, hot_stats *to)
+{
+	miner_stats m;
+
+	miner_stats_of(h->miner, &m);
+	to->batches += m.runs;
+	to->hot_batches += m.hot_runs;
+	to->patterns += m.loops;
+	to->hot_paths += m.hot_loops;
+	to->ops += load(&h->counts.ops);
+	to->replayed += load(&h->counts.replayed);
+	to->matches += load(&h->counts.runs);
+	to->passengers += load(&h->counts.passengers);
+	to->exits += load(&h->counts.exits);
+	add_top(h, to);
+}
+
+void hot_catch_up(hot *h, hot_stats *to)
+{
+	pthread_mutex_lock(&h->mining);
+	hot_mine(h, CATCH_UP_STEPS);
+	hot_add_stats(h, to);
+	pthread_mutex_unlock(&h->mining);
+}
