@@ -6,6 +6,7 @@
  *	RELATE   which known loops does it contain? One that is all of it makes it a super-period
  *	CREDIT   its runs in the history before it was noticed, compared exactly, newest first
  *	FOLLOW   its follower catches up with the stream
+ *	COMPARE  a loop's last run is compared exactly: two must equal it before it is handed out
  */
 #include "hotpath/track.h"
 
@@ -178,11 +179,24 @@ static void begin_relate(track *t)
 static void begin_run(track *t)
 {
 	t->i = 0;
-	memset(t->bound, 0, t->young.region->live_ins_count * sizeof(*t->bound));
+	memset(t->bound, 0, t->subject->region->live_ins_count * sizeof(*t->bound));
+}
+
+/* Live-ins of a run of loop l are going to be bound. */
+static void make_subject(track *t, loop *l)
+{
+	t->subject = l;
+	if (l->region->live_ins_count >= t->bound_room) {
+		t->bound_room = l->region->live_ins_count + 1;
+		t->bound = mem_grow(t->bound, t->bound_room * sizeof(*t->bound));
+	}
 }
 
 static void begin_follow(track *t)
 {
+	const loop *old = track_find(t, t->young.signature);
+
+	t->counted = old && !old->replaced ? old->done_at : 0;
 	t->i = t->start;
 	t->young.since = t->start - t->young.runs * t->young.n;
 	t->job = JOB_FOLLOW;
@@ -196,10 +210,7 @@ static void begin_credit(track *t)
 		begin_follow(t);
 		return;
 	}
-	if (r->live_ins_count >= t->bound_room) {
-		t->bound_room = r->live_ins_count + 1;
-		t->bound = mem_grow(t->bound, t->bound_room * sizeof(*t->bound));
-	}
+	make_subject(t, &t->young);
 	t->base = t->start - r->n;
 	t->job = JOB_CREDIT;
 	begin_run(t);
@@ -216,6 +227,7 @@ static void step_build(track *t)
 	}
 	t->start = t->build.pos[t->build.cut];
 	loop_init(&t->young, build_take(&t->build));
+	t->young.made_at = t->start;
 	if (track_find(t, t->young.signature))
 		begin_follow(t);
 	else
@@ -266,6 +278,7 @@ static void note_relation(track *t, uint64_t times)
 		drop_young(t, false);
 	} else {
 		t->young.inner |= 1u << t->k;
+		t->young.times[t->k] = y->n > l->n ? (uint32_t)times : 0;
 		next_relation(t);
 	}
 }
@@ -303,12 +316,13 @@ static void step_relate(track *t)
 	at = (uint32_t)(t->i % longer->n);
 	if (at == 0 && t->i / longer->n % 2 == 0) {
 		t->probe = *shorter;
+		t->probe.pos = NULL;
 		loop_lose(&t->probe);
 	}
 	if (at == 0)
 		t->probe.runs = 0;
 	if (t->i / longer->n < 2)
-		loop_follow(&t->probe, longer->tokens[at], longer->descs[at]);
+		loop_follow(&t->probe, 0, longer->tokens[at], longer->descs[at]);
 	else
 		follow_strictly(&t->probe, longer->descs[at]);
 	t->i++;
@@ -320,16 +334,22 @@ static void step_relate(track *t)
 
 /* ---- credit --------------------------------------------------------------------------------- */
 
+/* Op i of the run that is compared. */
+static const record *run_op(const track *t, uint64_t i)
+{
+	return history_op(&t->h, t->job == JOB_COMPARE ? t->subject->pos[i] : t->base + i);
+}
+
 /* Input k of the run's op i is what the region says; binds live-ins on first sight. */
 static bool input_fits(track *t, const region_op *o, const record *r, unsigned k)
 {
-	const int32_t in = t->young.region->inputs[o->first + k];
+	const int32_t in = t->subject->region->inputs[o->first + k];
 	uint64_t *bound;
 
 	if (in == REGION_SCALAR)
 		return true;             /* same desc: same kinds */
 	if (in >= 0)
-		return history_op(&t->h, t->base + (uint64_t)in)->out == r->in[k];
+		return run_op(t, (uint64_t)in)->out == r->in[k];
 	bound = &t->bound[REGION_LIVE_IN(in)];
 	if (!*bound)
 		*bound = r->in[k];
@@ -338,8 +358,8 @@ static bool input_fits(track *t, const region_op *o, const record *r, unsigned k
 
 static bool op_fits(track *t)
 {
-	const region_op *o = &t->young.region->ops[t->i];
-	const record *r = history_op(&t->h, t->base + t->i);
+	const region_op *o = &t->subject->region->ops[t->i];
+	const record *r = run_op(t, t->i);
 
 	if (!region_same_desc(o, r))
 		return false;
@@ -357,6 +377,7 @@ static void step_credit(track *t)
 		begin_follow(t);
 	} else if (++t->i == n) {
 		t->young.runs++;
+		t->young.exact++;
 		if (t->base - t->h.first < n) {
 			begin_follow(t);
 			return;
@@ -368,11 +389,46 @@ static void step_credit(track *t)
 
 static void step_follow(track *t)
 {
-	loop_follow(&t->young, history_token(&t->h, t->i), token_desc(history_op(&t->h, t->i)));
+	const uint64_t runs = t->young.runs;
+
+	loop_follow(&t->young, t->i, history_token(&t->h, t->i),
+		token_desc(history_op(&t->h, t->i)));
+	if (t->i <= t->counted)
+		t->young.runs = runs;
 	if (++t->i < t->h.next)
 		return;
 	t->job = JOB_NONE;
 	track_adopt(t);
+}
+
+/* ---- compare -------------------------------------------------------------------------------- */
+
+#define INEXACT_MOST 32u         /* runs that differ before the loop is given up */
+
+/* Its ops may have left the history; and the run it was made from counts once only. */
+void job_compare(track *t, loop *l)
+{
+	if (l->pos[0] < t->h.first || (!l->noisy && l->pos[0] <= l->made_at))
+		return;
+	make_subject(t, l);
+	t->job = JOB_COMPARE;
+	begin_run(t);
+}
+
+static void step_compare(track *t)
+{
+	loop *l = t->subject;
+	const bool fits = op_fits(t);
+
+	if (fits && ++t->i < l->n)
+		return;
+	t->job = JOB_NONE;
+	l->exact += fits;
+	l->inexact += !fits;
+	if (l->inexact == INEXACT_MOST)
+		track_evict(t, l);
+	else
+		track_check_hot(t, l);
 }
 
 void track_step(track *t)
@@ -380,6 +436,7 @@ void track_step(track *t)
 	static void (*const steps[])(track *t) = {
 		[JOB_GROW] = step_grow, [JOB_ALIGN] = step_align, [JOB_BUILD] = step_build,
 		[JOB_RELATE] = step_relate, [JOB_CREDIT] = step_credit, [JOB_FOLLOW] = step_follow,
+		[JOB_COMPARE] = step_compare,
 	};
 
 	assert(track_busy(t));

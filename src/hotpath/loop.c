@@ -17,6 +17,8 @@ void loop_init(loop *l, region *r)
 	*l = (loop){ .signature = r->signature, .n = r->n, .region = r, .noisy = r->noisy };
 	l->tokens = mem_alloc(r->n * sizeof(*l->tokens));
 	l->descs = mem_alloc(r->n * sizeof(*l->descs));
+	l->pos = mem_alloc(r->n * sizeof(*l->pos));
+	l->exact = !r->noisy;    /* the run it was made from */
 	for (uint32_t i = 0; i < r->n; i++) {
 		const unsigned code = r->ops[i].op;
 
@@ -31,18 +33,22 @@ void loop_fini(loop *l)
 {
 	mem_free(l->tokens);
 	mem_free(l->descs);
+	mem_free(l->pos);
 	region_free(l->region);
 	memset(l, 0, sizeof(*l));
 }
 
-static bool accept(loop *l)
+static bool accept(loop *l, uint64_t n)
 {
+	if (l->pos)
+		l->pos[l->at] = n;
 	l->foreign = 0;
 	l->streak++;
 	l->taken++;
 	if (++l->at == l->n) {
 		l->at = 0;
 		l->runs++;
+		l->done_at = n;
 	}
 	return true;
 }
@@ -53,16 +59,16 @@ static uint32_t foreign_most(const loop *l)
 	return MIN(LOOP_FOREIGN_MAX, 4 + l->n / 8);
 }
 
-bool loop_follow(loop *l, uint64_t token, uint64_t desc)
+bool loop_follow(loop *l, uint64_t n, uint64_t token, uint64_t desc)
 {
 	const bool entering = l->at < BUILD_GRAM;
 
 	if (LIKELY(entering ? token == l->tokens[l->at] : desc == l->descs[l->at]))
-		return accept(l);
+		return accept(l, n);
 	l->streak = 0;
 	if (entering && token == l->tokens[0]) {
 		l->at = 0;
-		return accept(l);
+		return accept(l, n);
 	}
 	if (l->at && ++l->foreign > (entering ? BUILD_GRAM : foreign_most(l)))
 		loop_lose(l);

@@ -17,12 +17,12 @@ struct miner {
 	tokens tokens;
 	track whole;
 	graphs graphs;
-	const loop *last;        /* the hot loop that took the last op, or NULL */
+	track *last;             /* the track of which a hot loop took the last op, or NULL */
 
 	proposal *queue;
 	size_t queued, room, taken;
 
-	uint64_t ops, covered, lost, skipped;
+	uint64_t ops, covered, hot_covered, lost, skipped;
 	uint64_t bad_since;      /* op at which the coverage was last good */
 	uint64_t idle_since;     /* op that a loop last took */
 	bool dozing;
@@ -63,13 +63,8 @@ static track *track_at(miner *m, unsigned k)
 
 static void propose(miner *m, const track_event *e)
 {
-	proposal p = { e->what == TRACK_HOT ? PROPOSAL_HOT : PROPOSAL_REPLACED,
-		e->loop->signature, e->loop->n, e->loop->runs, m->ops, NULL };
+	const proposal p = { e->what, e->signature, e->n, e->runs, m->ops, e->region };
 
-	if (p.what == PROPOSAL_HOT) {
-		p.region = e->loop->region;
-		e->loop->region = NULL;
-	}
 	VEC_ROOM(m->queue, m->queued, m->room);
 	m->queue[m->queued++] = p;
 }
@@ -96,6 +91,8 @@ bool miner_next(miner *m, proposal *p)
 
 static void count_past(miner *m, const track *t)
 {
+	m->past_runs += t->past_runs;
+	m->past_hot_runs += t->past_hot_runs;
 	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
 		const loop *l = &t->loops[k];
 
@@ -117,6 +114,7 @@ static void choose_graphs(miner *m)
 			if (track_at(m, k))
 				count_past(m, track_at(m, k));
 		graphs_stop(&m->graphs);
+		m->last = NULL;
 	} else if (!m->graphs.on && m->ops - m->bad_since >= GRAPHS_AFTER) {
 		graphs_start(&m->graphs, o->threshold, o->min_seq, o->window);
 	}
@@ -160,7 +158,7 @@ static const loop *hot_loop(const track *t)
 
 static void feed_op(miner *m, const record *r)
 {
-	bool took;
+	track_took took;
 	track *part;
 	sig *made;
 	uint64_t token;
@@ -172,16 +170,17 @@ static void feed_op(miner *m, const record *r)
 	part = m->graphs.on ? graphs_route(&m->graphs, &m->tokens, r, made) : NULL;
 	took = track_push(&m->whole, r, token);
 	collect(m, &m->whole);
-	m->last = took ? hot_loop(&m->whole) : NULL;
+	m->last = took == TRACK_HOT ? &m->whole : NULL;
 	if (part) {
-		const bool took_part = track_push(part, r, token);
+		const track_took took_part = track_push(part, r, token);
 
 		collect(m, part);
-		if (took_part && !m->last)
-			m->last = hot_loop(part);
-		took |= took_part;
+		if (took_part == TRACK_HOT && !m->last)
+			m->last = part;
+		took = MAX(took, took_part);
 	}
-	m->covered += took;
+	m->covered += took != TRACK_FOREIGN;
+	m->hot_covered += took == TRACK_HOT;
 	if (took)
 		m->idle_since = m->ops;
 	if (m->ops % 4096 == 0 && !track_busy(&m->whole) && !(part && track_busy(part)))
@@ -203,16 +202,18 @@ static void feed_replay(miner *m, const record *r)
 {
 	m->ops += r->out;
 	m->covered += r->out;
+	m->hot_covered += r->out;
 	m->idle_since = m->ops;
 	for (unsigned k = 0; k < TRACKS; k++) {
 		track *t = track_at(m, k);
 		loop *l = t ? track_find(t, r->attr) : NULL;
 
-		if (!t)
-			continue;
-		track_gap(t);
 		if (l)
-			l->runs++;
+			track_replay(t, l);
+		else if (t)
+			track_gap(t);
+		if (t)
+			collect(m, t);
 	}
 }
 
@@ -306,7 +307,7 @@ static size_t bytes_of(const track *t)
 	bytes += t->build.capacity * (2 * 8 + 2 * 4 + 8) +
 		(t->build.made.capacity + t->build.other.capacity) * sizeof(scratch_slot);
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
-		bytes += t->loops[k].n * (2 * sizeof(uint64_t) + sizeof(region_op));
+		bytes += t->loops[k].n * (3 * sizeof(uint64_t) + sizeof(region_op));
 	return bytes;
 }
 
@@ -315,7 +316,8 @@ void miner_stats_of(miner *m, miner_stats *s)
 	miner_loop loops[TRACKS * TRACK_LOOPS];
 	const size_t n = miner_loops(m, loops, COUNT(loops));
 
-	*s = (miner_stats){ .ops = m->ops, .covered = m->covered, .lost = m->lost,
+	*s = (miner_stats){ .ops = m->ops, .covered = m->covered,
+		.hot_covered = m->hot_covered, .lost = m->lost,
 		.skipped = m->skipped, .runs = m->past_runs, .hot_runs = m->past_hot_runs,
 		.loops = n, .bytes = sizeof(*m) + m->tokens.capacity * sizeof(sig) };
 	for (size_t k = 0; k < n; k++) {
@@ -324,12 +326,17 @@ void miner_stats_of(miner *m, miner_stats *s)
 		s->hot_loops += loops[k].hot;
 	}
 	for (unsigned k = 0; k < TRACKS; k++)
-		if (track_at(m, k))
+		if (track_at(m, k)) {
 			s->bytes += bytes_of(track_at(m, k));
+			s->runs += track_at(m, k)->past_runs;
+			s->hot_runs += track_at(m, k)->past_hot_runs;
+		}
 }
 
-bool miner_hot(const miner *m, uint32_t *n)
+bool miner_hot(miner *m, uint32_t *n)
 {
-	*n = m->last ? m->last->n : 0;
-	return m->last != NULL;
+	const loop *l = m->last ? hot_loop(m->last) : NULL;
+
+	*n = l ? l->n : 0;
+	return l != NULL;
 }

@@ -17,8 +17,15 @@ typedef struct miner_options {
 } miner_options;
 #define MINER_OPTIONS { .threshold = 10, .min_seq = 3, .window = 4096 }
 
+/* HOT       worth a plan: it occurred twice, op by op and wire by wire, and goes on
+ * REPLACED  a loop that contains it has become hot
+ * RETIRED   others do what it does, or nobody does any more: drop its plan
+ * SETTLED   nearly all that comes, for longer than any period: from here on its runs may be told by
+ *           recorder_replay. Until then a plan's ops have to be recorded one by one like all others,
+ *           or the loop around it would never be found
+ * UNSETTLED record its ops again */
 typedef struct proposal {
-	enum { PROPOSAL_HOT, PROPOSAL_REPLACED } what;
+	proposal_what what;
 	uint64_t signature;
 	uint32_t n;
 	uint64_t runs;           /* seen so far */
@@ -28,7 +35,8 @@ typedef struct proposal {
 
 /* As users count: runs include those credited; what was replaced does not count. */
 typedef struct miner_stats {
-	uint64_t ops, covered;           /* all ops, and those that known loops took */
+	uint64_t ops, covered;           /* all ops, and those that known loops took, .. */
+	uint64_t hot_covered;            /* .. and of these the hot ones */
 	uint64_t runs, hot_runs;         /* total_batches, hot_batches_executed */
 	uint64_t loops, hot_loops;       /* unique_patterns, hot_paths */
 	uint64_t lost;                   /* ops of which no record reached the miner */
@@ -58,6 +66,6 @@ void miner_stats_of(miner *m, miner_stats *s);
 /* The loops that count, up to `room` of them, longest region first. Returns how many. */
 size_t miner_loops(miner *m, miner_loop *to, size_t room);
 /* Whether the last op fed belongs to a hot loop; its length. */
-bool miner_hot(const miner *m, uint32_t *n);
+bool miner_hot(miner *m, uint32_t *n);
 
 #endif

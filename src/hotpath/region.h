@@ -48,6 +48,11 @@ typedef struct region {
 	bool noisy;              /* foreign ops were seen between its ops */
 } region;
 
+/* What a miner says about a region, see miner.h. */
+typedef enum proposal_what {
+	PROPOSAL_HOT, PROPOSAL_REPLACED, PROPOSAL_RETIRED, PROPOSAL_SETTLED, PROPOSAL_UNSETTLED
+} proposal_what;
+
 void region_free(region *r);             /* NULL is fine */
 uint64_t region_signature(const region *r);
 bool region_same_desc(const region_op *a, const record *b);

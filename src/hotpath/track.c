@@ -1,14 +1,11 @@
-/* track.c: what each op of a stream sets off: followers, candidates, looks at the coverage. */
+/* track.c: what each op of a stream sets off: followers, candidates. */
 #include "hotpath/track.h"
 
 #include "base/mem.h"
 #include "hotpath/mix.h"
 #include "hotpath/token.h"
 
-#define CHECK_FIRST   256u
-#define CHECK_LAST    4096u
-#define SHARE_ENOUGH  80u        /* per cent covered below which an alignment is tried */
-#define SHARE_ALL     95u        /* of one loop alone, above: no longer period is waited for */
+#define SHARE_ENOUGH  80u        /* per cent in hot loops: the small ones are not asked for */
 #define REPEATS       4u         /* a distance seen that often running is a candidate */
 #define POSITION_BITS 40u
 
@@ -38,10 +35,13 @@ void track_init(track *t, uint64_t threshold, uint64_t min_seq, uint64_t window)
 	t->threshold = threshold;
 	t->min_seq = MAX(min_seq, 1);
 	t->check_step = t->check_at = CHECK_FIRST;
+	t->align_step = ALIGN_FIRST;
 }
 
 void track_fini(track *t)
 {
+	for (track_event e; track_next(t, &e);)
+		region_free(e.region);
 	history_fini(&t->h);
 	if (t->job == JOB_GROW)
 		history_fini(&t->larger);
@@ -56,8 +56,15 @@ void track_fini(track *t)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-static void put_event(track *t, track_event e)
+void track_tell(track *t, proposal_what what, loop *l)
 {
+	track_event e = { what, l->n, l->signature, l->runs, NULL };
+
+	if (what == PROPOSAL_HOT) {
+		e.region = l->region;
+		l->region = NULL;
+	}
+	assert(t->events_in - t->events_out < COUNT(t->events));
 	t->events[t->events_in++ % COUNT(t->events)] = e;
 }
 
@@ -72,53 +79,97 @@ bool track_next(track *t, track_event *e)
 static void replace(track *t, loop *l)
 {
 	if (l->n && l->hot && !l->replaced)
-		put_event(t, (track_event){ TRACK_REPLACED, l });
+		track_tell(t, PROPOSAL_REPLACED, l);
 	l->replaced = true;
+	loop_lose(l);            /* it is not followed any more */
+}
+
+/* Whether the inner loop runs inside of l, and hardly outside: two branches in changing order are
+ * not replaced by their combinations. */
+static bool runs_inside(const track *t, const loop *l, unsigned k)
+{
+	const uint64_t all = t->loops[k].runs - l->before[k];
+	const uint64_t inside = (l->runs - l->since_runs) * l->times[k];
+
+	return !l->times[k] || !t->loops[k].hot || t->loops[k].replaced || inside * 5 >= all * 4 ||
+		all < inside + 2 * l->times[k];
+}
+
+static bool contains_inner(const track *t, const loop *l)
+{
+	for (unsigned k = 0; k < TRACK_LOOPS; k++)
+		if ((l->inner >> k & 1) && !runs_inside(t, l, k))
+			return false;
+	return true;
 }
 
 /* A hot loop is what the program does: a quarter of the ops since it was last judged, half of them
- * if it is to take over from others, three fifths if it was made by an alignment, which may have
- * taken a foreign op for one of the loop's. What repeated twice by chance is not. */
+ * if it is to take over from others; more if it was made by an alignment, which may have taken a
+ * foreign op for one of the loop's; less where a step comes in many variants and all are poor. */
 static bool takes_enough(const track *t, const loop *l)
 {
-	const unsigned share = l->noisy ? 60 : l->inner ? 50 : 25;
+	const unsigned alone = l->doubted && t->hot_share < SHARE_ENOUGH ? 4 : 25;
+	const unsigned share = l->noisy ? (l->inner ? 80 : 60) : l->inner ? 50 : alone;
 
-	return (l->runs - l->since_runs) * l->n * 100 >= (t->ops - l->since) * share;
+	return (l->runs - l->since_runs) * l->n * 100 >= (t->ops - l->since) * share &&
+		contains_inner(t, l);
 }
 
 static void begin_judging(track *t, loop *l)
 {
 	l->since = t->ops;
 	l->since_runs = l->runs;
+	for (unsigned k = 0; k < TRACK_LOOPS; k++)
+		l->before[k] = t->loops[k].runs;
 }
 
-static void evict(track *t, unsigned k)
+void track_evict(track *t, loop *l)
 {
+	const uint32_t bit = 1u << (l - t->loops);
+
+	if (l->hot && !l->replaced) {
+		track_tell(t, PROPOSAL_RETIRED, l);
+		t->past_runs += l->runs;
+		t->past_hot_runs += l->runs - MIN(l->runs, t->threshold);
+	}
 	for (unsigned j = 0; j < TRACK_LOOPS; j++)
-		t->loops[j].inner &= ~(1u << k);
-	t->young.inner &= ~(1u << k);
+		t->loops[j].inner &= ~bit;
+	t->young.inner &= ~bit;
 	memset(t->refused, 0, sizeof(t->refused));
-	loop_fini(&t->loops[k]);
+	loop_fini(l);
+}
+
+/* It does not take enough, in as many runs as make a loop hot: it has to show that once more. */
+static void doubt(track *t, loop *l)
+{
+	if (l->runs - l->since_runs < t->threshold)
+		return;
+	if (l->noisy) {
+		track_evict(t, l);       /* a better one may be found */
+		return;
+	}
+	l->doubted = true;
+	begin_judging(t, l);
 }
 
 /* A loop that becomes hot takes over from those it contains. */
-static void check_hot(track *t, loop *l)
+void track_check_hot(track *t, loop *l)
 {
 	l->last = t->ops;
-	if (l->hot || l->replaced || l->runs < t->threshold)
+	if (l->hot || l->replaced || l->runs < t->threshold || !loop_proven(l))
+		return;
+	if (l->doubted && l->runs - l->since_runs < t->threshold)
 		return;
 	if (!takes_enough(t, l)) {
-		if (l->runs - l->since_runs >= t->threshold && l->noisy)
-			evict(t, (unsigned)(l - t->loops));      /* a better one may be found */
-		else if (l->runs - l->since_runs >= t->threshold)
-			begin_judging(t, l);
+		doubt(t, l);
 		return;
 	}
 	l->hot = true;
+	t->align_step = ALIGN_FIRST;
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
 		if (l->inner >> k & 1)
 			replace(t, &t->loops[k]);
-	put_event(t, (track_event){ TRACK_HOT, l });
+	track_tell(t, PROPOSAL_HOT, l);
 }
 
 /* ---- loops ---------------------------------------------------------------------------------- */
@@ -142,20 +193,26 @@ static loop *find_place(track *t)
 		if (t->loops[k].last < t->loops[oldest].last)
 			oldest = k;
 	}
-	evict(t, oldest);
+	track_evict(t, &t->loops[oldest]);
 	return &t->loops[oldest];
 }
 
 /* The same region was known: only its surroundings, and so its tokens, have changed. What was
- * replaced begins anew: nobody would look at it if the loop that contains it still ran. */
-static void renew(loop *old, loop *young, uint64_t start)
+ * replaced begins anew: nobody would look at it if the loop that contains it still ran. The young
+ * one has counted the runs that the old one did not. */
+static void renew(loop *old, loop *young)
 {
 	if (!old->replaced) {
-		young->runs = old->runs + (old->last <= start ? young->runs : 0);
+		young->runs += old->runs;
 		young->hot = old->hot;
 		young->inner = old->inner;
+		memcpy(young->times, old->times, sizeof(old->times));
+		memcpy(young->before, old->before, sizeof(old->before));
 		young->since = old->since;
 		young->since_runs = old->since_runs;
+		young->doubted = old->doubted;
+		young->exact = MAX(young->exact, old->exact);
+		young->settled = old->settled;
 	}
 	if (young->hot && !old->region) {        /* was given away already */
 		region_free(young->region);
@@ -168,13 +225,15 @@ void track_adopt(track *t)
 {
 	loop *to = track_find(t, t->young.signature);
 
+	if (!to || to->replaced)
+		begin_judging(t, &t->young);
 	if (to)
-		renew(to, &t->young, t->start);
+		renew(to, &t->young);
 	else
 		to = find_place(t);
 	*to = t->young;
 	memset(&t->young, 0, sizeof(t->young));
-	check_hot(t, to);
+	track_check_hot(t, to);
 }
 
 void track_refuse(track *t, uint64_t period)
@@ -190,20 +249,37 @@ static bool is_refused(const track *t, uint64_t period)
 	return false;
 }
 
-static bool follow(track *t, uint64_t token, uint64_t desc)
+/* Loop l has just completed a run. */
+static void complete(track *t, loop *l)
 {
-	bool took = false;
+	if (!loop_proven(l) && !track_busy(t))
+		job_compare(t, l);
+	else
+		track_check_hot(t, l);
+}
+
+/* The loops that do not count are not followed: should what replaced them stop, they are found
+ * again. */
+static track_took follow(track *t, uint64_t n, uint64_t token, uint64_t desc)
+{
+	track_took took = TRACK_FOREIGN;
+	loop *taker = NULL;
+	unsigned takers = 0;
 
 	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
 		loop *l = &t->loops[k];
 		const uint64_t runs = l->runs;
 
-		if (!l->n || !loop_follow(l, token, desc))
+		if (!l->n || l->replaced || !loop_follow(l, n, token, desc))
 			continue;
-		took |= !l->replaced;
+		took = MAX(took, l->hot ? TRACK_HOT : TRACK_KNOWN);
+		takers++;
+		taker = l;
 		if (l->runs != runs)
-			check_hot(t, l);
+			complete(t, l);
 	}
+	if (takers == 1)
+		taker->alone++;
 	return took;
 }
 
@@ -280,25 +356,46 @@ static void add_candidate(track *t, uint64_t n, uint64_t period)
 		look_at(t, to);
 }
 
-/* What the last eight tokens say: which place of the table, and what to recognise them by. */
-static uint64_t gram(const track *t, uint64_t n)
-{
-	uint64_t g = 0;
+/* The hash of the last eight tokens rolls: a new one comes in, the one before the eighth leaves. */
+#define ROLL   UINT64_C(0x9e3779b97f4a7c15)
+#define ROLL_2 (ROLL * ROLL)
+#define ROLL_8 (ROLL_2 * ROLL_2 * ROLL_2 * ROLL_2)
+_Static_assert(BUILD_GRAM == 8, "ROLL_8 takes the token out that leaves");
 
-	for (uint64_t k = 0; k < BUILD_GRAM; k++)
-		g = (g + history_token(&t->h, n - k)) * UINT64_C(0x9e3779b97f4a7c15);
-	return g ^ g >> 32;
+/* Which place of the table, and what to recognise the tokens by. */
+static uint64_t gram(uint64_t rolled)
+{
+	return rolled ^ rolled >> 32;
 }
 
-void track_learn(track *t, uint64_t n)
+static uint64_t rolled_at(const track *t, uint64_t n)
+{
+	uint64_t rolled = 0;
+
+	for (uint64_t k = BUILD_GRAM; k--;)
+		rolled = rolled * ROLL + history_token(&t->h, n - k);
+	return rolled;
+}
+
+/* Op n has come, the history may have lost more than one for it. */
+static void roll(track *t, uint64_t n)
+{
+	uint64_t leaves;
+
+	if (UNLIKELY(n < t->h.first + BUILD_GRAM)) {
+		t->roll = n < t->h.first + BUILD_GRAM - 1 ? 0 : rolled_at(t, n);
+		return;
+	}
+	leaves = history_token(&t->h, n - BUILD_GRAM);
+	t->roll = t->roll * ROLL + history_token(&t->h, n) - leaves * ROLL_8;
+}
+
+static void learn(track *t, uint64_t n, uint64_t g)
 {
 	const uint64_t mask = (UINT64_C(1) << POSITION_BITS) - 1;
-	uint64_t g, *slot, at;
+	uint64_t *slot, at;
 
 	t->before[n & (t->h.room - 1)] = 0;
-	if (n < t->h.first + BUILD_GRAM - 1)
-		return;
-	g = gram(t, n);
 	slot = &t->seen[g & (t->h.room - 1)];
 	at = *slot & mask;
 	if (at && *slot >> POSITION_BITS == g >> POSITION_BITS && at - 1 >= t->h.first)
@@ -306,11 +403,17 @@ void track_learn(track *t, uint64_t n)
 	*slot = (g & ~mask) | (n + 1);
 }
 
+void track_learn(track *t, uint64_t n)
+{
+	if (n >= t->h.first + BUILD_GRAM - 1)
+		learn(t, n, gram(rolled_at(t, n)));
+}
+
 static void note_distance(track *t, uint64_t n)
 {
 	uint64_t d;
 
-	track_learn(t, n);
+	learn(t, n, gram(t->roll));
 	d = t->before[n & (t->h.room - 1)];
 	t->repeated = d == t->distance ? t->repeated + 1 : 1;
 	t->distance = d;
@@ -318,69 +421,28 @@ static void note_distance(track *t, uint64_t n)
 		add_candidate(t, n, d);
 }
 
-/* ---- coverage ------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
-/* Whether a long candidate is well on its way, or a loop runs right now: wait for it. */
-static bool is_promising(const track *t)
-{
-	for (unsigned k = 0; k < TRACK_CANDIDATES; k++) {
-		const candidate *c = &t->candidates[k];
-
-		if (c->run >= 64 && c->run >= c->period / 8 && c->run < c->period)
-			return true;
-	}
-	for (unsigned k = 0; k < TRACK_LOOPS; k++)
-		if (t->loops[k].n && t->loops[k].streak >= t->loops[k].n)
-			return true;
-	return false;
-}
-
-static void check_coverage(track *t)
-{
-	const uint64_t ops = t->ops - t->check_ops;
-	uint64_t most = 0;
-
-	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
-		most = MAX(most, t->loops[k].taken);
-		t->loops[k].taken = 0;
-	}
-	t->single = (unsigned)(most * 100 / ops);
-	t->share = (unsigned)((t->covered - t->check_covered) * 100 / ops);
-	t->check_ops = t->ops;
-	t->check_covered = t->covered;
-	t->check_step = MIN(2 * t->check_step, CHECK_LAST);
-	t->check_at = t->ops + t->check_step;
-	if (t->share < SHARE_ENOUGH / 2)
-		memset(t->refused, 0, sizeof(t->refused));
-	if (t->share < SHARE_ENOUGH && !is_promising(t))
-		job_align(t);
-}
-
-static bool wants_growth(const track *t)
-{
-	const uint64_t most = t->share < SHARE_ENOUGH ? TRACK_WINDOW_MAX :
-		t->single < SHARE_ALL ? TRACK_WINDOW_MAX / 2 : 0;
-
-	return t->h.next - t->h.first == t->h.room && t->h.room < most;
-}
-
-bool track_push(track *t, const record *r, uint64_t token)
+track_took track_push(track *t, const record *r, uint64_t token)
 {
 	const uint64_t n = t->h.next;
-	bool took;
+	track_took took;
 
 	assert(!track_busy(t));
 	history_push_op(&t->h, r, token);
+	roll(t, n);
+	__builtin_prefetch(&t->seen[gram(t->roll) & (t->h.room - 1)], 1);
 	t->ops++;
 	t->solid++;
-	took = follow(t, token, token_desc(r));
-	t->covered += took;
+	took = follow(t, n, token, token_desc(r));
+	t->covered += took != TRACK_FOREIGN;
+	t->hot_covered += took == TRACK_HOT;
 	step_candidates(t, n, token);
 	if (t->solid >= BUILD_GRAM)
 		note_distance(t, n);
 	if (t->ops >= t->check_at && !track_busy(t))
-		check_coverage(t);
-	if (!track_busy(t) && UNLIKELY(wants_growth(t)))
+		cover_check(t);
+	if (!track_busy(t) && UNLIKELY(cover_wants_growth(t)))
 		job_grow(t);
 	return took;
 }
@@ -399,4 +461,16 @@ void track_gap(track *t)
 	}
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
 		loop_lose(&t->loops[k]);
+}
+
+void track_replay(track *t, loop *l)
+{
+	track_gap(t);
+	l->runs++;
+	l->taken += l->n;
+	l->alone += l->n;
+	t->ops += l->n;
+	t->covered += l->n;
+	t->hot_covered += l->n;
+	track_check_hot(t, l);
 }

@@ -16,7 +16,9 @@
 #define TRACK_PERIOD_MAX 65536u
 #define TRACK_WINDOW_MAX 131072u
 #define TRACK_CANDIDATES 8
-#define TRACK_LOOPS      16
+#define TRACK_LOOPS      LOOP_INNER_MAX
+#define CHECK_FIRST      256u    /* ops before the coverage is looked at first */
+#define ALIGN_FIRST      256u    /* ops between two alignments at first */
 
 typedef struct candidate {
 	uint64_t period;         /* 0: free */
@@ -26,8 +28,10 @@ typedef struct candidate {
 } candidate;
 
 typedef struct track_event {
-	enum { TRACK_HOT, TRACK_REPLACED } what;
-	loop *loop;
+	proposal_what what;
+	uint32_t n;
+	uint64_t signature, runs;
+	region *region;          /* HOT: Gives; else NULL */
 } track_event;
 
 typedef struct track {
@@ -37,6 +41,7 @@ typedef struct track {
 	uint64_t *seen;
 	uint32_t *before;
 	uint64_t solid;          /* ops since the last gap */
+	uint64_t roll;           /* hash of the last tokens */
 	uint64_t distance;
 	unsigned repeated;       /* how many times running that distance was seen */
 	candidate candidates[TRACK_CANDIDATES];
@@ -45,7 +50,8 @@ typedef struct track {
 	unsigned refusals;
 
 	/* The work at hand; JOB_NONE: ops may be pushed. */
-	enum { JOB_NONE, JOB_GROW, JOB_ALIGN, JOB_BUILD, JOB_RELATE, JOB_CREDIT, JOB_FOLLOW } job;
+	enum { JOB_NONE, JOB_GROW, JOB_ALIGN, JOB_BUILD, JOB_RELATE, JOB_CREDIT, JOB_FOLLOW,
+		JOB_COMPARE } job;
 	history larger;
 	build build;
 	align align;
@@ -54,20 +60,25 @@ typedef struct track {
 	loop young;              /* built, not yet among the loops */
 	loop probe;              /* loop k following young's ops; borrows its arrays */
 	uint64_t start;          /* op where its first run in the history begins */
+	uint64_t counted;        /* op up to which its runs are counted already */
 	uint64_t i, base;
 	unsigned k;
-	uint64_t *bound;         /* live-ins of the run being credited */
+	loop *subject;           /* whose run is compared: young, or a loop's last one */
+	uint64_t *bound;         /* live-ins of the run being compared */
 	uint32_t bound_room;
 	uint64_t tries[3];       /* anchors of alignments yet to be tried, the last one first */
 	unsigned tries_count;
 
-	uint64_t ops, covered;                   /* all that came, and those some loop took */
+	uint64_t ops, covered, hot_covered;      /* all that came, those some, or a hot, loop took */
 	uint64_t check_at, check_step;           /* when coverage is looked at next */
-	uint64_t check_ops, check_covered;       /* at the last look */
+	uint64_t check_ops, check_covered, check_hot_covered;    /* at the last look */
+	unsigned hot_share;                      /* per cent of hot ones between the last two */
 	unsigned share;                          /* per cent covered between the last two looks */
-	unsigned single;                         /* per cent that one loop alone covered */
+	unsigned single;                         /* per cent that the best loop covered */
+	uint64_t align_at, align_step;           /* when an alignment is tried next */
+	uint64_t past_runs, past_hot_runs;       /* of hot loops that are gone */
 
-	track_event events[2 * TRACK_LOOPS];     /* a ring */
+	track_event events[4 * TRACK_LOOPS];     /* a ring */
 	unsigned events_in, events_out;
 } track;
 
@@ -76,12 +87,15 @@ void track_fini(track *t);
 
 static inline bool track_busy(const track *t) { return t->job != JOB_NONE; }
 void track_step(track *t);               /* one step of the work at hand */
-/* The next op; not while busy. True if some loop took it. */
-bool track_push(track *t, const record *r, uint64_t token);
+/* The next op; not while busy. Who took it: nobody, a loop that is being counted, a hot one. */
+typedef enum track_took { TRACK_FOREIGN, TRACK_KNOWN, TRACK_HOT } track_took;
+track_took track_push(track *t, const record *r, uint64_t token);
 void track_push_event(track *t, const record *r);
 /* The ops that follow do not continue those before. */
 void track_gap(track *t);
-/* A loop that became hot or was replaced; false if there is none. Valid until the next push. */
+/* A run of loop l, and a gap: its ops were not pushed. */
+void track_replay(track *t, loop *l);
+/* What happened to a loop since the last push or step; false if nothing did. Ask after each. */
 bool track_next(track *t, track_event *e);
 loop *track_find(track *t, uint64_t signature);
 
@@ -89,9 +103,18 @@ loop *track_find(track *t, uint64_t signature);
 void job_grow(track *t);
 void job_build(track *t, candidate *c);
 void job_align(track *t);
+void job_compare(track *t, loop *l);      /* the run that loop l has just completed */
 /* track.c, for job.c: the gram that ends at op n was seen; `young` is complete, or is dropped. */
 void track_learn(track *t, uint64_t n);
 void track_adopt(track *t);
 void track_refuse(track *t, uint64_t period);
+void track_evict(track *t, loop *l);
+/* Loop l completed a run, or two of them were compared by now. */
+void track_check_hot(track *t, loop *l);
+void track_tell(track *t, proposal_what what, loop *l);
+
+/* cover.c: what comes now and then. */
+void cover_check(track *t);
+bool cover_wants_growth(const track *t);
 
 #endif

@@ -87,9 +87,10 @@ static void print_proposals(mine *m)
 			else
 				print_text(&p);
 			m->found++;
-		} else if (!m->json) {
-			printf("%s replaced after %" PRIu64 " ops\n",
-				region_name(p.signature, p.n, name), p.at);
+		} else if (!m->json && p.what <= PROPOSAL_RETIRED) {
+			printf("%s %s after %" PRIu64 " ops\n",
+				region_name(p.signature, p.n, name),
+				p.what == PROPOSAL_RETIRED ? "retired" : "replaced", p.at);
 		}
 		region_free(p.region);
 	}

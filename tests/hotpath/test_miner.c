@@ -15,8 +15,9 @@ typedef struct trial {
 	miner *m;
 	uint64_t ops, marks[STEPS_MAX];
 	uint64_t covered_at, covered;    /* what was covered when op covered_at came */
+	uint64_t hot_covered;
 	proposal hot[HOT_MAX];           /* with regions */
-	unsigned hot_count, replaced;
+	unsigned hot_count, replaced, retired, settled;
 	miner_stats stats;
 	size_t slice;                    /* 0: mine after each instruction; else at that many */
 	size_t waiting;
@@ -30,6 +31,9 @@ static void drain(trial *t)
 		;
 	while (miner_next(t->m, &p)) {
 		t->replaced += p.what == PROPOSAL_REPLACED;
+		t->retired += p.what == PROPOSAL_RETIRED;
+		t->settled += p.what == PROPOSAL_SETTLED;
+		t->settled -= p.what == PROPOSAL_UNSETTLED;
 		if (p.what == PROPOSAL_HOT) {
 			assert_non_null(p.region);
 			assert_true(t->hot_count < HOT_MAX);
@@ -54,6 +58,7 @@ static void sink(void *ctx, const ins *i, const meta *const *in, const meta *out
 	if (t->ops == t->covered_at) {
 		miner_stats_of(t->m, &t->stats);
 		t->covered = t->stats.covered;
+		t->hot_covered = t->stats.hot_covered;
 	}
 }
 
@@ -91,6 +96,11 @@ static void end(trial *t)
 static uint64_t share(const trial *t)
 {
 	return (t->stats.covered - t->covered) * 100 / (t->ops - t->covered_at);
+}
+
+static uint64_t hot_share(const trial *t)
+{
+	return (t->stats.hot_covered - t->hot_covered) * 100 / (t->ops - t->covered_at);
 }
 
 static const proposal *last_hot(const trial *t)
@@ -195,6 +205,75 @@ static void test_noise(void **state)
 		check_noise(1, place, false, 90);
 	}
 	check_noise(10, 3, true, 90);
+}
+
+/* Foreign ops in every step that the step goes on with: few plans that stay, and cover it. */
+static void test_dependent(void **state)
+{
+	(void)state;
+	for (unsigned place = 0; place < 3; place++) {
+		const lab_options o = { .steps = 500, .seed = 7, .noise_every = 1,
+			.noise_place = place, .noise_dependent = true };
+		trial *t = try("mlp", &o, 12000);
+
+		if (hot_share(t) < 90)
+			fail_msg("dependent noise at %u: %u %%", place, (unsigned)hot_share(t));
+		assert_in_range(t->hot_count, 1, 6);
+		end(t);
+	}
+}
+
+/* Two hundred layers with foreign ops in every step: the step is found, not only the layers. */
+static void test_noisy_deep(void **state)
+{
+	const lab_options o = { .steps = 60, .seed = 7, .noise_every = 1, .noise_place = 3 };
+	trial *t = try("deep", &o, 100000);
+
+	(void)state;
+	assert_in_range(last_hot(t)->n, 2780, 2812);
+	assert_true(last_hot(t)->region->noisy);
+	assert_true(hot_share(t) >= 98);
+	end(t);
+}
+
+static bool has_hot(const trial *t, uint32_t n)
+{
+	for (unsigned k = 0; k < t->hot_count; k++)
+		if (t->hot[k].n == n)
+			return true;
+	return false;
+}
+
+/* Two kinds of steps in no fixed order: a plan for each, and next to none for what they happen to
+ * make up. */
+static void test_branches(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		const lab_options o = { .steps = 1000, .seed = seed };
+		trial *t = try("branchy", &o, 20000);
+
+		assert_true(has_hot(t, 49) && has_hot(t, 40));
+		assert_in_range(t->hot_count, 2, 3);
+		assert_true(hot_share(t) >= 97);
+		assert_int_equal(t->replaced + t->retired, 0);
+		end(t);
+	}
+}
+
+/* A layer fills many looks at the coverage but never settles; the step around it does, for good. */
+static void test_settled(void **state)
+{
+	const lab_options o = { .steps = 60, .seed = 3 };
+	trial *t = try("deep", &o, 0), *poor;
+
+	(void)state;
+	assert_int_equal(t->settled, 1);
+	assert_int_equal(t->retired, 0);
+	poor = try("branchy", &o, 0);
+	assert_int_equal(poor->settled, 0);
+	end(poor);
+	end(t);
 }
 
 /* Renamed, begun elsewhere, without frees: the same region, cut at the same place. */
@@ -385,6 +464,8 @@ int main(void)
 		cmocka_unit_test(test_plain), cmocka_unit_test(test_long),
 		cmocka_unit_test(test_credit), cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_noise), cmocka_unit_test(test_same),
+		cmocka_unit_test(test_dependent), cmocka_unit_test(test_noisy_deep),
+		cmocka_unit_test(test_branches), cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_region), cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_cut), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_gap), cmocka_unit_test(test_replay),
