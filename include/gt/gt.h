@@ -104,6 +104,11 @@ typedef struct gt_shape { int rank; int64_t dims[GT_RANK_MAX]; } gt_shape;
  * options: NULL for none. NULL on error. */
 GT_API gt_client *gt_open(const gt_options *options);
 
+/* How many embedded workers there are from the next start on, 1 to 1024: before the first client of
+ * the process, or after the last was closed (else GT_ESTATE). Clients share them out among
+ * themselves. Any thread. */
+GT_API gt_err gt_set_workers(int n);
+
 /* Cancel what was not read, free everything the client owned. NULL is fine. Its handles become
  * invalid, with one exception: under options.manual a handle that was not given back stays (any use
  * is GT_ECLOSED; shape and dtype can still be asked) and wants its gt_drop. The client itself is

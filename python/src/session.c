@@ -10,7 +10,6 @@
  * nothing works.
  */
 #include <pthread.h>
-#include <stdlib.h>
 #include "gtpy.h"
 
 struct session session = { .epoch = 1, .client_grad = true };
@@ -243,7 +242,6 @@ static PyObject *manual_seed(PyObject *module, PyObject *seed)
 static PyObject *workers(PyObject *module, PyObject *number)
 {
 	int64_t n;
-	char text[24];
 
 	(void)module;
 	if (!operand_int(number, &n))
@@ -251,12 +249,10 @@ static PyObject *workers(PyObject *module, PyObject *number)
 	if (session.client)
 		return error_set(GT_ESTATE, "workers have started already: call gt.workers(n) "
 				"before the first tensor is made, or after gt.disconnect()");
-	if (n < 1)
-		return error_set(GT_EINVAL, "workers: at least 1 is needed, got %lld",
+	if (n < 1 || n > INT_MAX)
+		return error_set(GT_EINVAL, "workers: %lld are asked for, expected 1 to 1024",
 				(long long)n);
-	PyOS_snprintf(text, sizeof(text), "%lld", (long long)n);
-	setenv("GT_WORKERS", text, 1);
-	return Py_NewRef(Py_None);
+	return gt_set_workers((int)n) ? error_raise() : Py_NewRef(Py_None);
 }
 
 static PyObject *enter(PyObject *module, PyObject *args)

@@ -2,6 +2,7 @@
 #include <gt/stats.h>
 #include "client/client.h"
 #include "embed/embed.h"
+#include "embed/system.h"
 
 gt_client *gt_open(const gt_options *options)
 {
@@ -27,6 +28,11 @@ static void put_hot(const hot_stats *s, gt_worker_stats *out)
 	for (unsigned k = 0; k < s->top_count; k++)
 		out->hotpath.top_sequences[k] = (gt_sequence){ s->top[k].signature, s->top[k].runs,
 			s->top[k].n, s->top[k].hot };
+}
+
+gt_err gt_set_workers(int n)
+{
+	return system_set_workers(n);
 }
 
 gt_err gt_stats(gt_client *gt, gt_worker_stats *out)

@@ -13,6 +13,7 @@
  */
 #include "embed/system.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "base/cpu.h"
 #include "base/error.h"
@@ -192,6 +193,24 @@ gt_err system_join(place *p)
 		e = join(running, p);
 		stop_if_unused();
 	}
+	pthread_mutex_unlock(&lock);
+	return e;
+}
+
+gt_err system_set_workers(int n)
+{
+	char text[16];
+	gt_err e;
+
+	snprintf(text, sizeof text, "%d", n);
+	if ((e = flags_load()))
+		return e;
+	pthread_mutex_lock(&lock);
+	if (running)
+		e = fail(GT_ESTATE, "%u workers run already: their number can change only while no "
+			"client is open", running->count);
+	else
+		e = flag_set(FLAG_GT_WORKERS, text);
 	pthread_mutex_unlock(&lock);
 	return e;
 }

@@ -17,6 +17,8 @@ typedef struct place {
 
 /* A new session; starts what is not there yet. */
 gt_err system_join(place *p);
+/* How many workers the next start has, in place of GT_WORKERS. GT_ESTATE while some run. */
+gt_err system_set_workers(int n);
 /* After line_close, when no thread waits by the line. */
 void   system_leave(place *p);
 

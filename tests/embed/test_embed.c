@@ -6,6 +6,7 @@
 #include "base/flags.h"
 #include "base/mem.h"
 #include "embed/embed.h"
+#include "embed/system.h"
 #include "play.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -247,9 +248,11 @@ static void test_three_workers(void **state)
 	struct link *l[6];
 
 	(void)state;
-	assert_int_equal(flag_set(FLAG_GT_WORKERS, "3"), GT_OK);
+	assert_int_equal(system_set_workers(0), GT_EINVAL);
+	assert_int_equal(system_set_workers(3), GT_OK);
 	for (int k = 0; k < 6; k++) {
 		l[k] = open_link();
+		assert_int_equal(system_set_workers(1), GT_ESTATE);
 		play_text(l[k], "t1 = full float32 1.0 [1000]");
 		l[k]->ops->sync(l[k], NULL);
 	}
@@ -257,7 +260,7 @@ static void test_three_workers(void **state)
 		assert_int_equal(stats(l[k]).tensors, 2);   /* two sessions each */
 	for (int k = 0; k < 6; k++)
 		l[k]->ops->close(l[k]);
-	assert_int_equal(flag_set(FLAG_GT_WORKERS, "1"), GT_OK);
+	assert_int_equal(system_set_workers(1), GT_OK);
 }
 
 static void test_short_runahead(void **state)

@@ -2,6 +2,7 @@
 of its own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,25 +160,43 @@ def test_after_disconnect():
 
 
 def test_workers():
-    run("""
-        gt.workers(2)
-        gt.gpu_workers(1)
-        assert (gt.ones(3) * 2).tolist() == [2, 2, 2]
-        try:
-            gt.workers(2)
-        except gt.StateError as e:
-            assert "before" in str(e)
-        else:
-            sys.exit("no error")
-        gt.disconnect()
-        gt.workers(2)
-        assert gt.ones(3).sum().item() == 3
-        try:
-            gt.workers(0)
-        except (gt.StateError, ValueError):
-            pass
-    """)
+    """Cores are shared out among workers: the number of threads shows how many there are."""
+    said = subprocess.run(
+        [sys.executable, "-c", WORKERS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "GT_VERBOSE": "1", "GT_THREADS": "0"},
+    )
+    assert said.returncode == 0, said.stderr
+    threads = [int(n) for n in re.findall(r"(\d+) threads", said.stderr)]
+    assert threads[0] == 1 and threads[1] == max(threads[2] // 2, 1)
 
+
+WORKERS = """
+import gt
+gt.workers(2)
+gt.gpu_workers(1024)
+assert (gt.ones(3) * 2).tolist() == [2, 2, 2]
+try:
+    gt.workers(2)
+except gt.StateError as e:
+    assert "before" in str(e)
+else:
+    raise SystemExit("no error")
+for n in 2, 1:
+    gt.disconnect()
+    gt.workers(n)
+    assert gt.ones(3).sum().item() == 3
+gt.disconnect()
+for n in 0, -1, 1025, 2**32 + 1:
+    try:
+        gt.workers(n)
+    except ValueError as e:
+        assert "1 to 1024" in str(e)
+    else:
+        raise SystemExit(f"{n} workers")
+"""
 
 def test_malformed_settings():
     assert "GT_WORKERS" in run("gt.ones(1)", status=1, GT_WORKERS="many")
