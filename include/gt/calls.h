@@ -98,11 +98,11 @@ static inline gt_tensor *gt_layer_norm_with_(const gt_site *s, gt_tensor *x, int
 	return gt_layer_norm_at(s, x, ndims, o.weight, o.bias, o.eps);
 }
 #define gt_dropout(x, p, training) gt_dropout_at(GT_HERE, x, p, training)
-/* Losses; trailing option: .reduction = GT_SUM */
+/* Losses; trailing option: .reduction = GT_SUM; of classes also: .ignore_index = -1 */
 #define gt_cross_entropy(logits, target, ...) \
-	gt_cross_entropy_at(GT_HERE, logits, target, ((gt_loss){ __VA_ARGS__ }).reduction)
+	gt_cross_entropy_at(GT_HERE, logits, target, GT_CLASS_LOSS(__VA_ARGS__))
 #define gt_nll_loss(log_probs, target, ...) \
-	gt_nll_loss_at(GT_HERE, log_probs, target, ((gt_loss){ __VA_ARGS__ }).reduction)
+	gt_nll_loss_at(GT_HERE, log_probs, target, GT_CLASS_LOSS(__VA_ARGS__))
 #define gt_mse_loss(x, y, ...) \
 	gt_mse_loss_at(GT_HERE, x, y, ((gt_loss){ __VA_ARGS__ }).reduction)
 #define gt_binary_cross_entropy(x, y, ...) \
@@ -114,13 +114,15 @@ typedef struct gt_attention_options_ {
 	gt_tensor *mask;
 	double dropout;
 	bool causal;
+	double scale;
 } gt_attention_options_;
 #define gt_scaled_dot_product_attention(q, k, v, ...) \
-	gt_attention_with_(GT_HERE, q, k, v, (gt_attention_options_){ __VA_ARGS__ })
+	gt_attention_with_(GT_HERE, q, k, v, GT_PRESET(gt_attention_options_, \
+		(.scale = __builtin_nan("")), ##__VA_ARGS__))
 static inline gt_tensor *gt_attention_with_(const gt_site *s, gt_tensor *q, gt_tensor *k,
 		gt_tensor *v, gt_attention_options_ o)
 {
-	return gt_scaled_dot_product_attention_at(s, q, k, v, o.mask, o.dropout, o.causal);
+	return gt_scaled_dot_product_attention_at(s, q, k, v, o.mask, o.dropout, o.causal, o.scale);
 }
 
 /* Gradients. */

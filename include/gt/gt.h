@@ -354,14 +354,15 @@ GT_API gt_tensor *gt_layer_norm_at(const gt_site *, gt_tensor *x, int ndims, gt_
  * training. 0 <= p <= 1, else GT_EINVAL. */
 GT_API gt_tensor *gt_dropout_at(const gt_site *, gt_tensor *x, double p, bool training);
 
-/* gt_cross_entropy(logits, target, .reduction = GT_MEAN): -log softmax(logits)[target]. Classes lie
- * along dim 1 of logits (dim 0 if it has one dim). target: ints of the shape of logits without that
- * dim, or floats of its whole shape (probabilities). gt_nll_loss: the same on log probabilities,
- * ints only. */
+/* gt_cross_entropy(logits, target, .reduction = GT_MEAN, .ignore_index = -100):
+ * -log softmax(logits)[target]. Classes lie along dim 1 of logits (dim 0 if it has one dim).
+ * target: ints of the shape of logits without that dim, or floats of its whole shape
+ * (probabilities). Where an int target is ignore_index the loss is 0, and GT_MEAN is over the
+ * others. gt_nll_loss: the same on log probabilities, ints only. */
 GT_API gt_tensor *gt_cross_entropy_at(const gt_site *, gt_tensor *logits, gt_tensor *target,
-		gt_reduction r);
+		gt_class_loss options);
 GT_API gt_tensor *gt_nll_loss_at(const gt_site *, gt_tensor *log_probs, gt_tensor *target,
-		gt_reduction r);
+		gt_class_loss options);
 
 /* gt_mse_loss(x, y): (x - y)^2.
  * gt_binary_cross_entropy(x, y): -(y log x + (1 - y) log(1 - x)), logs not below -100.
@@ -372,12 +373,12 @@ GT_API gt_tensor *gt_binary_cross_entropy_at(const gt_site *, gt_tensor *x, gt_t
 GT_API gt_tensor *gt_binary_cross_entropy_with_logits_at(const gt_site *, gt_tensor *x,
 		gt_tensor *y, gt_reduction r);
 
-/* gt_scaled_dot_product_attention(q, k, v, .mask = m, .dropout = p, .causal = true):
- * softmax(q k^T / sqrt(d) [+ mask]) v, with q (.., l, d), k (.., s, d), v (.., s, e); result
- * (.., l, e). mask broadcasts to (.., l, s): bool (true = attend) or float (added); not together
+/* gt_scaled_dot_product_attention(q, k, v, .mask = m, .dropout = p, .causal = true, .scale = f):
+ * softmax(q k^T f [+ mask]) v, with q (.., l, d), k (.., s, d), v (.., s, e); result (.., l, e).
+ * f is 1 / sqrt(d) unless named (NaN here). mask broadcasts to (.., l, s): bool (true = attend) or float (added); not together
  * with causal (GT_EINVAL), under which row i attends to columns 0 .. i. */
 GT_API gt_tensor *gt_scaled_dot_product_attention_at(const gt_site *, gt_tensor *q, gt_tensor *k,
-		gt_tensor *v, gt_tensor *mask, double dropout, bool causal);
+		gt_tensor *v, gt_tensor *mask, double dropout, bool causal, double scale);
 
 /* ---- gradients ----------------------------------------------------------------------------- */
 

@@ -62,6 +62,10 @@ typedef struct gt_make { gt_dtype dtype; } gt_make;
 typedef enum gt_reduction { GT_MEAN, GT_SUM, GT_NONE } gt_reduction;
 typedef struct gt_loss { gt_reduction reduction; } gt_loss;
 
+/* Losses by class: targets that equal ignore_index (-100 unless named) do not count. */
+typedef struct gt_class_loss { int64_t ignore_index; gt_reduction reduction; } gt_class_loss;
+#define GT_CLASS_LOSS(...) GT_PRESET(gt_class_loss, (.ignore_index = -100), ##__VA_ARGS__)
+
 typedef struct gt_range { int first, last; } gt_range;
 typedef struct gt_diagonal { int64_t diagonal; } gt_diagonal;
 

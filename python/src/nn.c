@@ -161,10 +161,27 @@ static PyObject *loss(PyObject **a, loss_at *f)
 	return out;
 }
 
+typedef gt_tensor *class_loss_at(const gt_site *, gt_tensor *, gt_tensor *, gt_class_loss);
+
+static PyObject *class_loss(PyObject **a, class_loss_at *f)
+{
+	inputs in = { 0 };
+	PyObject *out = NULL;
+	gt_class_loss o = GT_CLASS_LOSS();
+
+	if (take(&in, a[0], false) && take(&in, a[1], false) &&
+			operand_reduction(a[2], &o.reduction) &&
+			(!a[3] || operand_int(a[3], &o.ignore_index)))
+		out = tensor_wrap(f(site_here(), in.t[0], in.t[1], o));
+	end(&in);
+	return out;
+}
+
+PyObject *function_cross_entropy(PyObject **a) { return class_loss(a, gt_cross_entropy_at); }
+PyObject *function_nll_loss(PyObject **a) { return class_loss(a, gt_nll_loss_at); }
+
 #define LOSS(name) \
 PyObject *function_##name(PyObject **a) { return loss(a, gt_##name##_at); }
-LOSS(cross_entropy)
-LOSS(nll_loss)
 LOSS(mse_loss)
 LOSS(binary_cross_entropy)
 LOSS(binary_cross_entropy_with_logits)
@@ -175,14 +192,15 @@ PyObject *function_scaled_dot_product_attention(PyObject **a)
 {
 	inputs in = { 0 };
 	PyObject *out = NULL;
-	double dropout;
+	double dropout, scale;
 	bool causal;
 
 	if (take(&in, a[0], false) && take(&in, a[1], false) && take(&in, a[2], false) &&
 			take(&in, a[3], true) && operand_double(a[4], 0, &dropout) &&
-			operand_bool(a[5], false, &causal))
+			operand_bool(a[5], false, &causal) &&
+			operand_double(a[6] == Py_None ? NULL : a[6], NAN, &scale))
 		out = tensor_wrap(gt_scaled_dot_product_attention_at(site_here(), in.t[0], in.t[1],
-				in.t[2], in.t[3], dropout, causal));
+				in.t[2], in.t[3], dropout, causal, scale));
 	end(&in);
 	return out;
 }

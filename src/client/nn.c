@@ -201,6 +201,12 @@ static bool check_classes(const char *what, const gt_tensor *x, const gt_tensor 
 	const int axis = class_axis(x);
 	bool fits = m->rank && t->rank == m->rank - 1;
 
+	if (dtype_kind_of((gt_dtype)t->dtype) != KIND_INT) {
+		fail(GT_EDTYPE, "%s: classes are %s, expected int64 or int32", what,
+			dtype_name((gt_dtype)t->dtype));
+		return false;
+	}
+
 	for (int k = 0; fits && k < t->rank; k++)
 		fits = t->dims[k] == m->dims[k + (k >= axis)];
 	if (!fits)
@@ -211,29 +217,35 @@ static bool check_classes(const char *what, const gt_tensor *x, const gt_tensor 
 	return fits;
 }
 
-/* -log_probs[target], of the target's shape or (one number wanted anyway) with a dim of size 1. */
+/* -log_probs[target] where the target counts, elsewhere 0. The mean is over those that count. */
 static gt_tensor *picked(const gt_site *site, gt_tensor *log_probs, gt_tensor *target,
-		gt_reduction r)
+		const gt_class_loss *o)
 {
 	const int axis = class_axis(log_probs);
-	gt_tensor *at = gt_unsqueeze_at(site, target, axis);
-	gt_tensor *one = gt_gather_at(site, log_probs, at, axis);
+	gt_tensor *at = gt_unsqueeze_at(site, target, axis), *losses;
+	gt_tensor *counts = gt_ne_at(site, T(at), gt_arg_int(o->ignore_index));
 
-	if (r == GT_NONE)
-		return gt_neg_at(site, gt_squeeze_at(site, one, axis));
-	return gt_neg_at(site, reduce(site, one, r));
+	at = gt_where_at(site, T(counts), T(at), gt_arg_int(0));
+	losses = gt_gather_at(site, log_probs, at, axis);
+	losses = gt_neg_at(site, gt_where_at(site, T(counts), T(losses), F(0)));
+	if (o->reduction == GT_NONE)
+		return gt_squeeze_at(site, losses, axis);
+	losses = gt_sum_at(site, losses, GT_REDUCE());
+	if (o->reduction == GT_SUM)
+		return losses;
+	return gt_div_at(site, T(losses), T(gt_sum_at(site, counts, GT_REDUCE())));
 }
 
 gt_tensor *gt_nll_loss_at(const gt_site *site, gt_tensor *log_probs, gt_tensor *target,
-		gt_reduction r)
+		gt_class_loss o)
 {
-	gt_client *gt = begin_loss("nll_loss", log_probs, target, r);
+	gt_client *gt = begin_loss("nll_loss", log_probs, target, o.reduction);
 	frame f;
 
 	if (!gt || !check_classes("nll_loss", log_probs, target))
 		return NULL;
 	f = frame_begin(gt);
-	return frame_end(f, picked(site, log_probs, target, r));
+	return frame_end(f, picked(site, log_probs, target, &o));
 }
 
 /* Targets that are probabilities: -sum(target * log p) over classes; the mean is over all
@@ -248,9 +260,9 @@ static gt_tensor *soft_cross_entropy(const gt_site *site, gt_tensor *log_probs, 
 }
 
 gt_tensor *gt_cross_entropy_at(const gt_site *site, gt_tensor *logits, gt_tensor *target,
-		gt_reduction r)
+		gt_class_loss o)
 {
-	gt_client *gt = begin_loss("cross_entropy", logits, target, r);
+	gt_client *gt = begin_loss("cross_entropy", logits, target, o.reduction);
 	gt_tensor *log_probs;
 	bool soft;
 	frame f;
@@ -258,15 +270,15 @@ gt_tensor *gt_cross_entropy_at(const gt_site *site, gt_tensor *logits, gt_tensor
 	if (!gt)
 		return NULL;
 	soft = dtype_kind_of(gt_dtype_of(target)) == KIND_FLOAT;
-	if (soft ? !begin_equal("cross_entropy", logits, target, r) :
+	if (soft ? !begin_equal("cross_entropy", logits, target, o.reduction) :
 	           !check_classes("cross_entropy", logits, target))
 		return NULL;
 	f = frame_begin(gt);
 	log_probs = gt_log_softmax_at(site, logits, class_axis(logits));
 	if (!log_probs)
 		return frame_end(f, NULL);
-	return frame_end(f, soft ? soft_cross_entropy(site, log_probs, target, r)
-	                         : picked(site, log_probs, target, r));
+	return frame_end(f, soft ? soft_cross_entropy(site, log_probs, target, o.reduction)
+	                         : picked(site, log_probs, target, &o));
 }
 
 /* ---- attention ------------------------------------------------------------------------------- */
@@ -321,7 +333,7 @@ static gt_tensor *masked_softmax(const gt_site *site, gt_tensor *scores, gt_tens
 }
 
 gt_tensor *gt_scaled_dot_product_attention_at(const gt_site *site, gt_tensor *q, gt_tensor *k,
-		gt_tensor *v, gt_tensor *mask, double dropout, bool causal)
+		gt_tensor *v, gt_tensor *mask, double dropout, bool causal, double scale)
 {
 	const gt_arg in[] = { T(q), T(k), T(v), T(mask) };
 	gt_client *gt = emit_client("scaled_dot_product_attention", in, mask ? 4 : 3);
@@ -335,8 +347,10 @@ gt_tensor *gt_scaled_dot_product_attention_at(const gt_site *site, gt_tensor *q,
 			"them");
 		return NULL;
 	}
+	if (isnan(scale))
+		scale = 1 / sqrt((double)q->v->m.dims[q->v->m.rank - 1]);
 	f = frame_begin(gt);
-	q = gt_mul_at(site, T(q), F(1 / sqrt((double)q->v->m.dims[q->v->m.rank - 1])));
+	q = gt_mul_at(site, T(q), F(scale));
 	scores = gt_matmul_at(site, q, gt_transpose_at(site, k, -1, -2));
 	if (scores)
 		scores = masked_softmax(site, scores, mask, causal);

@@ -41,8 +41,29 @@ static void test_cross_entropy(void **state)
 		"cross_entropy: input float32 (2, 3) and target int64 (3,)");
 	FAILS(gt_cross_entropy(x, gt_zeros(gt, GT_SHAPE(2))), GT_ESHAPE, "expected equal shapes");
 	FAILS(gt_cross_entropy(x, t, (gt_reduction)9), GT_EINVAL, "unknown reduction 9");
+	FAILS(gt_cross_entropy(x, gt_ne(t, 1)), GT_EDTYPE, "classes are bool");
 	assert_true(isnan(gt_item(gt_cross_entropy(x, gt_full(gt, GT_SHAPE(2), 3)))));
 	REFUSES(gt_last_error_code(), GT_EINDEX, "index 3");
+}
+
+/* What is ignored has no loss and no gradient, and does not count in the mean. */
+static void test_ignored_classes(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_requires_grad(floats(gt, GT_SHAPE(2, 3), logits));
+	gt_tensor *t = gt_from(gt, GT_INT64, GT_SHAPE(2), (const int64_t[]){ -100, 1 });
+	gt_tensor *t32 = gt_cast(gt_maximum(t, -1), GT_INT32);
+	const double b = -log_prob(logits + 3, 3, 1);
+
+	NEAR(gt_cross_entropy(x, t), b);
+	NEAR(gt_cross_entropy(x, t, .reduction = GT_SUM), b);
+	NEAR(gt_cross_entropy(x, t, GT_NONE), 0, b);
+	NEAR(gt_nll_loss(gt_log_softmax(x, 1), t32, GT_NONE, .ignore_index = -1), 0, b);
+	WORKS(gt_backward(gt_cross_entropy(x, t)));
+	NEAR(gt_grad(x), 0, 0, 0, exp(log_prob(logits + 3, 3, 0)),
+		exp(log_prob(logits + 3, 3, 1)) - 1, exp(log_prob(logits + 3, 3, 2)));
+	assert_true(isnan(gt_item(gt_cross_entropy(x, gt_full_like(t, -100)))));
+	REFUSES(gt_last_error_code(), GT_OK, "");
 }
 
 static void test_losses(void **state)
@@ -130,6 +151,9 @@ static void test_attention(void **state)
 	NEAR(gt_scaled_dot_product_attention(q, k, v, .mask = mask),
 		(30 * e0 + 20 * e1) / (3 * e0 + e1));
 	NEAR(gt_scaled_dot_product_attention(q, k, v, .causal = true), 10);
+	NEAR(gt_scaled_dot_product_attention(gt_mul(q, 2), gt_mul(k, floats(gt, GT_SHAPE(2, 1),
+		(const float[]){ 1, 3 })), v, .scale = 0.25),
+		(10 * exp(0.5) + 20 * exp(1.5)) / (exp(0.5) + exp(1.5)));
 	SHAPED(gt_scaled_dot_product_attention(gt_zeros(gt, GT_SHAPE(2, 3, 5, 4)), k, v), 2, 3, 5,
 		1);
 	FAILS(gt_scaled_dot_product_attention(q, v, v), GT_ESHAPE,
@@ -154,7 +178,7 @@ static void test_embedding(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TRY(test_cross_entropy), TRY(test_losses), TRY(test_bce_gradient),
+		TRY(test_cross_entropy), TRY(test_ignored_classes), TRY(test_losses), TRY(test_bce_gradient),
 		TRY(test_layer_norm), TRY(test_dropout), TRY(test_attention), TRY(test_embedding),
 	};
 

@@ -361,6 +361,19 @@ def test_losses(reduction):
     check(nn.BCEWithLogitsLoss(reduction)(x, gt.tensor(y)), reduce(bce), 1e-5)
 
 
+def test_ignored_classes():
+    a, t = numbers((4, 3)), np.array([0, -100, 2, -100])
+    x = gt.tensor(a, requires_grad=True)
+    nll = np.where(t < 0, 0, -log_softmax(a)[np.arange(4), t % 3])
+    check(F.cross_entropy(x, gt.tensor(t)), nll.sum() / 2, 1e-5)
+    check(F.cross_entropy(x, gt.tensor(t), reduction="none"), nll, 1e-5)
+    check(nn.NLLLoss("sum")(gt.log_softmax(x, 1), gt.tensor(t)), nll.sum(), 1e-5)
+    padded = gt.tensor(np.maximum(t, -1))
+    check(nn.CrossEntropyLoss(ignore_index=-1)(x, padded), nll.sum() / 2, 1e-5)
+    F.cross_entropy(x, gt.tensor(t)).backward()
+    assert (x.grad.numpy()[t < 0] == 0).all() and (x.grad.numpy()[t >= 0] != 0).all()
+
+
 def test_losses_of_many_dims():
     a, t = numbers((2, 3, 4)), np.arange(8).reshape(2, 4) % 3
     expected = -np.take_along_axis(log_softmax(a.swapaxes(1, 2)), t[..., None], -1).mean()
@@ -401,6 +414,10 @@ def test_attention():
 
     x = [gt.tensor(a) for a in (q, k, v)]
     check(F.scaled_dot_product_attention(*x), reference(0), 1e-5)
+    check(F.scaled_dot_product_attention(x[0] / math.sqrt(5), *x[1:], scale=1), reference(0), 1e-5)
+    uniform = np.broadcast_to(v.mean(-2, keepdims=True), reference(0).shape)
+    check(F.scaled_dot_product_attention(*x, scale=0.0), uniform, 1e-5)
+    check(F.scaled_dot_product_attention(*x, scale=None), reference(0), 1e-5)
     mask = np.tril(np.ones((4, 4), bool))
     causal = np.where(mask, 0, -np.inf)
     check(F.scaled_dot_product_attention(*x, is_causal=True), reference(causal), 1e-5)

@@ -217,13 +217,22 @@ class MSELoss(_Loss):
     function = staticmethod(F.mse_loss)
 
 
-class CrossEntropyLoss(_Loss):
-    """-log softmax(input) at the target class."""
+class _ClassLoss(_Loss):
+    def __init__(self, reduction="mean", ignore_index=-100):
+        super().__init__(reduction)
+        self.ignore_index = ignore_index
+
+    def forward(self, input, target):
+        return self.function(input, target, self.reduction, self.ignore_index)
+
+
+class CrossEntropyLoss(_ClassLoss):
+    """-log softmax(input) at the target class; targets that are ignore_index do not count."""
 
     function = staticmethod(F.cross_entropy)
 
 
-class NLLLoss(_Loss):
+class NLLLoss(_ClassLoss):
     """-input at the target class; input holds log probabilities."""
 
     function = staticmethod(F.nll_loss)
