@@ -30,22 +30,6 @@ static failure *finish(tenant *t, const ins *i, gt_err code, buf *text)
 	return f;
 }
 
-failure *fault_new(tenant *t, const ins *i, const meta *const *in)
-{
-	const char *separator = "; inputs ";
-	char shape[META_TEXT];
-	buf text = { 0 };
-
-	buf_printf(&text, "%s", gt_last_error());
-	for (unsigned k = 0; in && k < i->nin; k++) {
-		if (!in[k])
-			continue;
-		buf_printf(&text, "%s%s", separator, meta_text(in[k], shape, sizeof shape));
-		separator = ", ";
-	}
-	return finish(t, i, gt_last_error_code(), &text);
-}
-
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static void put_bytes(buf *to, uint64_t bytes)
@@ -109,22 +93,49 @@ static void put_holders(buf *to, const worker *w)
 	}
 }
 
-failure *fault_memory(tenant *t, const ins *i, const meta *wanted)
+/* Who has the memory that is missing. */
+static void put_memory(buf *to, const worker *w)
 {
-	const worker *w = t->worker;
 	allocator_stats stats;
+
+	allocator_get_stats(w->engine->memory, &stats);
+	buf_printf(to, ": limit ");
+	put_bytes(to, stats.limit);
+	buf_printf(to, " (GT_MEMORY), ");
+	put_bytes(to, stats.live);
+	buf_printf(to, " in use");
+	put_holders(to, w);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+failure *fault_new(tenant *t, const ins *i, const meta *const *in)
+{
+	const char *separator = "; inputs ";
 	char shape[META_TEXT];
 	buf text = { 0 };
 
-	allocator_get_stats(w->engine->memory, &stats);
+	buf_printf(&text, "%s", gt_last_error());
+	if (gt_last_error_code() == GT_EMEMORY)
+		put_memory(&text, t->worker);
+	for (unsigned k = 0; in && k < i->nin; k++) {
+		if (!in[k])
+			continue;
+		buf_printf(&text, "%s%s", separator, meta_text(in[k], shape, sizeof shape));
+		separator = ", ";
+	}
+	return finish(t, i, gt_last_error_code(), &text);
+}
+
+failure *fault_memory(tenant *t, const ins *i, const meta *wanted)
+{
+	char shape[META_TEXT];
+	buf text = { 0 };
+
 	buf_printf(&text, "%s: no memory for %s (", op_rows[i->op].name,
 		meta_text(wanted, shape, sizeof shape));
 	put_bytes(&text, (uint64_t)meta_count(wanted) * dtype_size((gt_dtype)wanted->dtype));
-	buf_printf(&text, "): limit ");
-	put_bytes(&text, stats.limit);
-	buf_printf(&text, " (GT_MEMORY), ");
-	put_bytes(&text, stats.live);
-	buf_printf(&text, " in use");
-	put_holders(&text, w);
+	buf_printf(&text, ")");
+	put_memory(&text, t->worker);
 	return finish(t, i, GT_EMEMORY, &text);
 }

@@ -216,6 +216,22 @@ static void test_no_memory_for_an_answer(void **state)
 	READS("t3 = sum t2 axes=[0,1]\nfetch t3", 1.6e6f);
 }
 
+/* Memory that a kernel needs for itself is missed in the same words. */
+static void test_no_memory_inside_a_kernel(void **state)
+{
+	(void)state;
+	READS("t1 = full float64 1.0 [500,1000]\n"
+		"t2 = slice t1 first=[0,0] count=[500,500] step=[1,2]\n"
+		"t3 = cast t2 dtype=float32\nt4 = sum t3 axes=[0,1]\nfetch t4", 250000);
+	play_text(l, "free t3\nfree t4\nt5 = full float64 0.0 [400,1000]\n");
+	fails("t6 = matmul t2, t2\nfetch t6", GT_EMEMORY, 1,
+		"matmul: no memory for a contiguous copy of an operand (2000000 bytes): limit "
+		"10.0 MB (GT_MEMORY), 8.8 MB in use; largest: full float64 (500, 1000) 3.8 MB "
+		"(client c0), full float64 (400, 1000) 3.1 MB (client c0), matmul float64 "
+		"(500, 500) 1.9 MB (client c0); inputs float64 (500, 500), float64 (500, 500)");
+	play_text(l, "free t1\nfree t2\nfree t5\nfree t6");
+}
+
 /* Whichever allocation fails: one value is poisoned, and the same again works. */
 static void test_every_allocation_fails(void **state)
 {
@@ -419,6 +435,7 @@ int main(void)
 		TEST_SMALL(test_out_of_memory),
 		TEST_SMALL(test_a_dying_input_gives_its_memory),
 		TEST_SMALL(test_no_memory_for_an_answer),
+		TEST_SMALL(test_no_memory_inside_a_kernel),
 		TEST(test_every_allocation_fails),
 		TEST(test_uploads_are_given_back),
 		TEST_SMALL(test_no_memory_for_an_upload),
