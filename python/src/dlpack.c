@@ -225,7 +225,10 @@ static PyObject *upload(const dl_tensor *t)
 
 	for (int k = 0; k < t->ndim; k++) {
 		shape.dims[k] = t->shape[k];
-		count *= (size_t)t->shape[k];
+		if (t->shape[k] < 0 || __builtin_mul_overflow(count, (size_t)t->shape[k], &count) ||
+				count > SIZE_MAX / size)
+			return error_set(GT_ESHAPE, "from_dlpack: dim %d has size %lld", k,
+					(long long)t->shape[k]);
 	}
 	if (t->strides && count) {
 		copy = malloc(count * size);

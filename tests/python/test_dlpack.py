@@ -67,5 +67,7 @@ def test_mistakes():
         gt.from_dlpack(np.zeros(2, np.int8))
     with pytest.raises(gt.LimitError, match="9 dims"):
         gt.from_dlpack(np.zeros((1,) * 9))
+    with pytest.raises(MemoryError):
+        gt.from_dlpack(np.broadcast_to(np.zeros(1), (1 << 47,)))
     with pytest.raises(AttributeError):
         gt.from_dlpack([1])
