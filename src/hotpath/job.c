@@ -27,6 +27,7 @@ static void finish_copy(track *t)
 {
 	history_fini(&t->h);
 	t->h = t->larger;
+	t->larger = (history){ 0 };
 	mem_free(t->seen);
 	mem_free(t->before);
 	t->seen = mem_zero(t->h.room * sizeof(*t->seen));
