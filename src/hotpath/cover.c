@@ -6,7 +6,7 @@
 #define CHECK_LAST    4096u
 #define ALIGN_LAST    65536u     /* ops between two alignments that lead to nothing, in the end */
 #define SHARE_ENOUGH  80u        /* per cent covered below which an alignment is tried */
-#define SHARE_ALL     95u        /* of one loop alone, above: no longer period is waited for */
+#define SHARE_ALL     95u        /* of one loop alone, above: it is all there is */
 #define LOOKS_MOST    (TRACK_PERIOD_MAX / CHECK_LAST)    /* they span the longest period */
 #define SHARE_SMALL   25u        /* a loop that takes less of what others take as well retires */
 
@@ -105,6 +105,8 @@ void cover_check(track *t)
 
 	t->single = (unsigned)(most * 100 / ops);
 	t->share = (unsigned)((t->covered - t->check_covered) * 100 / ops);
+	if (t->single < SHARE_ALL)
+		t->solo_since = t->ops;
 	t->check_ops = t->ops;
 	t->hot_share = (unsigned)((t->hot_covered - t->check_hot_covered) * 100 / ops);
 	t->check_covered = t->covered;
@@ -121,10 +123,20 @@ void cover_check(track *t)
 		try_alignment(t);
 }
 
+/* Whether a period that held for a while asks for more than there is room for, twice. */
+static bool needs_more(const track *t)
+{
+	for (unsigned k = 0; k < TRACK_CANDIDATES; k++)
+		if (t->candidates[k].run >= 64 && t->candidates[k].period * 2 > t->h.room)
+			return true;
+	return false;
+}
+
+/* A full history grows unless one loop is all there has been in most of it. */
 bool cover_wants_growth(const track *t)
 {
-	const uint64_t most = t->share < SHARE_ENOUGH ? TRACK_WINDOW_MAX :
-		t->single < SHARE_ALL ? TRACK_WINDOW_MAX / 2 : 0;
+	const bool most = t->share < SHARE_ENOUGH || needs_more(t);
 
-	return t->h.next - t->h.first == t->h.room && t->h.room < most;
+	return t->h.room < (most ? TRACK_WINDOW_MAX : TRACK_WINDOW_MAX / 2) &&
+		t->ops - t->solo_since < t->h.room / 4 * 3;
 }

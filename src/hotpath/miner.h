@@ -21,8 +21,8 @@ typedef struct miner_options {
  * REPLACED  a loop that contains it has become hot
  * RETIRED   others do what it does, or nobody does any more: drop its plan
  * SETTLED   nearly all that comes, for longer than any period: from here on its runs may be told by
- *           recorder_replay. Until then a plan's ops have to be recorded one by one like all others,
- *           or the loop around it would never be found
+ *           recorder_replay. Until then a plan's ops have to be recorded one by one like all
+ *           others, or the loop around it would never be found
  * UNSETTLED record its ops again */
 typedef struct proposal {
 	proposal_what what;

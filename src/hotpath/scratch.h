@@ -19,7 +19,7 @@ static inline void scratch_begin(scratch *s, uint32_t n)
 		capacity *= 2;
 	if (capacity > s->capacity || ++s->age == 0) {
 		mem_free(s->slots);
-		s->slots = mem_lines(capacity * sizeof(*s->slots));
+		s->slots = mem_zero(capacity * sizeof(*s->slots));
 		s->capacity = capacity;
 		s->age = 1;
 	}
@@ -53,7 +53,7 @@ static inline void scratch_grow(scratch *s)
 
 	s->capacity *= 2;
 	s->age = 1;
-	s->slots = mem_lines(s->capacity * sizeof(*s->slots));
+	s->slots = mem_zero(s->capacity * sizeof(*s->slots));
 	for (uint32_t i = 0; i < old.capacity; i++)
 		if (old.slots[i].age == old.age)
 			*scratch_find(s, old.slots[i].key) = (scratch_slot){

@@ -442,7 +442,8 @@ track_took track_push(track *t, const record *r, uint64_t token)
 		note_distance(t, n);
 	if (t->ops >= t->check_at && !track_busy(t))
 		cover_check(t);
-	if (!track_busy(t) && UNLIKELY(cover_wants_growth(t)))
+	if (UNLIKELY(t->h.next - t->h.first == t->h.room) && !track_busy(t) &&
+			cover_wants_growth(t))
 		job_grow(t);
 	return took;
 }

@@ -75,6 +75,7 @@ typedef struct track {
 	unsigned hot_share;                      /* per cent of hot ones between the last two */
 	unsigned share;                          /* per cent covered between the last two looks */
 	unsigned single;                         /* per cent that the best loop covered */
+	uint64_t solo_since;                     /* op at which it was not nearly all last */
 	uint64_t align_at, align_step;           /* when an alignment is tried next */
 	uint64_t past_runs, past_hot_runs;       /* of hot loops that are gone */
 
@@ -115,6 +116,6 @@ void track_tell(track *t, proposal_what what, loop *l);
 
 /* cover.c: what comes now and then. */
 void cover_check(track *t);
-bool cover_wants_growth(const track *t);
+bool cover_wants_growth(const track *t);         /* the history is full */
 
 #endif

@@ -1,23 +1,13 @@
-/* stream.h: what both fuzz targets do with instructions that a decoder let through. */
+/* stream.h: what the decoders' fuzz targets do with instructions that a decoder let through. */
 #ifndef FUZZ_STREAM_H
 #define FUZZ_STREAM_H
 
-#include <stdio.h>
 #include <stdlib.h>
-#include "base/error.h"
 #include "base/map.h"
 #include "ir/batch.h"
 #include "ir/op.h"
 #include "ir/shape.h"
-
-#define REQUIRE(condition)                                                                       \
-	do {                                                                                     \
-		if (!(condition)) {                                                              \
-			fprintf(stderr, "%s:%d: not so: %s (%s)\n", __FILE__, __LINE__,          \
-				#condition, gt_last_error());                                    \
-			abort();                                                                 \
-		}                                                                                \
-	} while (0)
+#include "require.h"
 
 /* Values that the stream made so far, by id. */
 typedef struct values { idmap map; } values;

@@ -28,6 +28,7 @@ typedef struct lab_program {
 	const char *name, *doc;
 	/* Per cent of the ops, the first iterations left out, that known loops should cover. */
 	unsigned coverage;
+	bool heavy;              /* steps so long that a few of them say enough */
 	void (*setup)(lab *l);
 	void (*step)(lab *l, unsigned k);
 } lab_program;
@@ -43,7 +44,7 @@ void lab_run(const lab_program *p, const lab_options *o, lab_sink *sink, void *c
 /* ---- for lab_programs.c: a value is its id ---- */
 
 #define LAB_NAMES   512
-#define LAB_PARAMS  4096
+#define LAB_PARAMS  16384
 
 typedef struct lab_node { uint16_t op; uint8_t n; uint64_t in[2], out; } lab_node;
 typedef struct lab_value { uint64_t grad; uint32_t named; bool wants; meta m; } lab_value;

@@ -90,11 +90,25 @@ static void step_deep(lab *l, unsigned k)
 	train_chain(l, 200, BATCH);
 }
 
-static void setup_huge(lab *l) { setup_chain(l, 870); }
+static void setup_huge(lab *l) { setup_chain(l, 1000); }
 static void step_huge(lab *l, unsigned k)
 {
 	(void)k;
-	train_chain(l, 870, BATCH);
+	train_chain(l, 1000, BATCH);
+}
+
+static void setup_giant(lab *l) { setup_chain(l, 2140); }
+static void step_giant(lab *l, unsigned k)
+{
+	(void)k;
+	train_chain(l, 2140, BATCH);
+}
+
+static void setup_vast(lab *l) { setup_chain(l, 4280); }
+static void step_vast(lab *l, unsigned k)
+{
+	(void)k;
+	train_chain(l, 4280, BATCH);
 }
 
 static void step_batches(lab *l, unsigned k)     /* every step of another size */
@@ -385,24 +399,27 @@ static void step_random(lab *l, unsigned k)
 }
 
 const lab_program lab_programs[] = {
-	{ "mlp", "three dense layers, squared error, SGD, a read every tenth step", 98,
+	{ "mlp", "three dense layers, squared error, SGD, a read every tenth step", 98, false,
 		setup_mlp, step_mlp },
-	{ "deep", "200 equal layers", 98, setup_deep, step_deep },
-	{ "huge", "870 equal layers: a step of 14,000 ops", 98, setup_huge, step_huge },
-	{ "transformer", "four blocks of attention", 98, setup_transformer, step_transformer },
-	{ "adam", "24 layers, Adam", 98, setup_adam, step_adam },
-	{ "dropout", "random masks inside", 98, setup_mlp, step_dropout },
-	{ "recurrent", "30 equal time steps, unrolled", 98, setup_recurrent, step_recurrent },
-	{ "gan", "two nets in turns", 98, setup_gan, step_gan },
-	{ "accumulate", "four backward passes, one update", 98, setup_mlp, step_accumulate },
-	{ "evaluate", "an evaluation every tenth step", 95, setup_mlp, step_evaluate },
-	{ "stateless", "fresh inputs every time", 98, setup_nothing, step_stateless },
-	{ "tiny", "a period of three", 98, setup_nothing, step_tiny },
-	{ "pair", "two models interleaved at random", 90, setup_pair, step_pair },
-	{ "branchy", "two kinds of steps in no fixed order", 0, setup_branchy, step_branchy },
-	{ "batches", "another batch size every step", 98, setup_mlp, step_batches },
-	{ "growing", "a sequence that grows every step", 98, setup_transformer, step_growing },
-	{ "random", "nothing repeats", 0, setup_random, step_random },
+	{ "deep", "200 equal layers", 98, false, setup_deep, step_deep },
+	{ "huge", "1000 equal layers: a step of 14,000 ops", 98, true, setup_huge, step_huge },
+	{ "giant", "2140 equal layers: a step of 30,000 ops", 98, true, setup_giant, step_giant },
+	{ "vast", "4280 equal layers: a step of 60,000 ops", 98, true, setup_vast, step_vast },
+	{ "transformer", "four blocks of attention", 98, false,
+		setup_transformer, step_transformer },
+	{ "adam", "24 layers, Adam", 98, false, setup_adam, step_adam },
+	{ "dropout", "random masks inside", 98, false, setup_mlp, step_dropout },
+	{ "recurrent", "30 equal time steps, unrolled", 98, false, setup_recurrent, step_recurrent },
+	{ "gan", "two nets in turns", 98, false, setup_gan, step_gan },
+	{ "accumulate", "four backward passes, one update", 98, false, setup_mlp, step_accumulate },
+	{ "evaluate", "an evaluation every tenth step", 95, false, setup_mlp, step_evaluate },
+	{ "stateless", "fresh inputs every time", 98, false, setup_nothing, step_stateless },
+	{ "tiny", "a period of three", 98, false, setup_nothing, step_tiny },
+	{ "pair", "two models interleaved at random", 90, false, setup_pair, step_pair },
+	{ "branchy", "two kinds of steps in no fixed order", 0, false, setup_branchy, step_branchy },
+	{ "batches", "another batch size every step", 98, false, setup_mlp, step_batches },
+	{ "growing", "a sequence that grows every step", 98, false, setup_transformer, step_growing },
+	{ "random", "nothing repeats", 0, false, setup_random, step_random },
 };
 const unsigned lab_program_count = COUNT(lab_programs);
 
