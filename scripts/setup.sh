@@ -13,6 +13,7 @@ PACKAGES=(
 	gcc libc6-dev pkg-config    # the compiler; libgcc brings the sanitizers
 	clang libclang-rt-14-dev    # the second compiler and libFuzzer
 	libopenblas-dev             # matrix products
+	llvm-19-dev                 # the code generator
 	libcmocka-dev libmpfr-dev   # C tests
 	spin                        # checks the model of the executor's role
 	python3 python3-dev python3-venv ca-certificates

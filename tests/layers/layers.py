@@ -18,6 +18,8 @@ KNOWS = {
 	"dispatcher": ["link", "ir", "base"],
 	"engine": ["ir", "base"],
 	"group": ["engine", "ir", "base"],
+	"cache": ["codegen/codegen.h", "group", "base"],
+	"codegen": ["cache/image.h", "group", "ir", "base"],
 	"hotpath": ["ir", "base"],
 	"region": ["hotpath", "engine", "ir", "base"],
 	"worker": ["link", "region", "hotpath", "engine", "ir", "base"],
@@ -31,6 +33,7 @@ GENERATED = ["gt/ops.h"]
 # Where the headers of a library may be included: a folder or one file.
 LIBRARIES = {
 	"cblas.h": "src/engine/", "openblas": "src/engine/", "llvm-c/": "src/codegen/",
+	"llvm/": "src/codegen/",
 	"mpi.h": "src/comm/", "zmq": "src/link/", "Python.h": "python/", "cmocka.h": "tests/",
 	"mpfr.h": "tests/",
 }

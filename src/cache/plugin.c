@@ -1,0 +1,75 @@
+/* plugin.c: the code generator is looked for where GT itself lies. */
+#include "cache/plugin.h"
+
+#include <cache/libdir.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/base.h"
+#include "base/error.h"
+
+#define FILE_NAME "libgt_codegen.so"
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const codegen *found;
+static char reason[ERROR_TEXT_MAX / 2];
+
+/* The folder of the object that this code is in, which may be a program. */
+static void own_folder(char *path, size_t size)
+{
+	Dl_info me = { 0 };
+	const char *slash;
+
+	if (!dladdr((const void *)(uintptr_t)plugin_open, &me) || !me.dli_fname)
+		me.dli_fname = "";
+	slash = strrchr(me.dli_fname, '/');
+	snprintf(path, size, "%.*s", slash ? (int)(slash - me.dli_fname) : 1, slash ? me.dli_fname : ".");
+}
+
+/* False where there is no such file; otherwise it is the one, for good or bad. */
+static bool take(const char *path)
+{
+	const codegen *c;
+	void *object;
+
+	if (access(path, F_OK))
+		return false;
+	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!object) {
+		snprintf(reason, sizeof reason, "%s", dlerror());
+		return true;
+	}
+	c = dlsym(object, CODEGEN_SYMBOL);
+	if (c && c->version == CODEGEN_VERSION)
+		found = c;
+	else
+		snprintf(reason, sizeof reason, "%s is of another version", path);
+	return true;
+}
+
+/* Behind the slashes: as installed, in the build folder, from its programs, from installed ones. */
+static void look(void)
+{
+	static const char *const places[] = { "", "/src/codegen", "/../src/codegen", "/../lib" };
+	char folder[2048], path[4096];
+
+	own_folder(folder, sizeof folder);
+	for (size_t k = 0; k < COUNT(places); k++) {
+		snprintf(path, sizeof path, "%s%s/" FILE_NAME, folder, places[k]);
+		if (take(path))
+			return;
+	}
+	if (!take(GT_LIBDIR "/" FILE_NAME))
+		snprintf(reason, sizeof reason, FILE_NAME " is neither beside GT in %.200s nor in "
+			GT_LIBDIR, folder);
+}
+
+gt_err plugin_open(const codegen **out)
+{
+	pthread_once(&once, look);
+	*out = found;
+	return found ? GT_OK : fail(GT_EUNSUPPORTED, "no code generator, so nothing is compiled: %s; "
+		"install LLVM 16 or newer and build GT with -Dllvm=enabled", reason);
+}

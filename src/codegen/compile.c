@@ -1,0 +1,285 @@
+/* compile.c: from a group to an image, step by step; the exported table. */
+#include "codegen/emit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm/Config/llvm-config.h>
+#include "base/error.h"
+#include "base/mem.h"
+
+#define TRIPLE "x86_64-unknown-linux-gnu"
+
+static gt_err llvm_failed(const char *what, char *text)
+{
+	gt_err e = fail(GT_EINTERNAL, "code generator: %s: %s", what, text ? text : "no reason given");
+
+	LLVMDisposeMessage(text);
+	return e;
+}
+
+/* ---- The machine. ---- */
+
+/* What cpu.h means by its levels. With a processor's name LLVM would use all that it has, and
+ * images would depend on the machine rather than on the level. */
+static const char *const features[ISA_COUNT] = {
+	[ISA_BASE] = "",
+	[ISA_AVX2] = "+avx2,+fma,+bmi,+bmi2,+f16c",
+	[ISA_AVX512] = "+avx2,+fma,+bmi,+bmi2,+f16c,+avx512f,+avx512bw,+avx512dq,+avx512vl,"
+		"-prefer-256-bit",
+};
+
+static const LLVMCodeGenOptLevel levels[] = {
+	LLVMCodeGenLevelDefault, LLVMCodeGenLevelLess, LLVMCodeGenLevelAggressive,
+};
+
+static gt_err find_machine(const codegen_options *o, LLVMTargetMachineRef *out)
+{
+	static LLVMTargetMachineRef machines[ISA_COUNT][COUNT(levels)];
+	LLVMTargetMachineRef *m = &machines[o->isa][o->level];
+	LLVMTargetRef target;
+	char *text = NULL;
+
+	if (!*m) {
+		LLVMInitializeX86TargetInfo();
+		LLVMInitializeX86Target();
+		LLVMInitializeX86TargetMC();
+		LLVMInitializeX86AsmPrinter();
+		if (LLVMGetTargetFromTriple(TRIPLE, &target, &text))
+			return llvm_failed("LLVM does not know " TRIPLE, text);
+		*m = LLVMCreateTargetMachine(target, TRIPLE, "x86-64", features[o->isa],
+			levels[o->level], LLVMRelocPIC, LLVMCodeModelSmall);
+		if (!*m)
+			return llvm_failed("LLVM has no machine for " TRIPLE, NULL);
+	}
+	*out = *m;
+	return GT_OK;
+}
+
+/* ---- The module. ---- */
+
+static void make_types(emit *e)
+{
+	LLVMContextRef c = e->context;
+
+	e->i1 = LLVMInt1TypeInContext(c);
+	e->i8 = LLVMInt8TypeInContext(c);
+	e->i32 = LLVMInt32TypeInContext(c);
+	e->i64 = LLVMInt64TypeInContext(c);
+	e->f32 = LLVMFloatTypeInContext(c);
+	e->f64 = LLVMDoubleTypeInContext(c);
+	e->ptr = LLVMPointerTypeInContext(c, 0);
+	e->element[GT_FLOAT32] = e->f32;
+	e->element[GT_FLOAT64] = e->f64;
+	e->element[GT_INT32] = e->i32;
+	e->element[GT_INT64] = e->i64;
+	e->element[GT_BOOL] = e->i1;
+	for (int d = GT_DTYPE_NONE + 1; d < GT_DTYPE_COUNT; d++)
+		e->vector[d] = LLVMVectorType(e->element[d], (unsigned)e->lanes);
+}
+
+/* Names are for those who look; leaving them out saves time. */
+static void open_module(emit *e, LLVMTargetMachineRef m, bool named)
+{
+	LLVMTargetDataRef layout;
+
+	e->context = LLVMContextCreate();
+	LLVMContextSetDiscardValueNames(e->context, !named);
+	e->module = LLVMModuleCreateWithNameInContext("group", e->context);
+	e->b = LLVMCreateBuilderInContext(e->context);
+	LLVMSetTarget(e->module, TRIPLE);
+	layout = LLVMCreateTargetDataLayout(m);
+	LLVMSetModuleDataLayout(e->module, layout);
+	LLVMDisposeTargetData(layout);
+	make_types(e);
+}
+
+static void close_module(emit *e)
+{
+	LLVMDisposeBuilder(e->b);
+	LLVMDisposeModule(e->module);
+	LLVMContextDispose(e->context);
+}
+
+static void add_attribute(emit *e, const char *name)
+{
+	unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+
+	LLVMAddAttributeAtIndex(e->function, LLVMAttributeFunctionIndex,
+		LLVMCreateEnumAttribute(e->context, kind, 0));
+}
+
+static void open_function(emit *e)
+{
+	type f = LLVMFunctionType(LLVMVoidTypeInContext(e->context), &e->ptr, 1, 0);
+	block start;
+
+	e->function = LLVMAddFunction(e->module, EMIT_ENTRY, f);
+	add_attribute(e, "nounwind");
+	e->entry = LLVMAppendBasicBlockInContext(e->context, e->function, "entry");
+	start = LLVMAppendBasicBlockInContext(e->context, e->function, "start");
+	LLVMPositionBuilderAtEnd(e->b, e->entry);
+	LLVMBuildBr(e->b, start);
+	LLVMPositionBuilderAtEnd(e->b, start);
+}
+
+static val field(emit *e, type t, val of, size_t offset, const char *name)
+{
+	return LLVMBuildLoad2(e->b, t, emit_address(e, of, emit_size(e, (int64_t)offset)), name);
+}
+
+static void read_call(emit *e)
+{
+	val c = LLVMGetParam(e->function, 0);
+	val args = field(e, e->ptr, c, offsetof(kernel_call, args), "args");
+
+	e->rows = field(e, e->i64, c, offsetof(kernel_call, rows), "rows");
+	e->cols = field(e, e->i64, c, offsetof(kernel_call, cols), "cols");
+	e->scalars = field(e, e->ptr, c, offsetof(kernel_call, scalars), "scalars");
+	e->helpers = field(e, e->ptr, c, offsetof(kernel_call, helpers), "helpers");
+	for (int k = 0; k < e->g->args_count; k++) {
+		size_t at = (size_t)k * sizeof(kernel_arg);
+
+		e->data[k] = field(e, e->ptr, args, at + offsetof(kernel_arg, data), "data");
+		e->row_step[k] = field(e, e->i64, args, at + offsetof(kernel_arg, row), "row_step");
+		if (e->g->args[k].access == ACCESS_STEP)
+			e->col_step[k] = field(e, e->i64, args, at + offsetof(kernel_arg, col), "col_step");
+	}
+}
+
+static gt_err verify(emit *e)
+{
+#ifndef NDEBUG
+	char *text = NULL;
+
+	if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &text))
+		return llvm_failed("wrong code", text);
+	LLVMDisposeMessage(text);
+#endif
+	(void)e;
+	return GT_OK;
+}
+
+static gt_err make_module(emit *e)
+{
+	open_function(e);
+	read_call(e);
+	if (e->g->mode == GROUP_COLS)
+		cols_emit(e);
+	else
+		rows_emit(e);
+	LLVMBuildRetVoid(e->b);
+	return verify(e);
+}
+
+/* ---- Machine code. ---- */
+
+static void put_ir(emit *e, buf *to)
+{
+	char *text = LLVMPrintModuleToString(e->module);
+
+	buf_put(to, text, strlen(text));
+	LLVMDisposeMessage(text);
+}
+
+/* Making code changes the module: the text is made of a copy. */
+static gt_err put_assembly(emit *e, LLVMTargetMachineRef m, buf *to)
+{
+	LLVMModuleRef copy = LLVMCloneModule(e->module);
+	LLVMMemoryBufferRef out = NULL;
+	char *text = NULL;
+	gt_err err = GT_OK;
+
+	if (LLVMTargetMachineEmitToMemoryBuffer(m, copy, LLVMAssemblyFile, &text, &out))
+		err = llvm_failed("no assembly", text);
+	else
+		buf_put(to, LLVMGetBufferStart(out), LLVMGetBufferSize(out));
+	if (out)
+		LLVMDisposeMemoryBuffer(out);
+	LLVMDisposeModule(copy);
+	return err;
+}
+
+static gt_err put_image(emit *e, LLVMTargetMachineRef m, buf *to)
+{
+	LLVMMemoryBufferRef out = NULL;
+	char *text = NULL;
+	gt_err err;
+
+	if (LLVMTargetMachineEmitToMemoryBuffer(m, e->module, LLVMObjectFile, &text, &out))
+		return llvm_failed("no machine code", text);
+	err = object_image(LLVMGetBufferStart(out), LLVMGetBufferSize(out), e->isa, to);
+	LLVMDisposeMemoryBuffer(out);
+	return err;
+}
+
+/* ---- The whole. ---- */
+
+/* Floats in a register. Reductions over rows' elements have the lanes of the tree. */
+static int choose_lanes(const group *g, cpu_isa isa)
+{
+	static const int lanes[ISA_COUNT] = { 4, 8, 16 };
+
+	return g->mode == GROUP_ROWS ? 16 : lanes[isa];
+}
+
+static void start(emit *e, const group *g, const codegen_options *o)
+{
+	e->g = g;
+	e->isa = o->isa;
+	e->lanes = choose_lanes(g, o->isa);
+	e->masks = o->rest == REST_AUTO ? o->isa == ISA_AVX512 : o->rest == REST_MASK;
+	group_shapes(g, e->shapes);
+	for (int k = 0; k < g->nodes_count; k++)
+		e->levels = MAX(e->levels, e->shapes[k].level);
+}
+
+static gt_err compile_locked(const group *g, const codegen_options *o, buf *image, buf *ir,
+	buf *assembly)
+{
+	emit *e = mem_zero(sizeof *e);
+	LLVMTargetMachineRef m = NULL;
+	gt_err err = find_machine(o, &m);
+
+	if (!err) {
+		start(e, g, o);
+		open_module(e, m, ir || assembly);
+		err = make_module(e);
+		if (ir)
+			put_ir(e, ir);
+		if (!err && assembly)
+			err = put_assembly(e, m, assembly);
+		if (!err)
+			err = put_image(e, m, image);
+		close_module(e);
+	}
+	mem_free(e);
+	return err;
+}
+
+static gt_err compile(const group *g, const codegen_options *o, buf *image, buf *ir, buf *assembly)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	gt_err e = group_check(g);
+
+	if (e)
+		return e;
+	if (o->isa >= ISA_COUNT || o->rest > REST_TAIL || o->level < 0 ||
+		o->level >= (int)COUNT(levels))
+		return fail(GT_EINVAL, "code generator: level of instructions %d, rest %d, effort %d",
+			o->isa, o->rest, o->level);
+	pthread_mutex_lock(&lock);
+	e = compile_locked(g, o, image, ir, assembly);
+	pthread_mutex_unlock(&lock);
+	return e;
+}
+
+__attribute__((visibility("default"))) extern const codegen gt_codegen;
+const codegen gt_codegen = {
+	.version = CODEGEN_VERSION,
+	.llvm = LLVM_VERSION_STRING,
+	.compile = compile,
+	.error = gt_last_error,
+};

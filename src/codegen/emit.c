@@ -1,0 +1,323 @@
+/* emit.c: the small words of the code generator: constants, memory, loops, branches. */
+#include "codegen/emit.h"
+
+#include <stdio.h>
+
+/* ---- Constants. ---- */
+
+val emit_splat(emit *e, val one)
+{
+	val v, lanes[16];
+
+	if (LLVMIsConstant(one)) {
+		for (int k = 0; k < e->lanes; k++)
+			lanes[k] = one;
+		return LLVMConstVector(lanes, (unsigned)e->lanes);
+	}
+	v = LLVMGetUndef(LLVMVectorType(LLVMTypeOf(one), (unsigned)e->lanes));
+	v = LLVMBuildInsertElement(e->b, v, one, LLVMConstInt(e->i32, 0, 0), "");
+	return LLVMBuildShuffleVector(e->b, v, LLVMGetUndef(LLVMTypeOf(v)),
+		LLVMConstNull(LLVMVectorType(e->i32, (unsigned)e->lanes)), "");
+}
+
+val emit_int(emit *e, gt_dtype d, int64_t v)
+{
+	return emit_splat(e, dtype_kind_of(d) == KIND_FLOAT
+		? LLVMConstReal(e->element[d], (double)v)
+		: LLVMConstInt(e->element[d], (uint64_t)v, d != GT_BOOL));
+}
+
+/* By their bits: LLVMConstReal has no NaN of a given sign, and none is wanted. */
+val emit_float(emit *e, float v)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &v, sizeof bits);
+	return emit_splat(e, LLVMConstBitCast(LLVMConstInt(e->i32, bits, 0), e->f32));
+}
+
+val emit_double(emit *e, double v)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &v, sizeof bits);
+	return emit_splat(e, LLVMConstBitCast(LLVMConstInt(e->i64, bits, 0), e->f64));
+}
+
+val emit_i32(emit *e, uint32_t v) { return emit_splat(e, LLVMConstInt(e->i32, v, 0)); }
+val emit_i64(emit *e, uint64_t v) { return emit_splat(e, LLVMConstInt(e->i64, v, 0)); }
+
+val emit_intrinsic(emit *e, const char *name, type t, val *args, unsigned n)
+{
+	unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+	type types[2] = { t, e->ptr };
+	bool memory = !strncmp(name, "llvm.masked", 11);
+	bool vector = strstr(name, "gather") || strstr(name, "scatter");
+
+	if (vector)
+		types[1] = LLVMVectorType(e->ptr, (unsigned)e->lanes);
+	return LLVMBuildCall2(e->b,
+		LLVMIntrinsicGetType(e->context, id, types, memory ? 2 : 1),
+		LLVMGetIntrinsicDeclaration(e->module, id, types, memory ? 2 : 1), args, n, "");
+}
+
+/* ---- Memory. ---- */
+
+val emit_slot(emit *e, type t, const char *name)
+{
+	LLVMBuilderRef b = LLVMCreateBuilderInContext(e->context);
+	val slot, last = LLVMGetBasicBlockTerminator(e->entry);
+
+	if (last)
+		LLVMPositionBuilderBefore(b, last);
+	else
+		LLVMPositionBuilderAtEnd(b, e->entry);
+	slot = LLVMBuildAlloca(b, t, name);
+	LLVMSetAlignment(slot, 64);
+	LLVMDisposeBuilder(b);
+	return slot;
+}
+
+val emit_address(emit *e, val base, val offset)
+{
+	return LLVMBuildGEP2(e->b, e->i8, base, &offset, 1, "");
+}
+
+val emit_min(emit *e, val a, val b)
+{
+	return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, a, b, ""), a, b, "");
+}
+
+/* Bools are bytes in memory and bits in vectors. */
+static type memory_type(emit *e, gt_dtype d, bool vector)
+{
+	type t = d == GT_BOOL ? e->i8 : e->element[d];
+
+	return vector ? LLVMVectorType(t, (unsigned)e->lanes) : t;
+}
+
+static val from_memory(emit *e, gt_dtype d, val v, const char *name)
+{
+	if (d != GT_BOOL)
+		return v;
+	return LLVMBuildICmp(e->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), name);
+}
+
+static val to_memory(emit *e, gt_dtype d, val v, bool vector)
+{
+	return d == GT_BOOL ? LLVMBuildZExt(e->b, v, memory_type(e, d, vector), "") : v;
+}
+
+static unsigned alignment(gt_dtype d) { return (unsigned)dtype_size(d); }
+
+static val all_lanes(emit *e) { return emit_int(e, GT_BOOL, 1); }
+
+val emit_get(emit *e, gt_dtype d, val address, const char *name)
+{
+	type t = memory_type(e, d, true);
+	val v;
+
+	if (e->mask) {
+		val args[] = { address, LLVMConstInt(e->i32, alignment(d), 0), e->mask,
+			LLVMConstNull(t) };
+		v = emit_intrinsic(e, "llvm.masked.load", t, args, 4);
+	} else {
+		v = LLVMBuildLoad2(e->b, t, address, name);
+		LLVMSetAlignment(v, alignment(d));
+	}
+	return from_memory(e, d, v, name);
+}
+
+void emit_put(emit *e, gt_dtype d, val v, val address)
+{
+	v = to_memory(e, d, v, true);
+	if (e->mask) {
+		val args[] = { v, address, LLVMConstInt(e->i32, alignment(d), 0), e->mask };
+		emit_intrinsic(e, "llvm.masked.store", LLVMTypeOf(v), args, 4);
+	} else {
+		LLVMSetAlignment(LLVMBuildStore(e->b, v, address), alignment(d));
+	}
+}
+
+val emit_get_one(emit *e, gt_dtype d, val address, const char *name)
+{
+	val v = LLVMBuildLoad2(e->b, memory_type(e, d, false), address, name);
+
+	LLVMSetAlignment(v, alignment(d));
+	return from_memory(e, d, v, name);
+}
+
+void emit_put_one(emit *e, gt_dtype d, val v, val address)
+{
+	LLVMSetAlignment(LLVMBuildStore(e->b, to_memory(e, d, v, false), address), alignment(d));
+}
+
+static val lane_numbers(emit *e)
+{
+	val lanes[16];
+
+	for (int k = 0; k < e->lanes; k++)
+		lanes[k] = LLVMConstInt(e->i64, (uint64_t)k, 0);
+	return LLVMConstVector(lanes, (unsigned)e->lanes);
+}
+
+static val lane_addresses(emit *e, val line, val step)
+{
+	val n = LLVMBuildAdd(e->b, emit_splat(e, e->at), lane_numbers(e), "");
+	val offset = LLVMBuildMul(e->b, n, emit_splat(e, step), "");
+
+	return LLVMBuildGEP2(e->b, e->i8, line, &offset, 1, "");
+}
+
+static bool has_gather(const emit *e, gt_dtype d) { return e->isa == ISA_AVX512 && d != GT_BOOL; }
+
+/* Without the instruction: lanes behind the end read the last column instead. */
+static val gather_one_by_one(emit *e, gt_dtype d, val line, val step)
+{
+	val v = LLVMGetUndef(e->vector[d]);
+
+	for (int k = 0; k < e->lanes; k++) {
+		val n = LLVMBuildAdd(e->b, e->at, emit_size(e, k), "");
+
+		if (e->mask)
+			n = emit_min(e, n, LLVMBuildSub(e->b, e->end, emit_size(e, 1), ""));
+		n = LLVMBuildMul(e->b, n, step, "");
+		v = LLVMBuildInsertElement(e->b, v,
+			emit_get_one(e, d, emit_address(e, line, n), ""),
+			LLVMConstInt(e->i32, (uint64_t)k, 0), "");
+	}
+	return v;
+}
+
+val emit_gather(emit *e, gt_dtype d, val line, val step)
+{
+	if (has_gather(e, d)) {
+		val args[] = { lane_addresses(e, line, step), LLVMConstInt(e->i32, alignment(d), 0),
+			e->mask ? e->mask : all_lanes(e), LLVMConstNull(e->vector[d]) };
+		return emit_intrinsic(e, "llvm.masked.gather", e->vector[d], args, 4);
+	}
+	return gather_one_by_one(e, d, line, step);
+}
+
+void emit_scatter(emit *e, gt_dtype d, val v, val line, val step)
+{
+	val args[] = { to_memory(e, d, v, true), lane_addresses(e, line, step),
+		LLVMConstInt(e->i32, alignment(d), 0), e->mask ? e->mask : all_lanes(e) };
+
+	emit_intrinsic(e, "llvm.masked.scatter", LLVMTypeOf(args[0]), args, 4);
+}
+
+/* ---- Loops and branches. ---- */
+
+static block new_block(emit *e, const char *name, const char *part)
+{
+	char full[64];
+
+	snprintf(full, sizeof full, "%s.%s", name, part);
+	return LLVMAppendBasicBlockInContext(e->context, e->function, full);
+}
+
+void loop_open(emit *e, loop *l, const char *name, val from, val to, val step, int count,
+	const val *first)
+{
+	block before = LLVMGetInsertBlock(e->b), body = new_block(e, name, "body");
+
+	l->head = new_block(e, name, "head");
+	l->exit = new_block(e, name, "exit");
+	l->step = step;
+	l->count = count;
+	LLVMBuildBr(e->b, l->head);
+	LLVMPositionBuilderAtEnd(e->b, l->head);
+	l->i = LLVMBuildPhi(e->b, e->i64, name);
+	LLVMAddIncoming(l->i, &from, &before, 1);
+	for (int k = 0; k < count; k++) {
+		l->carry[k] = LLVMBuildPhi(e->b, LLVMTypeOf(first[k]), "");
+		LLVMAddIncoming(l->carry[k], (val *)&first[k], &before, 1);
+	}
+	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, l->i, to, ""), body, l->exit);
+	LLVMPositionBuilderAtEnd(e->b, body);
+}
+
+void loop_close(emit *e, loop *l, const val *next)
+{
+	val i = LLVMBuildNSWAdd(e->b, l->i, l->step, "");
+	block last = LLVMGetInsertBlock(e->b);
+
+	LLVMAddIncoming(l->i, &i, &last, 1);
+	for (int k = 0; k < l->count; k++)
+		LLVMAddIncoming(l->carry[k], (val *)&next[k], &last, 1);
+	LLVMBuildBr(e->b, l->head);
+	LLVMMoveBasicBlockAfter(l->exit, last);
+	LLVMPositionBuilderAtEnd(e->b, l->exit);
+}
+
+/* Lanes of the vector at e->at that lie before e->end. */
+static val mask_of(emit *e)
+{
+	val left = LLVMBuildSub(e->b, e->end, e->at, ""), numbers[16];
+
+	left = emit_min(e, left, emit_size(e, e->lanes));
+	left = LLVMBuildTrunc(e->b, left, e->i32, "left");
+	for (int k = 0; k < e->lanes; k++)
+		numbers[k] = LLVMConstInt(e->i32, (uint64_t)k, 0);
+	return LLVMBuildICmp(e->b, LLVMIntSLT, LLVMConstVector(numbers, (unsigned)e->lanes),
+		emit_splat(e, left), "mask");
+}
+
+static void columns_loop(emit *e, const char *name, val from, val to, bool masked, int count,
+	val *carry, emit_body *body, void *context)
+{
+	loop l;
+
+	loop_open(e, &l, name, from, to, emit_size(e, e->lanes), count, carry);
+	e->at = l.i;
+	e->end = to;
+	e->mask = masked ? mask_of(e) : NULL;
+	for (int k = 0; k < count; k++)
+		carry[k] = l.carry[k];
+	body(e, carry, context);
+	e->mask = NULL;
+	loop_close(e, &l, carry);
+	for (int k = 0; k < count; k++)
+		carry[k] = l.carry[k];
+}
+
+void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *body,
+	void *context)
+{
+	val whole = from;
+
+	if (!e->masks) {
+		whole = LLVMBuildSub(e->b, to, from, "");
+		whole = LLVMBuildAnd(e->b, whole, emit_size(e, -e->lanes), "");
+		whole = LLVMBuildAdd(e->b, from, whole, "whole");
+		columns_loop(e, "col", from, whole, false, count, carry, body, context);
+	}
+	columns_loop(e, e->masks ? "col" : "rest", whole, to, true, count, carry, body, context);
+}
+
+void branch_open(emit *e, branch *b, const char *name, val condition)
+{
+	block inside = new_block(e, name, "then");
+
+	b->from = LLVMGetInsertBlock(e->b);
+	b->join = new_block(e, name, "join");
+	LLVMBuildCondBr(e->b, condition, inside, b->join);
+	LLVMPositionBuilderAtEnd(e->b, inside);
+}
+
+val branch_close(emit *e, branch *b, val inside, val otherwise)
+{
+	block last = LLVMGetInsertBlock(e->b);
+	val v = NULL;
+
+	LLVMBuildBr(e->b, b->join);
+	LLVMMoveBasicBlockAfter(b->join, last);
+	LLVMPositionBuilderAtEnd(e->b, b->join);
+	if (inside) {
+		v = LLVMBuildPhi(e->b, LLVMTypeOf(inside), "");
+		LLVMAddIncoming(v, &inside, &last, 1);
+		LLVMAddIncoming(v, &otherwise, &b->from, 1);
+	}
+	return v;
+}

@@ -1,0 +1,91 @@
+/* keep.c: which values of GROUP_ROWS are worth storing on the way.
+ *
+ * A value that is known in one pass and used in a later one is computed again there, unless that is
+ * dear and there is a place: an argument that the group writes anyway, as softmax has for e^(x - max)
+ * in its result. A row is in the cache, so getting it back costs one load. Any length of row is
+ * served, which a buffer of the kernel's own could not do; and the bits are the same either way,
+ * because the place has the dtype of the value.
+ */
+#include "codegen/emit.h"
+
+/* Steps of vector code from which storing and loading is cheaper, by measurement of softmax and
+ * gelu with layer norm: an exponential is, a difference is not. */
+enum { DEAR = 10 };
+
+static bool is_chunk(const emit *e, int node) { return e->shapes[node].cols; }
+
+/* About how many steps an op has: functions with an error of more than a rounding are polynomials. */
+static int steps_of(const group_node *n)
+{
+	enum { OP_erfc = 0 };
+	static const uint8_t steps[OP_CODES] = {
+#define FUN1(name, ulp, f64) [OP_##name] = (ulp) > 0.5 ? 20 : 1,
+#define FUN2(name, ulp, f64) FUN1(name, ulp, f64)
+#include "ir/fun.def"
+		[OP_div] = 4, [OP_mod] = 50, [OP_floordiv] = 50,
+	};
+
+	if (n->what != NODE_OP)
+		return n->what == NODE_LOAD;
+	return MAX(steps[n->op], 1) * (n->dtype == GT_FLOAT64 && steps[n->op] > 1 ? 3 : 1);
+}
+
+static int cost_of(const emit *e, int node, bool *seen)
+{
+	const group_node *n = &e->g->nodes[node];
+	int cost;
+
+	if (seen[node] || !is_chunk(e, node))
+		return 0;
+	seen[node] = true;
+	cost = steps_of(n);
+	for (int k = 0; k < group_inputs(n); k++)
+		cost += cost_of(e, n->in[k], seen);
+	return cost;
+}
+
+static bool is_used_later(const emit *e, int node)
+{
+	for (int k = node + 1; k < e->g->nodes_count; k++)
+		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
+			if (e->g->nodes[k].in[j] == node && is_chunk(e, k) &&
+				e->shapes[k].level > e->shapes[node].level)
+				return true;
+	return false;
+}
+
+/* An argument for the value: the one that it is stored to, or one that is written last of all. */
+static int find_place(const emit *e, int node, const bool *taken)
+{
+	int place = -1;
+
+	for (int k = 0; k < e->g->nodes_count; k++) {
+		const group_node *n = &e->g->nodes[k];
+
+		if (n->what != NODE_STORE || n->dtype != e->g->nodes[node].dtype ||
+			e->g->args[n->at].access != ACCESS_RUN || taken[n->at])
+			continue;
+		if (n->in[0] == node)
+			return n->at;
+		if (e->shapes[k].level == e->levels)
+			place = n->at;
+	}
+	return place;
+}
+
+void keep_plan(emit *e)
+{
+	bool taken[GROUP_ARGS] = { false };
+
+	for (int k = 0; k < e->g->nodes_count; k++) {
+		bool seen[GROUP_NODES] = { false };
+
+		e->keep[k] = -1;
+		if (e->g->mode != GROUP_ROWS || e->g->nodes[k].what != NODE_OP || !is_chunk(e, k) ||
+			!is_used_later(e, k) || cost_of(e, k, seen) < DEAR)
+			continue;
+		e->keep[k] = find_place(e, k, taken);
+		if (e->keep[k] >= 0)
+			taken[e->keep[k]] = true;
+	}
+}

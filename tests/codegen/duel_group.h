@@ -1,0 +1,241 @@
+/* duel_group.h: one group, compiled and interpreted, on the same data: bit against bit. NaNs are
+ * equal to each other. */
+#ifndef TESTS_DUEL_GROUP_H
+#define TESTS_DUEL_GROUP_H
+
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "../group/group_make.h"
+#include "base/base.h"
+#include "base/cpu.h"
+#include "cache/image.h"
+#include "cache/plugin.h"
+#include "group/helpers.h"
+#include "group/reference.h"
+
+#define DUEL __attribute__((unused)) static
+
+static uint64_t duel_state = 88172645463325252u;
+
+DUEL uint64_t duel_random(uint64_t below)
+{
+	duel_state ^= duel_state << 13;
+	duel_state ^= duel_state >> 7;
+	duel_state ^= duel_state << 17;
+	return duel_state % below;
+}
+
+DUEL double duel_float(void)
+{
+	static const double special[] = { 0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 1e-40, -1e-42,
+		3e38, -3e38, 131072, 131073, 1e6, -1e30, 1e300, 5e-324, INFINITY, -INFINITY, NAN };
+
+	if (!duel_random(8))
+		return special[duel_random(COUNT(special))];
+	return ((double)duel_random(2000001) - 1000000) / (duel_random(2) ? 250000 : 20000);
+}
+
+DUEL int64_t duel_int(void)
+{
+	static const int64_t special[] = { 0, 1, -1, 2, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN };
+
+	return duel_random(4) ? (int64_t)duel_random(41) - 20 : special[duel_random(COUNT(special))];
+}
+
+DUEL void duel_put(gt_dtype d, void *to)
+{
+	switch (d) {
+	case GT_FLOAT32: *(float *)to = (float)duel_float(); break;
+	case GT_FLOAT64: *(double *)to = duel_float(); break;
+	case GT_INT32:   *(int32_t *)to = (int32_t)duel_int(); break;
+	case GT_INT64:   *(int64_t *)to = duel_int(); break;
+	default:         *(uint8_t *)to = (uint8_t)duel_random(2); break;
+	}
+}
+
+DUEL bool duel_same(gt_dtype d, const void *a, const void *b)
+{
+	if (d == GT_FLOAT32 && isnan(*(const float *)a) && isnan(*(const float *)b))
+		return true;
+	if (d == GT_FLOAT64 && isnan(*(const double *)a) && isnan(*(const double *)b))
+		return true;
+	return !memcmp(a, b, dtype_size(d));
+}
+
+/* Memory of one argument, with room before, behind and between rows that nobody may touch. */
+typedef struct duel_arg {
+	char *memory, *expected;
+	size_t size;
+	kernel_arg a;
+	gt_dtype dtype;
+} duel_arg;
+
+typedef struct duel {
+	const group *g;
+	int64_t rows, cols;
+	bool dense;              /* no gaps between elements and rows */
+	duel_arg args[GROUP_ARGS];
+	uint64_t scalars[GROUP_SCALARS];
+} duel;
+
+enum { DUEL_MARGIN = 256 };
+
+DUEL void duel_arg_make(duel *d, int k)
+{
+	const group_arg *ga = &d->g->args[k];
+	duel_arg *a = &d->args[k];
+	int64_t size = (int64_t)dtype_size((gt_dtype)ga->dtype), gap = d->dense ? 0 : size;
+	int64_t step = ga->access == ACCESS_RUN ? size : ga->access == ACCESS_SAME ? 0 : 3 * size;
+	int64_t row = MAX(d->cols, 1) * MAX(step, size) + 3 * gap;
+	bool back = ga->access == ACCESS_STEP && !d->dense && duel_random(2);
+
+	a->dtype = (gt_dtype)ga->dtype;
+	a->size = (size_t)(row * MAX(d->rows, 1)) + 2 * DUEL_MARGIN;
+	a->memory = malloc(a->size);
+	a->expected = malloc(a->size);
+	for (size_t at = 0; at + (size_t)size <= a->size; at += (size_t)size)
+		duel_put(a->dtype, a->memory + at);
+	memcpy(a->expected, a->memory, a->size);
+	a->a = (kernel_arg){ .data = a->memory + DUEL_MARGIN, .row = ga->fixed ? 0 : row, .col = step };
+	if (!ga->out && !ga->fixed && !d->dense && !duel_random(4))
+		a->a.row = 0;                   /* rows broadcast */
+	if (back) {
+		a->a.data = (char *)a->a.data + (MAX(d->cols, 1) - 1) * step;
+		a->a.col = -step;
+	}
+}
+
+DUEL void duel_make(duel *d, const group *g, int64_t rows, int64_t cols, bool dense)
+{
+	*d = (duel){ .g = g, .rows = rows, .cols = cols, .dense = dense };
+	for (int k = 0; k < g->args_count; k++)
+		duel_arg_make(d, k);
+	for (int k = 0; k < g->nodes_count; k++)
+		if (g->nodes[k].what == NODE_SCALAR)
+			duel_put((gt_dtype)g->nodes[k].dtype, &d->scalars[g->nodes[k].at]);
+}
+
+DUEL void duel_free(duel *d)
+{
+	for (int k = 0; k < d->g->args_count; k++) {
+		free(d->args[k].memory);
+		free(d->args[k].expected);
+	}
+}
+
+/* Let the interpreter write to `expected`. */
+DUEL void duel_expect(duel *d)
+{
+	kernel_arg args[GROUP_ARGS];
+	kernel_call c = { d->rows, d->cols, args, d->scalars, NULL };
+
+	for (int k = 0; k < d->g->args_count; k++) {
+		args[k] = d->args[k].a;
+		args[k].data = d->args[k].expected + ((char *)args[k].data - d->args[k].memory);
+	}
+	group_run(d->g, &c);
+}
+
+DUEL void duel_report(const duel *d, int k, size_t at, const char *how)
+{
+	buf text = { 0 };
+	const duel_arg *a = &d->args[k];
+	uint64_t got = 0, want = 0;
+
+	memcpy(&got, a->memory + at, dtype_size(a->dtype));
+	memcpy(&want, a->expected + at, dtype_size(a->dtype));
+	group_print(d->g, &text);
+	fail_msg("%s, %lld x %lld: argument %d, byte %lld: got %#llx, expected %#llx\n%s", how,
+		(long long)d->rows, (long long)d->cols, k, (long long)at - DUEL_MARGIN,
+		(unsigned long long)got, (unsigned long long)want, buf_text(&text));
+}
+
+/* Run a kernel and compare all memory; then put the memory back. */
+DUEL void duel_fight(duel *d, kernel_fn *run, const char *how)
+{
+	kernel_arg args[GROUP_ARGS];
+	kernel_call c = { d->rows, d->cols, args, d->scalars, helpers };
+	char *saved[GROUP_ARGS];
+
+	for (int k = 0; k < d->g->args_count; k++) {
+		args[k] = d->args[k].a;
+		saved[k] = malloc(d->args[k].size);
+		memcpy(saved[k], d->args[k].memory, d->args[k].size);
+	}
+	run(&c);
+	for (int k = 0; k < d->g->args_count; k++) {
+		duel_arg *a = &d->args[k];
+		size_t size = dtype_size(a->dtype);
+
+		for (size_t at = 0; at + size <= a->size; at += size)
+			if (!duel_same(a->dtype, a->memory + at, a->expected + at))
+				duel_report(d, k, at, how);
+		memcpy(a->memory, saved[k], a->size);
+		free(saved[k]);
+	}
+}
+
+/* ---- Compiled. ---- */
+
+typedef struct duel_code { image m[ISA_COUNT][3]; } duel_code;
+
+static const char *const duel_names[ISA_COUNT][3] = {
+	{ NULL, "base, masks", "base, tail" }, { NULL, "avx2, masks", "avx2, tail" },
+	{ NULL, "avx512, masks", "avx512, tail" },
+};
+
+static const codegen *duel_codegen;
+
+DUEL void duel_compile(const group *g, duel_code *code)
+{
+	memset(code, 0, sizeof *code);
+	for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++)
+		for (codegen_rest rest = REST_MASK; rest <= REST_TAIL; rest++) {
+			codegen_options o = { .isa = isa, .rest = rest };
+			buf b = { 0 };
+
+			if (duel_codegen->compile(g, &o, &b, NULL, NULL)) {
+				buf text = { 0 };
+				group_print(g, &text);
+				fail_msg("%s: %s\n%s", duel_names[isa][rest], duel_codegen->error(),
+					buf_text(&text));
+			}
+			if (image_map(b.data, b.size, &code->m[isa][rest]))
+				fail_msg("%s", gt_last_error());
+			buf_fini(&b);
+		}
+}
+
+DUEL void duel_drop(duel_code *code)
+{
+	for (int isa = 0; isa < ISA_COUNT; isa++)
+		for (int rest = 0; rest < 3; rest++)
+			image_unmap(&code->m[isa][rest]);
+}
+
+DUEL void duel_run(const group *g, const duel_code *code, int64_t rows, int64_t cols, bool dense)
+{
+	duel d;
+
+	duel_make(&d, g, rows, cols, dense);
+	duel_expect(&d);
+	for (int isa = 0; isa < ISA_COUNT; isa++)
+		for (int rest = 0; rest < 3; rest++)
+			if (code->m[isa][rest].run)
+				duel_fight(&d, code->m[isa][rest].run, duel_names[isa][rest]);
+	duel_free(&d);
+}
+
+/* 77 stands for "skipped". */
+DUEL void duel_open(void)
+{
+	if (plugin_open(&duel_codegen)) {
+		fprintf(stderr, "%s\n", gt_last_error());
+		exit(77);
+	}
+}
+
+#endif

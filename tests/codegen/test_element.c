@@ -1,0 +1,177 @@
+/* test_element.c: every elementwise op on every dtype, compiled for every instruction set of this
+ * machine, against the interpreter; ways in which arguments lie; sizes around the vectors'. */
+#include "duel_group.h"
+
+static const int64_t sizes[] = { 0, 1, 15, 16, 17, 33, 100 };
+
+static void run_sizes(const group *g)
+{
+	duel_code code;
+
+	assert_int_equal(group_check(g), GT_OK);
+	duel_compile(g, &code);
+	for (int64_t rows = 0; rows <= 3; rows++)
+		for (size_t k = 0; k < COUNT(sizes); k++)
+			duel_run(g, &code, rows, sizes[k], rows == 2);
+	duel_drop(&code);
+}
+
+/* The op on loads of its own, and on one input that is the same for the row. */
+static void make(group *g, op o, gt_dtype in, gt_dtype out, group_access access)
+{
+	int x[3] = { 0 }, result;
+
+	make_start(g, GROUP_ELEMENT);
+	for (int k = 0; k < op_rows[o].nin; k++)
+		x[k] = make_load(g, o == OP_where && !k ? GT_BOOL : in, k == 1 ? ACCESS_SAME : access);
+	result = make_op(g, o, x[0], x[1], x[2]);
+	if (o == OP_cast)
+		g->nodes[result].dtype = (uint8_t)out;
+	make_store(g, result, access);
+}
+
+static void test_ops(void **state)
+{
+	int count = 0;
+
+	(void)state;
+	for (int o = 0; o < OP_CODES; o++)
+		for (int in = 1; in < GT_DTYPE_COUNT; in++)
+			for (int out = 1; out < GT_DTYPE_COUNT; out++) {
+				group g;
+
+				if (!op_row_of(o) || op_rows[o].kind != KIND_ELEMENT ||
+					(o != OP_cast && out != in))
+					continue;
+				make(&g, o, in, out, ACCESS_RUN);
+				if (group_check(&g))
+					continue;
+				run_sizes(&g);
+				count++;
+			}
+	print_message("%d ops on dtypes\n", count);
+	assert_true(count > 120);
+}
+
+static void test_access(void **state)
+{
+	(void)state;
+	for (int d = 1; d < GT_DTYPE_COUNT; d++)
+		for (int in = ACCESS_RUN; in <= ACCESS_STEP; in++)
+			for (int out = ACCESS_RUN; out <= ACCESS_STEP; out++)
+				for (int fixed = 0; fixed < 2; fixed++) {
+					group g;
+
+					make_start(&g, GROUP_ELEMENT);
+					make_load(&g, d, in);
+					g.args[0].fixed = fixed;
+					make_store(&g, 0, out);
+					if (in == ACCESS_SAME || out != ACCESS_SAME)
+						run_sizes(&g);
+				}
+}
+
+/* Scalars of the call, and a value that is nothing but scalars. */
+static void test_scalars(void **state)
+{
+	(void)state;
+	for (int d = 1; d < GT_DTYPE_COUNT; d++) {
+		group g;
+		int x, s;
+
+		make_start(&g, GROUP_ELEMENT);
+		x = make_load(&g, d, ACCESS_RUN);
+		s = make_op(&g, OP_mul, make_scalar(&g, d), make_scalar(&g, d), 0);
+		make_store(&g, make_op(&g, OP_add, x, s, 0), ACCESS_RUN);
+		make_store(&g, s, ACCESS_SAME);
+		make_store(&g, s, ACCESS_RUN);
+		run_sizes(&g);
+	}
+}
+
+/* Every float32 function on many floats of every size, far ones included. */
+static void test_floats(void **state)
+{
+	enum { COUNT_OF = 1 << 16 };
+	float *x = malloc(COUNT_OF * sizeof *x), *y = malloc(COUNT_OF * sizeof *y),
+		*z = malloc(COUNT_OF * sizeof *z);
+
+	(void)state;
+	for (uint32_t k = 0; k < COUNT_OF; k++) {
+		uint32_t bits = k * 65537u + (uint32_t)duel_random(65536);
+		memcpy(&x[k], &bits, sizeof bits);
+	}
+	for (int o = 0; o < OP_CODES; o++) {
+		kernel_arg args[] = { { x, 0, 0 }, { y, 0, 0 } };
+		kernel_call c = { 1, COUNT_OF, args, NULL, helpers };
+		duel_code code;
+		group g;
+
+		if (!op_row_of(o) || op_rows[o].kind != KIND_ELEMENT || op_rows[o].nin != 1 ||
+			o == OP_cast)
+			continue;
+		make_start(&g, GROUP_ELEMENT);
+		make_store(&g, make_op(&g, o, make_load(&g, GT_FLOAT32, ACCESS_RUN), 0, 0), ACCESS_RUN);
+		if (group_check(&g) || g.args[1].dtype != GT_FLOAT32)
+			continue;
+		group_run(&g, &c);
+		args[1].data = z;
+		duel_compile(&g, &code);
+		for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++) {
+			code.m[isa][REST_TAIL].run(&c);
+			for (int k = 0; k < COUNT_OF; k++)
+				if (!duel_same(GT_FLOAT32, &y[k], &z[k]))
+					fail_msg("%s(%a) at level %d: %a, expected %a", op_rows[o].name,
+						x[k], isa, z[k], y[k]);
+		}
+		duel_drop(&code);
+	}
+	free(x);
+	free(y);
+	free(z);
+}
+
+/* What is written may lie where something is read, also something that is read twice. */
+static void test_in_place(void **state)
+{
+	duel_code code;
+	float x[40], y[40];
+	kernel_arg args[3] = { { x, 80, 0 }, { x, 80, 0 }, { x, 80, 0 } };
+	kernel_call c = { 2, 20, args, NULL, helpers };
+	group g;
+	int a, b;
+
+	(void)state;
+	make_start(&g, GROUP_ELEMENT);
+	a = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	make_store(&g, make_op(&g, OP_add, a, a, 0), ACCESS_RUN);
+	b = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	make_store(&g, make_op(&g, OP_mul, b, a, 0), ACCESS_RUN);
+	args[3 - 1] = args[0];
+	duel_compile(&g, &code);
+	for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++) {
+		kernel_arg four[4] = { { x, 80, 0 }, { x, 80, 0 }, { x, 80, 0 }, { y, 80, 0 } };
+
+		for (int k = 0; k < 40; k++)
+			x[k] = (float)k;
+		c.args = four;
+		code.m[isa][REST_MASK].run(&c);
+		for (int k = 0; k < 40; k++)
+			assert_true(x[k] == (float)(2 * k) && y[k] == (float)(k * k));
+	}
+	duel_drop(&code);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ops),
+		cmocka_unit_test(test_access),
+		cmocka_unit_test(test_scalars),
+		cmocka_unit_test(test_floats),
+		cmocka_unit_test(test_in_place),
+	};
+
+	duel_open();
+	return cmocka_run_group_tests_name("element", tests, NULL, NULL);
+}

@@ -1,0 +1,168 @@
+/* test_reductions.c: every reduction on every dtype in both directions, sizes around the tree's
+ * lanes and blocks; reductions of reductions; values that are kept on the way. */
+#include "duel_group.h"
+
+static const int64_t lengths[] = { 0, 1, 2, 15, 16, 17, 31, 100, 4095, 4096, 4097, 12289, 20481 };
+
+static void run_lengths(const group *g, int most)
+{
+	duel_code code;
+
+	if (group_check(g))
+		fail_msg("%s", gt_last_error());
+	duel_compile(g, &code);
+	for (size_t k = 0; k < COUNT(lengths); k++)
+		for (int64_t lines = 0; lines <= (lengths[k] > 100 ? 2 : most); lines += most > 5 ? 11 : 1)
+			duel_run(g, &code, g->mode == GROUP_ROWS ? lines : lengths[k],
+				g->mode == GROUP_ROWS ? lengths[k] : lines, k % 2);
+	duel_drop(&code);
+}
+
+static void store_result(group *g, int value)
+{
+	bool cols = g->mode == GROUP_COLS;
+
+	make_store(g, value, cols ? ACCESS_RUN : ACCESS_SAME);
+	g->args[g->args_count - 1].fixed = cols;
+}
+
+static void test_all(void **state)
+{
+	static const op ops[] = { OP_sum, OP_prod, OP_max, OP_min, OP_any, OP_all };
+
+	(void)state;
+	for (int mode = GROUP_ROWS; mode <= GROUP_COLS; mode++)
+		for (size_t k = 0; k < COUNT(ops); k++)
+			for (int d = 1; d < GT_DTYPE_COUNT; d++) {
+				group g;
+
+				make_start(&g, mode);
+				store_result(&g, make_reduce(&g, ops[k], make_load(&g, d, ACCESS_RUN)));
+				run_lengths(&g, mode == GROUP_COLS && d == GT_FLOAT32 ? 70 : 3);
+			}
+}
+
+/* Reductions of what lies in other ways, and of what does not vary. */
+static void test_access(void **state)
+{
+	(void)state;
+	for (int mode = GROUP_ROWS; mode <= GROUP_COLS; mode++)
+		for (int access = ACCESS_RUN; access <= ACCESS_STEP; access++)
+			for (int fixed = 0; fixed < 2; fixed++) {
+				group g;
+
+				make_start(&g, mode);
+				store_result(&g, make_reduce(&g, OP_sum, make_load(&g, GT_FLOAT32, access)));
+				g.args[0].fixed = fixed;
+				store_result(&g, make_reduce(&g, OP_max, make_scalar(&g, GT_FLOAT32)));
+				run_lengths(&g, 3);
+			}
+}
+
+static void make_softmax(group *g, group_mode mode)
+{
+	int x, m, e;
+
+	make_start(g, mode);
+	x = make_load(g, GT_FLOAT32, ACCESS_RUN);
+	m = make_reduce(g, OP_max, x);
+	e = make_op(g, OP_exp, make_op(g, OP_sub, x, m, 0), 0, 0);
+	make_store(g, make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0), ACCESS_RUN);
+}
+
+static void test_softmax(void **state)
+{
+	group g;
+
+	(void)state;
+	make_softmax(&g, GROUP_ROWS);
+	run_lengths(&g, 3);
+	make_softmax(&g, GROUP_COLS);
+	run_lengths(&g, 70);
+}
+
+/* (x - mean) / sqrt(var + eps) * weight + bias of gelu(x), which is stored as well. */
+static void make_layer_norm(group *g, bool store_gelu)
+{
+	int x, share, mean, d, var, r, y;
+
+	make_start(g, GROUP_ROWS);
+	x = make_op(g, OP_gelu, make_load(g, GT_FLOAT32, ACCESS_RUN), 0, 0);
+	if (store_gelu)
+		make_store(g, x, ACCESS_RUN);
+	share = make_scalar(g, GT_FLOAT32);
+	mean = make_op(g, OP_mul, make_reduce(g, OP_sum, x), share, 0);
+	d = make_op(g, OP_sub, x, mean, 0);
+	var = make_op(g, OP_mul, make_reduce(g, OP_sum, make_op(g, OP_square, d, 0, 0)), share, 0);
+	r = make_op(g, OP_rsqrt, make_op(g, OP_add, var, make_scalar(g, GT_FLOAT32), 0), 0, 0);
+	y = make_op(g, OP_mul, make_op(g, OP_mul, d, r, 0), make_load(g, GT_FLOAT32, ACCESS_RUN), 0);
+	g->args[g->args_count - 1].fixed = true;
+	make_store(g, make_op(g, OP_add, y, make_load(g, GT_FLOAT32, ACCESS_RUN), 0), ACCESS_RUN);
+	make_store(g, mean, ACCESS_SAME);
+}
+
+static void test_layer_norm(void **state)
+{
+	group g;
+
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		make_layer_norm(&g, k);
+		run_lengths(&g, 3);
+	}
+}
+
+/* A bias gradient with its update: b - rate * sum over rows, once a column; and the sums broadcast
+ * back into every row. */
+static void test_bias(void **state)
+{
+	group g;
+	int s, b, y;
+
+	(void)state;
+	make_start(&g, GROUP_COLS);
+	s = make_reduce(&g, OP_sum, make_load(&g, GT_FLOAT32, ACCESS_RUN));
+	b = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	g.args[1].fixed = true;
+	y = make_op(&g, OP_sub, b, make_op(&g, OP_mul, s, make_scalar(&g, GT_FLOAT32), 0), 0);
+	store_result(&g, y);
+	make_store(&g, make_op(&g, OP_exp, y, 0, 0), ACCESS_STEP);
+	make_store(&g, make_op(&g, OP_mul, make_load(&g, GT_FLOAT32, ACCESS_SAME), y, 0), ACCESS_RUN);
+	run_lengths(&g, 70);
+}
+
+/* Several reductions of several dtypes at once, and one of a far sine. */
+static void test_many(void **state)
+{
+	(void)state;
+	for (int mode = GROUP_ROWS; mode <= GROUP_COLS; mode++) {
+		group g;
+		int x, c, n;
+
+		make_start(&g, mode);
+		x = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+		c = make_op(&g, OP_lt, x, make_scalar(&g, GT_FLOAT32), 0);
+		n = make_reduce(&g, OP_sum, c);
+		store_result(&g, n);
+		store_result(&g, make_reduce(&g, OP_any, c));
+		store_result(&g, make_reduce(&g, OP_sum, make_op(&g, OP_sin, x, 0, 0)));
+		store_result(&g, make_reduce(&g, OP_prod, make_cast(&g, GT_FLOAT64, x)));
+		make_store(&g, make_op(&g, OP_mul, make_cast(&g, GT_INT64, c), n, 0), ACCESS_RUN);
+		run_lengths(&g, 3);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_access),
+		cmocka_unit_test(test_softmax),
+		cmocka_unit_test(test_layer_norm),
+		cmocka_unit_test(test_bias),
+		cmocka_unit_test(test_many),
+	};
+
+	duel_open();
+	return cmocka_run_group_tests_name("reductions", tests, NULL, NULL);
+}
