@@ -14,6 +14,7 @@ PACKAGES=(
 	clang libclang-rt-14-dev    # the second compiler and libFuzzer
 	libopenblas-dev             # matrix products
 	llvm-19-dev                 # the code generator
+	libxxhash-dev               # names and checksums of the code cache
 	libcmocka-dev libmpfr-dev   # C tests
 	spin                        # checks the model of the executor's role
 	python3 python3-dev python3-venv ca-certificates

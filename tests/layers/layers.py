@@ -35,7 +35,7 @@ LIBRARIES = {
 	"cblas.h": "src/engine/", "openblas": "src/engine/", "llvm-c/": "src/codegen/",
 	"llvm/": "src/codegen/",
 	"mpi.h": "src/comm/", "zmq": "src/link/", "Python.h": "python/", "cmocka.h": "tests/",
-	"mpfr.h": "tests/",
+	"mpfr.h": "tests/", "xxhash.h": "src/cache/",
 }
 # The language is data: it opens nothing and starts nothing.
 IR_HEADERS = re.compile(r"(pthread|threads|unistd|fcntl|poll|signal)\.h$|^sys/")
