@@ -111,6 +111,17 @@ match_answer match_miss(match *m)
 
 	if (!m->at || ++m->foreign <= most)
 		return MATCH_PASSENGER;
-	match_leave(m);
 	return MATCH_EXIT;
+}
+
+void match_follow(match *m, const match *from)
+{
+	const pattern *p = m->p, *q = from->p;
+
+	m->at = from->at;
+	m->foreign = from->foreign;
+	memcpy(m->ids, from->ids, m->at * sizeof *m->ids);
+	/* Live-ins are numbered in order of first sight: those seen so far are the same. */
+	memcpy(m->ids + p->n, from->ids + q->n, MIN(p->slots - p->n, q->slots - q->n) *
+		sizeof *m->ids);
 }

@@ -12,7 +12,7 @@
  *	MATCH_OP         match_wired said yes, the caller found the metas equal (match_fits)
  *	                 and told match_take; the slots have the bound ids
  *	MATCH_PASSENGER  the instruction is foreign; the match stays where it is
- *	MATCH_EXIT       foreign once too often: the match is over, and at its beginning again
+ *	MATCH_EXIT       foreign once too often: the match is over, which match_leave makes true
  */
 #ifndef HOTPATH_MATCH_H
 #define HOTPATH_MATCH_H
@@ -112,5 +112,7 @@ static inline bool match_take(match *m, uint64_t out)
 /* The instruction is not the op expected. */
 match_answer match_miss(match *m);
 void match_leave(match *m);              /* back to the beginning */
+/* Stand where `from` stands, in a region that is the same up to there. */
+void match_follow(match *m, const match *from);
 
 #endif

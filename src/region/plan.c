@@ -53,9 +53,29 @@ void plan_learn(plan *p, uint32_t at, uint64_t stamp, const ins *i, const meta *
 {
 	plan_step *s = &p->steps[at];
 
+	p->changes++;
 	s->stamp = stamp;
 	memcpy(p->operands + s->sizes, ins_opd(i) + s->first_size,
 		s->size_count * sizeof *p->operands);
 	plan_bind(p, at, out);
 	p->slots[at].cost = cost;
+}
+
+/* Neither what was bound nor what was learnt is true of this run: no meta is like none. */
+static void forget_slot(plan_slot *s)
+{
+	s->m = (meta){ .dtype = GT_DTYPE_NONE };
+	s->version++;
+}
+
+void plan_forget(plan *p, uint32_t at)
+{
+	const uint32_t n = p->pattern.n;
+
+	for (uint32_t k = 0; k < at; k++) {
+		p->steps[k].stamp = PLAN_UNKNOWN;
+		forget_slot(&p->slots[k]);
+	}
+	for (uint32_t k = n; k < p->pattern.slots; k++)
+		forget_slot(&p->slots[k]);
 }

@@ -38,6 +38,7 @@ typedef struct plan {
 	plan_step *steps;
 	plan_slot *slots;        /* results, then live-ins, as the pattern's */
 	int64_t *operands;
+	uint64_t changes;        /* steps learnt */
 } plan;
 
 /* Takes r. */
@@ -79,6 +80,8 @@ static inline bool plan_knows(const plan *p, uint32_t at, uint64_t stamp, const 
 	return true;
 }
 
+/* Forget what is known of the steps before `at` and of the live-ins: this run began elsewhere. */
+void plan_forget(plan *p, uint32_t at);
 /* What plan_knows will know: `i` has a result like `out`. */
 void plan_learn(plan *p, uint32_t at, uint64_t stamp, const ins *i, const meta *out, uint32_t cost);
 

@@ -1,11 +1,10 @@
-/* hot.c: the executor's side of hot paths: recording, matching, replaying. */
+/* hot.c: the executor's side of hot paths: records, the post, slices. */
 #include "worker/hot.h"
 
 #include "base/clock.h"
 #include "base/flags.h"
 #include "base/mem.h"
 #include "hotpath/enable.h"
-#include "ir/cost.h"
 
 #define RING_WORDS (1u << 17)
 #define SYNC_STEPS 4096
@@ -27,9 +26,27 @@ static void free_run(hot_run *r)
 
 static void drop_run(hot *h, unsigned k)
 {
+	const uint32_t below = (1u << k) - 1;
+
+	hot_stop(h, k);
+	if (h->trial == h->runs[k]) {
+		h->trial = NULL;
+		h->mute = false;
+	}
 	free_run(h->runs[k]);
 	h->count--;
 	memmove(h->runs + k, h->runs + k + 1, (h->count - k) * sizeof *h->runs);
+	h->under_way = (h->under_way & below) | (h->under_way >> 1 & ~below);
+}
+
+static unsigned oldest(const hot *h)
+{
+	unsigned k = 0;
+
+	for (unsigned j = 1; j < h->count; j++)
+		if (h->runs[j]->completed < h->runs[k]->completed)
+			k = j;
+	return k;
 }
 
 static void retire(hot *h, uint64_t signature)
@@ -39,15 +56,30 @@ static void retire(hot *h, uint64_t signature)
 			drop_run(h, k);
 }
 
-/* A new plan is tried first; where there is no room the one that ran longest ago goes. */
+/* The longest come first. Where there is no room the one that completed longest ago goes. */
 static void adopt(hot *h, hot_run *r)
 {
+	uint32_t below;
+	unsigned k = 0;
+
 	retire(h, r->plan->region->signature);
 	if (h->count == HOT_RUNS_MAX)
-		drop_run(h, h->count - 1);
-	memmove(h->runs + 1, h->runs, h->count * sizeof *h->runs);
-	h->runs[0] = r;
+		drop_run(h, oldest(h));
+	while (k < h->count && h->runs[k]->plan->region->n >= r->plan->region->n)
+		k++;
+	memmove(h->runs + k + 1, h->runs + k, (h->count - k) * sizeof *h->runs);
+	h->runs[k] = r;
 	h->count++;
+	below = (1u << k) - 1;
+	h->under_way = (h->under_way & below) | (h->under_way & ~below) << 1;
+	hot_judge_new(h, r);
+}
+
+static void settle(hot *h, uint64_t signature, bool settled)
+{
+	for (unsigned k = 0; k < h->count; k++)
+		if (h->runs[k]->plan->region->signature == signature)
+			h->runs[k]->settled = settled;
 }
 
 /* Letters lie newest first: read them from the other end. */
@@ -56,10 +88,19 @@ static void read_letter(hot *h, hot_letter *l)
 	if (!l)
 		return;
 	read_letter(h, l->next);
-	if (l->run)
+	switch (l->what) {
+	case PROPOSAL_HOT:
 		adopt(h, l->run);
-	else
+		break;
+	case PROPOSAL_REPLACED:
+	case PROPOSAL_RETIRED:
 		retire(h, l->signature);
+		break;
+	case PROPOSAL_SETTLED:
+	case PROPOSAL_UNSETTLED:
+		settle(h, l->signature, l->what == PROPOSAL_SETTLED);
+		break;
+	}
 	mem_free(l);
 }
 
@@ -71,8 +112,7 @@ static void read_post(hot *h)
 
 /* ---- recording ------------------------------------------------------------------------------- */
 
-/* Tests want plans to come at a fixed instruction: this one. */
-static void mine_in_place(hot *h)
+void hot_mine_in_place(hot *h)
 {
 	if (LIKELY(!h->sync))
 		return;
@@ -85,14 +125,17 @@ static void mine_in_place(hot *h)
 
 void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 {
-	recorder_op(&h->recorder, i, in, out);
+	if (LIKELY(!h->mute))
+		recorder_op(&h->recorder, i, in, out);
 	counter_add(&h->counts.ops, 1);
-	mine_in_place(h);
+	hot_mine_in_place(h);
 }
 
+/* What becomes of values that the miner has not heard of is of no interest to it. */
 void hot_note_control(hot *h, const ins *i)
 {
-	recorder_control(&h->recorder, i);
+	if (!h->silent && !h->mute)
+		recorder_control(&h->recorder, i);
 }
 
 /* The thread does not come by (the machine is busy): do some of its work, but never its long
@@ -122,146 +165,14 @@ void hot_slice_end(hot *h)
 	const uint64_t now = clock_ns();
 
 	h->busy += now - h->started;
+	h->started = now;
+	hot_mark_pace(h);
 	if (recorder_is_empty(&h->recorder)) {
 		h->fresh = now;
 		return;
 	}
 	hot_miner_wake();
 	mine_backlog(h, now);
-}
-
-/* ---- matching and replaying ------------------------------------------------------------------ */
-
-/* The input's value; NULL if it is unknown or poisoned: then eager execution knows what to say. */
-static value *find_input(tenant *t, hot_run *r, uint32_t slot, uint64_t id)
-{
-	value *v = store_hint(&t->store, r->values[slot], id);
-
-	return v && !v->why ? r->values[slot] = v : NULL;
-}
-
-/* The slot whose value live-in `slot` was in the run before: what it is now, if the loop goes on. */
-static void look_ahead(hot_run *r, uint32_t slot)
-{
-	const region *g = r->plan->region;
-	const uint32_t carried = g->live_ins[slot - g->n].carried;
-
-	if (carried != REGION_NEVER)
-		r->values[slot] = r->values[carried];
-}
-
-/* Find the inputs' values and their stamp; false if one is missing. */
-static bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t *stamp)
-{
-	const pattern *p = &r->plan->pattern;
-	const uint32_t *in = p->inputs + p->ops[r->match.at].first;
-
-	*stamp = 0;
-	for (unsigned k = 0; k < i->nin; k++) {
-		const uint32_t slot = in[k] & ~MATCH_BIND;
-		value *v;
-
-		c->metas[k] = NULL;
-		if (in[k] == MATCH_SCALAR)
-			continue;
-		if (in[k] & MATCH_BIND)
-			look_ahead(r, slot);
-		if (UNLIKELY(!(v = find_input(t, r, slot, ins_in(i)[k]))))
-			return false;
-		call_put(c, k, v);
-		*stamp += in[k] & MATCH_BIND ? plan_bind(r->plan, slot, &v->v.m) :
-			r->plan->slots[slot].version;
-	}
-	return true;
-}
-
-/* The result's meta, known or inferred; false if the op is another one than the plan's. */
-static bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t stamp, meta *out)
-{
-	const uint32_t at = r->match.at;
-	plan *p = r->plan;
-
-	if (UNLIKELY(exec_check_count(t, i)))
-		return false;
-	if (LIKELY(plan_knows(p, at, stamp, i))) {
-		meta_copy(out, &p->slots[at].m);
-		return true;
-	}
-	if (shape_infer(i, c->metas, out) ||
-			!match_fits(&r->match, record_metas(op_rows[i->op].kind, i->nin,
-				c->metas, out)))
-		return false;
-	plan_learn(p, at, stamp, i, out, cost_ns(i->op, i->nin ? c->metas[0] : NULL, out));
-	return true;
-}
-
-static bool accept(tenant *t, hot_run *r, const ins *i, call *c, value *out)
-{
-	uint64_t stamp;
-
-	return match_wired(&r->match, i) && gather(t, r, i, c, &stamp) &&
-		infer(t, r, i, c, stamp, &out->v.m);
-}
-
-/* The op belongs to run k, which moves to the front; the others have seen a foreign op. */
-static void prefer(hot *h, unsigned k)
-{
-	hot_run *r = h->runs[k];
-
-	memmove(h->runs + 1, h->runs, k * sizeof *h->runs);
-	h->runs[0] = r;
-}
-
-static void count_miss(hot *h, hot_run *r)
-{
-	const bool entered = r->match.at >= MATCH_ENTERING || 2 * r->match.at >= r->plan->pattern.n;
-
-	if (match_miss(&r->match) != MATCH_EXIT || !entered)
-		return;
-	r->exits++;
-	counter_add(&h->counts.exits, 1);
-}
-
-static void execute(tenant *t, hot_run *r, const ins *i, call *c, value *out)
-{
-	const uint32_t at = r->match.at;
-	hot *h = t->hot;
-
-	recorder_op(&h->recorder, i, c->metas, &out->v.m);
-	t->worker->spent += r->plan->slots[at].cost;
-	exec_finish(t, i, c, r->plan->steps[at].run, out);
-	r->values[at] = out;
-	counter_add(&h->counts.ops, 1);
-	counter_add(&h->counts.replayed, 1);
-	if (match_take(&r->match, i->out)) {
-		r->runs++;
-		counter_add(&h->counts.runs, 1);
-	}
-}
-
-bool hot_replay(tenant *t, const ins *i, value *out)
-{
-	hot *h = t->hot;
-	bool passes = false;
-	call c;
-
-	for (unsigned k = 0; k < h->count; k++) {
-		hot_run *r = h->runs[k];
-
-		if (!accept(t, r, i, &c, out)) {
-			passes |= r->match.at != 0;
-			count_miss(h, r);
-			continue;
-		}
-		if (k)
-			prefer(h, k);
-		execute(t, r, i, &c, out);
-		mine_in_place(h);
-		return true;
-	}
-	if (passes)
-		counter_add(&h->counts.passengers, 1);
-	return false;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -286,6 +197,8 @@ void hot_begin(tenant *t, uint64_t threshold)
 		hot_say_enabled(t->worker, threshold);
 	h->tenant = t;
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);
+	h->talks = flag_int(FLAG_GT_DEBUG_COMPILE);
+	h->started = clock_ns();
 	recorder_init(&h->recorder, RING_WORDS);
 	pthread_mutex_init(&h->mining, NULL);
 	h->miner = miner_new(&o);

@@ -18,44 +18,91 @@
 #include "region/plan.h"
 #include "worker/tenant.h"
 
-#define HOT_RUNS_MAX 16          /* plans of a tenant */
+#define HOT_RUNS_MAX 16          /* plans of a tenant; bits of a word */
 #define HOT_LOOPS_MAX 256        /* of which statistics tell */
+#define HOT_PLACES 4             /* where runs break off: the latest places are counted */
+
+/* The latest times of something, ns of the executor. */
+#define HOT_TIMES 16
+typedef struct hot_times {
+	uint64_t last[HOT_TIMES];
+	uint32_t n;                      /* all that came */
+} hot_times;
+
+/* Where runs were left: the op that was expected there, and how often. */
+typedef struct hot_place { uint32_t at, count; } hot_place;
+
+/* Of the executor's judgement of a plan: is it slower than eager execution? */
+typedef enum hot_verdict { HOT_RUNS, HOT_ON_TRIAL, HOT_BARRED, HOT_BLACKLISTED } hot_verdict;
 
 /* A plan, where the stream is in it, and the values its slots were bound to last. */
 typedef struct hot_run {
 	plan *plan;
 	match match;
 	value **values;          /* by slot: hints for store_hint, never more */
-	uint64_t runs, exits;    /* completed, broken off */
+	uint64_t moved, completed;       /* op of the stream taken last; the one it completed with */
+	uint32_t doubt;          /* times running that it began and was not the region */
+	bool settled;            /* runs are told to the miner as a whole */
+	bool silent;             /* this one is */
+
+	/* hot_judge.c: times of `reps` runs from completion to completion. */
+	hot_verdict verdict;
+	uint32_t reps, stretch;          /* of them, so many are over */
+	uint64_t since;                  /* busy time at the last border; 0: none yet */
+	uint64_t changes;                /* plan.changes then */
+	uint64_t until;                  /* BARRED, or eagerly on trial: op to begin at again */
+	uint64_t untested;               /* time of the last eager stretch, if it was the loop */
+	unsigned tries;
+	uint64_t warm;                   /* eager time of a stretch before there was a plan; 0 */
+	hot_times replay, eager;
+	unsigned demotions;
+	double ratio;                    /* eager time over replay's when it was demoted last */
+
+	uint64_t runs, exits;            /* completed; broken off */
+	hot_place places[HOT_PLACES];
 } hot_run;
 
 /* What the miner's side has to say; letters are linked, the newest first. */
 typedef struct hot_letter {
 	struct hot_letter *next;
+	proposal_what what;
 	uint64_t signature;
-	hot_run *run;            /* a new plan; NULL: the plan of that signature retires */
+	hot_run *run;            /* of HOT */
 } hot_letter;
 
 typedef struct hot_counts {
 	counter ops;             /* with a result, executed since detection began */
 	counter replayed;        /* of them: by a plan */
 	counter runs;            /* of plans, completed */
-	counter passengers, exits;
+	counter passengers, exits, demotions, blacklisted;
 } hot_counts;
+
+/* Busy time when so many ops had been executed. */
+typedef struct hot_mark { uint64_t ops, busy; } hot_mark;
+#define HOT_MARKS 1024u
+#define HOT_MARK_OPS 128u
 
 typedef struct hot {
 	tenant *tenant;
 
 	/* The executor's. */
 	recorder recorder;
-	hot_run *runs[HOT_RUNS_MAX];     /* the one that took an op last is the first */
+	hot_run *runs[HOT_RUNS_MAX];     /* longest first */
 	unsigned count;
-	hot_counts counts;
+	uint32_t under_way;              /* bit k: runs[k] has begun and not completed */
+	hot_run *trial;                  /* runs eagerly, on trial: no plan runs; NULL: none does */
+	bool mute;                       /* a settled region runs eagerly, on trial: not recorded */
+	bool silent;                     /* a run that is told as a whole is under way */
 	bool sync;                       /* GT_COMPILE_SYNC: mine in place */
+	bool talks;                      /* GT_DEBUG_COMPILE */
+	uint32_t complaints;             /* exits that were told of */
+	hot_counts counts;
 	uint64_t started;                /* the slice, on the clock */
 	uint64_t busy;                   /* ns in slices before this one */
 	uint64_t fresh;                  /* when the ring was last seen empty */
 	uint64_t helped;                 /* when the executor mined last */
+	hot_mark marks[HOT_MARKS];
+	uint64_t marked;                 /* all that were made */
 
 	_Alignas(CACHE_LINE) _Atomic(hot_letter *) post;
 
@@ -67,22 +114,51 @@ typedef struct hot {
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
 } hot;
 
-/* Look for hot paths in the tenant's stream from now on; by the executor. */
-void hot_begin(tenant *t, uint64_t threshold);
+static inline uint64_t hot_ops(hot *h)
+{
+	return atomic_load_explicit(&h->counts.ops, memory_order_relaxed);
+}
+
+/* ---- hot.c: the executor's side; the role is held -------------------------------------------- */
+
 /* The threshold at which this worker's tenants look for hot paths now; 0: they do not. */
 uint64_t hot_wanted(const worker *w);
-/* The tenant goes; nobody executes its stream any more. */
+/* Look for hot paths in the tenant's stream from now on. */
+void hot_begin(tenant *t, uint64_t threshold);
+/* The tenant goes; nobody executes its stream any more. Any thread. */
 void hot_end(tenant *t);
 
 /* An instruction with a result that runs eagerly, as recorder_op; one without, before it is run. */
 void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out);
 void hot_note_control(hot *h, const ins *i);
-/* Execute `i` if it is the next op of a plan: `out`, filed and empty, becomes its value. False: it
- * is not; nothing has been done. */
-bool hot_replay(tenant *t, const ins *i, value *out);
+/* After an op: mine in place, if that is asked for. */
+void hot_mine_in_place(hot *h);
 /* A slice of the stream begins, or is over. */
 void hot_slice_begin(hot *h);
 void hot_slice_end(hot *h);
+
+/* ---- hot_walk.c ---- */
+
+/* Execute `i` if it is the next op of a plan: `out`, filed and empty, becomes its value. False: it
+ * is not; nothing has been done. */
+bool hot_replay(tenant *t, const ins *i, value *out);
+/* No run of runs[k] is under way any more, for reasons that are not the stream's. */
+void hot_stop(hot *h, unsigned k);
+
+/* ---- hot_judge.c ---- */
+
+uint64_t hot_busy(const hot *h);         /* ns spent on the stream so far */
+void hot_mark_pace(hot *h);              /* at the end of a slice */
+void hot_judge_new(hot *h, hot_run *r);
+/* The plan may run now, as far as its speed is concerned. */
+bool hot_allowed(hot *h, hot_run *r);
+/* A run was completed, or broke off. */
+void hot_judge_run(hot *h, hot_run *r);
+void hot_judge_exit(hot_run *r);
+/* There is a trial: is its eager stretch over? */
+void hot_judge_eager(hot *h);
+uint64_t hot_times_least(const hot_times *t);
+uint64_t hot_times_median(const hot_times *t);
 
 /* ---- hot_miner.c ---- */
 
@@ -95,7 +171,6 @@ bool hot_mine(hot *h, size_t steps);
 bool hot_mine_records(hot *h, size_t steps);
 /* There are records: see that somebody comes. Cheap where the thread is up. */
 void hot_miner_wake(void);
-
 /* What the worker's tenants did, those that are gone included. */
 void hot_get_stats(worker *w, hot_stats *out);
 
@@ -106,9 +181,12 @@ void hot_add_stats(hot *h, hot_stats *to);
 /* The same with everything mined that was recorded so far; `mining` is not held. */
 void hot_catch_up(hot *h, hot_stats *to);
 
-/* ---- hot_print.c ---- */
+/* ---- hot_print.c: lines on standard output ---- */
 
 void hot_say_enabled(const worker *w, uint64_t threshold);
 void hot_say_detected(const proposal *p);
+void hot_say_starting(const hot_run *r);
+void hot_say_missing(hot *h, const hot_run *r, const ins *i);
+void hot_say_disabled(const hot_run *r);
 
 #endif

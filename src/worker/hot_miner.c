@@ -27,11 +27,11 @@ static _Atomic uint32_t asleep;          /* the thread waits to be told of recor
 
 /* ---- mining ---------------------------------------------------------------------------------- */
 
-static void post(hot *h, uint64_t signature, hot_run *r)
+static void post(hot *h, const proposal *p, hot_run *r)
 {
 	hot_letter *l = mem_alloc(sizeof *l);
 
-	*l = (hot_letter){ atomic_load(&h->post), signature, r };
+	*l = (hot_letter){ atomic_load(&h->post), p->what, p->signature, r };
 	while (!atomic_compare_exchange_weak(&h->post, &l->next, l))
 		;
 }
@@ -62,7 +62,7 @@ bool hot_mine(hot *h, size_t steps)
 			continue;        /* its ops are recorded one by one all the same */
 		if (p.what == PROPOSAL_HOT)
 			hot_say_detected(&p);
-		post(h, p.signature, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
+		post(h, &p, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
 	}
 	return more;
 }

@@ -27,10 +27,52 @@ void hot_say_enabled(const worker *w, uint64_t threshold)
 		(unsigned long long)threshold);
 }
 
+/* The region's ops, those that only create values at its beginning left out, as far as fit. */
+static void say_ops(const proposal *p)
+{
+	char ops[256] = "";
+	size_t used = 0;
+	uint32_t k = 0;
+
+	while (k < p->n && op_rows[p->region->ops[k].op].kind == KIND_CREATE)
+		k++;
+	for (const char *between = ""; k < p->n && used < sizeof ops - 32; k++, between = " -> ")
+		used += (size_t)snprintf(ops + used, sizeof ops - used, "%s%s", between,
+			op_rows[p->region->ops[k].op].name);
+	say("[COMPILE] Detected hot sequence: %s%s (executed %llu times)\n", ops,
+		k < p->n ? " -> ..." : "", (unsigned long long)p->runs);
+}
+
 void hot_say_detected(const proposal *p)
 {
 	char name[REGION_NAME_MAX];
 
 	say("[HotPath] Detected hot sequence after %llu reps: %s\n", (unsigned long long)p->runs,
 		region_name(p->signature, p->n, name));
+	if (flag_int(FLAG_GT_DEBUG_COMPILE))
+		say_ops(p);
+}
+
+void hot_say_starting(const hot_run *r)
+{
+	say("[HotPath] Starting hot sequence (length=%u)\n", r->plan->region->n);
+}
+
+/* The first sixteen, then fewer and fewer. */
+void hot_say_missing(hot *h, const hot_run *r, const ins *i)
+{
+	const uint32_t n = ++h->complaints;
+
+	if (n > 16 && (n & (n - 1)))
+		return;
+	say("[HotPath] Input missing, flushing buffer and executing eagerly: t%llu, %s, where %s "
+		"was expected\n", (unsigned long long)i->out, op_rows[i->op].name,
+		op_rows[r->plan->region->ops[r->match.at].op].name);
+}
+
+void hot_say_disabled(const hot_run *r)
+{
+	say("[COMPILE] Disabled %012llx: %.2fx of eager over %d runs%s\n",
+		(unsigned long long)r->plan->region->signature, r->ratio, HOT_TIMES,
+		r->verdict == HOT_BLACKLISTED ? ", for good" : "");
 }

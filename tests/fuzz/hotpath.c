@@ -2,10 +2,10 @@
  * matched. What a miner hands out occurs twice in the stream, op by op and wire by wire; what a
  * matcher takes for a run is one; memory stays bounded.
  *
- * The first three bytes choose threshold, shortest region and when the miner works. Then each byte
- * is an instruction on eight registers (a second byte names them), or the repetition of the bytes
- * before it, or what goes on between instructions. A register that is written again frees what was
- * in it.
+ * The first three bytes choose threshold, shortest region, what is looked for, and when the miner
+ * works. Then each byte is an instruction on eight registers (a second byte names them), or the
+ * repetition of the bytes before it, or what goes on between instructions. A register that is
+ * written again frees what was in it.
  */
 #include "require.h"
 
@@ -102,16 +102,16 @@ static bool search(machine *x, const region *r, uint32_t i)
 	return !x->tries;
 }
 
-static void check_occurs(machine *x, const region *r)
+static void check_occurs(machine *x, const region *r, unsigned times)
 {
 	unsigned found = 0;
 
 	x->tries = TRIES_MAX;
-	for (uint64_t from = 0; from < x->count && found < 2 && x->tries; from++) {
+	for (uint64_t from = 0; from < x->count && found < times && x->tries; from++) {
 		x->run[0] = from;
 		found += fits(x, r, x->run, 0) && search(x, r, 1);
 	}
-	REQUIRE(found == 2 || !x->tries);
+	REQUIRE(found == times || !x->tries);
 }
 
 static void check_sound(const region *r)
@@ -133,12 +133,14 @@ static void check_sound(const region *r)
 
 /* ---- mining and matching -------------------------------------------------------------------- */
 
-static void keep(machine *x, region *r)
+static void keep(machine *x, const proposal *p)
 {
 	known *k = &x->regions[x->region_count];
+	region *r = p->region;
 
 	check_sound(r);
-	check_occurs(x, r);
+	REQUIRE(r->n == p->n && r->signature == p->signature);
+	check_occurs(x, r, p->scope ? (unsigned)MIN(p->runs, 2) : 2);
 	if (x->region_count == REGIONS_MAX) {
 		region_free(r);
 		return;
@@ -159,7 +161,7 @@ static void mine(machine *x, size_t steps)
 	while (miner_next(x->miner, &p)) {
 		REQUIRE((p.what == PROPOSAL_HOT) == (p.region != NULL));
 		if (p.region)
-			keep(x, p.region);
+			keep(x, &p);
 	}
 	miner_stats_of(x->miner, &s);
 	REQUIRE(s.covered <= s.ops && s.hot_covered <= s.covered && s.bytes <= BYTES_MAX);
@@ -177,7 +179,8 @@ static void follow_run(machine *x, known *k, const ins *i)
 	const record *r = op_at(x, x->count - 1);
 
 	if (!match_wired(&k->m, i) || !match_fits(&k->m, r->metas)) {
-		match_miss(&k->m);
+		if (match_miss(&k->m) == MATCH_EXIT)
+			match_leave(&k->m);
 		return;
 	}
 	k->at[k->m.at] = x->count - 1;
@@ -207,6 +210,13 @@ static void control(machine *x, unsigned code, uint64_t id)
 	if (id)
 		ins_put_input(i, id);
 	recorder_control(&x->ring, i);
+}
+
+static void enter(machine *x, scope_wish wish)
+{
+	ins_room room;
+
+	recorder_enter(&x->ring, ins_init(&room, OP_enter, 0), wish);
 }
 
 static void bind(machine *x, unsigned to, uint64_t id, const meta *m)
@@ -284,13 +294,14 @@ static void between(machine *x, uint8_t what)
 		replay(x, what >> 3 & 7);
 		break;
 	case 2:
-		control(x, OP_enter, 0);
+		enter(x, (scope_wish)((what >> 3 & 7) % 3));
 		break;
 	case 3:
 		control(x, OP_leave, 0);
 		break;
 	case 4:
-		mine(x, 100000);
+		mine(x, what & 8 ? 100000 : 0);
+		recorder_flush(&x->ring);
 		break;
 	default:
 		make_data(x, what >> 3 & 7);
@@ -323,7 +334,7 @@ static void run(machine *x, size_t from, size_t to)
 static void open_machine(machine *x, const uint8_t *data, size_t size)
 {
 	const miner_options o = { .threshold = 1 + data[0] % 5u, .min_seq = 1 + data[1] % 8u,
-		.window = 64 };
+		.window = 64, .scopes_only = data[1] >> 6 == 1, .everything = data[1] >> 7 };
 
 	*x = (machine){ .data = data, .size = size, .steps = data[2] };
 	x->ops = mem_alloc(OPS_MAX * sizeof *x->ops);

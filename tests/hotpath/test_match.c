@@ -105,9 +105,12 @@ static region *region_of(const char *text, unsigned skip)
 
 static char answer_to(match *m, const ins *i, uint64_t metas)
 {
-	if (!match_wired(m, i) || !match_fits(m, metas))
-		return match_miss(m) == MATCH_EXIT ? 'x' : 'p';
-	return match_take(m, i->out) ? 'M' : 'm';
+	if (match_wired(m, i) && match_fits(m, metas))
+		return match_take(m, i->out) ? 'M' : 'm';
+	if (match_miss(m) == MATCH_PASSENGER)
+		return 'p';
+	match_leave(m);
+	return 'x';
 }
 
 static void check(const char *of, unsigned skip, const char *text, const char *expected)
@@ -228,6 +231,7 @@ static void check_limit(unsigned behind, unsigned expected)
 	while (match_miss(&m) == MATCH_PASSENGER)
 		got++;
 	assert_int_equal(got, expected);
+	match_leave(&m);
 	assert_int_equal(m.at, 0);
 	/* Where no run is under way nothing can end. */
 	for (unsigned k = 0; k < 1000; k++)

@@ -1,0 +1,143 @@
+/* bench_replay.c: what detection, matching and replaying cost the executor, an op with its free.
+ *
+ * A loop of PERIOD small elementwise ops whose kernels are replaced by ones that do nothing: what
+ * is left is the executor's own time. Eager, recorded and replayed rounds take turns; minima.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/flags.h"
+#include "ir/batch.h"
+#include "worker/hot.h"
+
+enum { ROUNDS = 60, OPS = 3000, NEVER = 1 << 30 };
+
+static gt_err null_kernel(const kcall *c)
+{
+	(void)c;
+	return GT_OK;
+}
+
+static void stop(void)
+{
+	fprintf(stderr, "%s\n", gt_last_error());
+	exit(1);
+}
+
+/* One way of running the loop: a worker, and where its stream is. */
+typedef struct way {
+	const char *what;
+	uint64_t threshold;
+	unsigned period;
+	worker *w;
+	tenant *t;
+	line *l;
+	uint64_t next;                   /* id */
+	double best;
+} way;
+
+static void put(batch *b, unsigned code, uint64_t out, uint64_t x, uint64_t y)
+{
+	ins_room room;
+	ins *i = ins_init(&room, code, out);
+
+	if (x)
+		ins_put_input(i, x);
+	if (y)
+		ins_put_input(i, y);
+	if (code == OP_full) {
+		i->attr.dtype = GT_FLOAT32;
+		ins_put_scalar(i, KIND_FLOAT, (scalar){ .f = 1 });
+		ins_put_operand(i, 16);
+	}
+	batch_push(b, i);
+}
+
+/* Whole periods of t(k+2) = t(k+1) op t(k), free t(k), about OPS of them. */
+static void put_loop(way *a, batch *b)
+{
+	static const uint16_t codes[] = { OP_add, OP_sub, OP_mul, OP_maximum };
+	const unsigned periods = OPS / a->period + 1;
+
+	for (unsigned k = 0; k < periods * a->period; k++, a->next++) {
+		unsigned r = (k % a->period) * 2654435761u >> 16;
+
+		put(b, codes[(r ^ r >> 3) % COUNT(codes)], a->next, a->next - 1, a->next - 2);
+		put(b, OP_free, 0, a->next - 2, 0);
+	}
+}
+
+static void open_way(way *a)
+{
+	worker_options o = { .threads = 1, .memory = UINT64_C(1) << 32, .runahead = 16 * OPS,
+		.threshold = a->threshold };
+	batch b = { 0 };
+
+	if (worker_new(&o, &a->w))
+		stop();
+	a->w->engine->kernels[OP_add] = a->w->engine->kernels[OP_sub] = null_kernel;
+	a->w->engine->kernels[OP_mul] = a->w->engine->kernels[OP_maximum] = null_kernel;
+	a->t = worker_admit(a->w, 0);
+	a->l = tenant_line(a->t);
+	a->best = 1e9;
+	put(&b, OP_full, 1, 0, 0);
+	put(&b, OP_full, 2, 0, 0);
+	a->next = 3;
+	if (line_push(a->l, &(parcel){ b.words, b.used, b.count, 0 }, NULL))
+		stop();
+	batch_fini(&b);
+}
+
+static void run_round(way *a)
+{
+	batch b = { 0 };
+	uint64_t start;
+
+	put_loop(a, &b);
+	if (line_push(a->l, &(parcel){ b.words, b.used, b.count, 0 }, NULL))
+		stop();
+	start = clock_ns();
+	line_sync(a->l, NULL);
+	a->best = MIN(a->best, (double)(clock_ns() - start) / ((double)b.count / 2));
+	b.count = b.used = 0;
+	batch_fini(&b);
+	if (a->threshold && a->threshold < NEVER)        /* let the miner have its plan ready */
+		worker_get_stats(a->w, &(worker_stats){ 0 });
+}
+
+static void bench(unsigned period)
+{
+	way ways[] = { { .what = "eager" }, { .what = "recorded", .threshold = NEVER },
+		{ .what = "replayed", .threshold = 3 } };
+	worker_stats s;
+
+	for (unsigned k = 0; k < COUNT(ways); k++) {
+		ways[k].period = period;
+		open_way(&ways[k]);
+	}
+	for (unsigned r = 0; r < ROUNDS; r++)
+		for (unsigned k = 0; k < COUNT(ways); k++)
+			run_round(&ways[k]);
+	worker_get_stats(ways[2].w, &s);
+	printf("period %6u  ", period);
+	for (unsigned k = 0; k < COUNT(ways); k++)
+		printf("  %s %6.1f ns", ways[k].what, ways[k].best);
+	printf("   replayed %.1f %%\n", 100.0 * (double)s.hot.replayed / (double)s.hot.ops);
+	for (unsigned k = 0; k < COUNT(ways); k++) {
+		line_close(ways[k].l);
+		tenant_free(ways[k].t);
+		worker_free(ways[k].w);
+	}
+}
+
+int main(void)
+{
+	static const unsigned periods[] = { 3, 9, 50, 300, 3000, 14000 };
+
+	if (flags_load() || flag_set(FLAG_GT_QUIET, "1"))
+		stop();
+	for (unsigned k = 0; k < COUNT(periods); k++)
+		bench(periods[k]);
+	return 0;
+}

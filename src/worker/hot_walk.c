@@ -1,0 +1,324 @@
+/* hot_walk.c: the way of one instruction through the plans: is it the next op of a run under way,
+ * or the first of a region, or nobody's?
+ */
+#include "worker/hot.h"
+
+#include "ir/cost.h"
+
+#define STALE 4096               /* ops, taken by others, after which a run is given up */
+
+/* ---- is it the op expected? ------------------------------------------------------------------ */
+
+/* The input's value; NULL if it is unknown or poisoned: then eager execution knows what to say. */
+static value *find_input(tenant *t, hot_run *r, uint32_t slot, uint64_t id)
+{
+	value *v = store_hint(&t->store, r->values[slot], id);
+
+	return LIKELY(v && !v->why) ? r->values[slot] = v : NULL;
+}
+
+/* The slot whose value live-in `slot` was in the run before: what it is now, if the loop goes on. */
+static void look_ahead(hot_run *r, uint32_t slot)
+{
+	const region *g = r->plan->region;
+	const uint32_t carried = g->live_ins[slot - g->n].carried;
+
+	if (carried != REGION_NEVER)
+		r->values[slot] = r->values[carried];
+}
+
+/* Find the inputs' values and their stamp; false if one is missing. */
+static bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t *stamp)
+{
+	const pattern *p = &r->plan->pattern;
+	const uint32_t *in = p->inputs + p->ops[r->match.at].first;
+
+	*stamp = 0;
+	for (unsigned k = 0; k < i->nin; k++) {
+		const uint32_t slot = in[k] & ~MATCH_BIND;
+		value *v;
+
+		c->metas[k] = NULL;
+		if (in[k] == MATCH_SCALAR)
+			continue;
+		if (in[k] & MATCH_BIND)
+			look_ahead(r, slot);
+		if (UNLIKELY(!(v = find_input(t, r, slot, ins_in(i)[k]))))
+			return false;
+		call_put(c, k, v);
+		*stamp += in[k] & MATCH_BIND ? plan_bind(r->plan, slot, &v->v.m) :
+			r->plan->slots[slot].version;
+	}
+	return true;
+}
+
+/* The result's meta, known or inferred; false if the op is another one than the plan's. */
+static bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t stamp, meta *out)
+{
+	const uint32_t at = r->match.at;
+	plan *p = r->plan;
+
+	if (UNLIKELY(exec_check_count(t, i)))
+		return false;
+	if (LIKELY(plan_knows(p, at, stamp, i))) {
+		meta_copy(out, &p->slots[at].m);
+		return true;
+	}
+	if (shape_infer(i, c->metas, out) ||
+			!match_fits(&r->match, record_metas(op_rows[i->op].kind, i->nin,
+				c->metas, out)))
+		return false;
+	plan_learn(p, at, stamp, i, out, cost_ns(i->op, i->nin ? c->metas[0] : NULL, out));
+	return true;
+}
+
+static bool accept(tenant *t, hot_run *r, const ins *i, call *c, value *out)
+{
+	uint64_t stamp;
+
+	return match_wired(&r->match, i) && gather(t, r, i, c, &stamp) &&
+		infer(t, r, i, c, stamp, &out->v.m);
+}
+
+/* ---- then run it ----------------------------------------------------------------------------- */
+
+/* The first op of a run. */
+static void enter(hot *h, unsigned k)
+{
+	hot_run *r = h->runs[k];
+
+	h->under_way |= 1u << k;
+	r->silent = r->settled;
+	h->silent |= r->silent;
+	if (UNLIKELY(h->talks) && !r->runs && !r->doubt)
+		hot_say_starting(r);
+}
+
+static void check_silence(hot *h)
+{
+	h->silent = false;
+	for (uint32_t left = h->under_way; left; left &= left - 1)
+		h->silent |= h->runs[__builtin_ctz(left)]->silent;
+}
+
+static void complete(hot *h, unsigned k)
+{
+	hot_run *r = h->runs[k];
+
+	h->under_way &= ~(1u << k);
+	if (r->silent) {
+		recorder_replay(&h->recorder, r->plan->region->signature, r->plan->region->n);
+		check_silence(h);
+	}
+	r->runs++;
+	r->doubt = 0;
+	r->completed = r->moved;
+	counter_add(&h->counts.runs, 1);
+	hot_judge_run(h, r);
+}
+
+static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
+{
+	hot *h = t->hot;
+	hot_run *r = h->runs[k];
+	const uint32_t at = r->match.at;
+
+	if (!at)
+		enter(h, k);
+	if (!r->silent)
+		recorder_op(&h->recorder, i, c->metas, &out->v.m);
+	t->worker->spent += r->plan->slots[at].cost;
+	exec_finish(t, i, c, r->plan->steps[at].run, out);
+	r->values[at] = out;
+	r->moved = hot_ops(h);
+	counter_add(&h->counts.ops, 1);
+	counter_add(&h->counts.replayed, 1);
+	if (UNLIKELY(match_take(&r->match, i->out)))
+		complete(h, k);
+}
+
+/* ---- leaving --------------------------------------------------------------------------------- */
+
+/* A run that did not follow a whole one may have begun at the wrong op, one that only looks like
+ * the region's first. */
+static bool is_entering(const hot_run *r)
+{
+	return r->match.at < MIN(MATCH_ENTERING, r->plan->pattern.n) &&
+		r->completed + r->match.at + r->match.foreign < r->moved;
+}
+
+static void count_exit(hot *h, hot_run *r, uint32_t at)
+{
+	hot_place *least = r->places;
+
+	r->exits++;
+	counter_add(&h->counts.exits, 1);
+	for (unsigned k = 0; k < HOT_PLACES; k++) {
+		if (r->places[k].at == at || !r->places[k].count)
+			least = &r->places[k];
+		if (r->places[k].at == at)
+			break;
+		if (r->places[k].count < least->count)
+			least = &r->places[k];
+	}
+	if (least->at != at)
+		*least = (hot_place){ .at = at };
+	least->count++;
+}
+
+void hot_stop(hot *h, unsigned k)
+{
+	hot_run *r = h->runs[k];
+	const uint32_t at = r->match.at;
+
+	if (!(h->under_way >> k & 1))
+		return;
+	h->under_way &= ~(1u << k);
+	match_leave(&r->match);
+	hot_judge_exit(r);
+	if (!r->silent)
+		return;
+	recorder_replay(&h->recorder, 0, at);    /* of no region: these ops were, and are gone */
+	check_silence(h);
+}
+
+static void leave(hot *h, unsigned k)
+{
+	hot_run *r = h->runs[k];
+
+	if (is_entering(r))
+		r->doubt++;
+	else
+		count_exit(h, r, r->match.at);
+	hot_stop(h, k);
+}
+
+/* ---- whose op is it? ------------------------------------------------------------------------- */
+
+/* A plan that begins as the run under way did expects this op where that one does not: they part
+ * here, and the stream goes on with the other. */
+static bool change_over(tenant *t, unsigned from, const ins *i, call *c, value *out)
+{
+	hot *h = t->hot;
+	hot_run *r = h->runs[from];
+	const uint32_t at = r->match.at;
+
+	for (unsigned k = 0; k < h->count; k++) {
+		hot_run *s = h->runs[k];
+		const pattern *p = &s->plan->pattern;
+
+		if ((h->under_way >> k & 1) || at >= p->n || !pattern_heads(&p->ops[at], i) ||
+				pattern_common(p, r->match.p) < at || !hot_allowed(h, s))
+			continue;
+		match_follow(&s->match, &r->match);
+		plan_forget(s->plan, at);
+		if (!accept(t, s, i, c, out)) {
+			match_leave(&s->match);
+			continue;
+		}
+		enter(h, k);
+		s->silent = r->silent;
+		r->silent = false;
+		check_silence(h);
+		leave(h, from);
+		execute(t, k, i, c, out);
+		return true;
+	}
+	return false;
+}
+
+/* The longest runs under way come first. One that had hardly begun begins again if the op could be
+ * the region's first. */
+static bool go_on(tenant *t, const ins *i, call *c, value *out)
+{
+	hot *h = t->hot;
+
+	for (uint32_t left = h->under_way; left; left &= left - 1) {
+		const unsigned k = (unsigned)__builtin_ctz(left);
+		hot_run *r = h->runs[k];
+
+		if (LIKELY(accept(t, r, i, c, out))) {
+			execute(t, k, i, c, out);
+			return true;
+		}
+		if (h->count > 1 && change_over(t, k, i, c, out))
+			return true;
+		if (is_entering(r) && pattern_heads(r->plan->pattern.ops, i))
+			leave(h, k);
+	}
+	return false;
+}
+
+/* The plans not under way that may begin with this op. */
+static uint32_t find_beginnings(hot *h, const ins *i)
+{
+	uint32_t all = 0;
+
+	for (unsigned k = 0; k < h->count; k++) {
+		hot_run *r = h->runs[k];
+
+		if (!(h->under_way >> k & 1) && pattern_heads(r->plan->pattern.ops, i) &&
+				hot_allowed(h, r))
+			all |= 1u << k;
+	}
+	return all;
+}
+
+/* Those that began in vain least often come first, the longest of them. */
+static bool begin(tenant *t, const ins *i, call *c, value *out)
+{
+	hot *h = t->hot;
+
+	for (uint32_t all = find_beginnings(h, i); all;) {
+		unsigned best = (unsigned)__builtin_ctz(all);
+
+		for (uint32_t left = all & (all - 1); left; left &= left - 1)
+			if (h->runs[__builtin_ctz(left)]->doubt < h->runs[best]->doubt)
+				best = (unsigned)__builtin_ctz(left);
+		if (accept(t, h->runs[best], i, c, out)) {
+			execute(t, best, i, c, out);
+			return true;
+		}
+		all &= ~(1u << best);
+	}
+	return false;
+}
+
+/* Nobody's op. It is foreign to all runs under way. What other runs took is not, but a run that is
+ * not heard of for long has come to its end. */
+static void pass(hot *h, const ins *i)
+{
+	if (!h->under_way)
+		return;
+	counter_add(&h->counts.passengers, 1);
+	for (uint32_t left = h->under_way; left; left &= left - 1) {
+		const unsigned k = (unsigned)__builtin_ctz(left);
+		hot_run *r = h->runs[k];
+
+		if (match_miss(&r->match) == MATCH_PASSENGER && hot_ops(h) - r->moved <= STALE)
+			continue;
+		if (UNLIKELY(h->talks) && !is_entering(r))
+			hot_say_missing(h, r, i);
+		leave(h, k);
+	}
+}
+
+bool hot_replay(tenant *t, const ins *i, value *out)
+{
+	hot *h = t->hot;
+	call c;
+
+	if (!h->count)
+		return false;
+	if (UNLIKELY(h->trial != NULL)) {
+		hot_judge_eager(h);
+		if (h->trial)
+			return false;
+	}
+	if (!go_on(t, i, &c, out) && !begin(t, i, &c, out)) {
+		pass(h, i);
+		return false;
+	}
+	hot_mine_in_place(h);
+	return true;
+}
