@@ -335,7 +335,7 @@ gt_tensor *row_binary(op o, const gt_site *site, gt_arg a, gt_arg b);
 /* ---- dims.c ---------------------------------------------------------------------------------- */
 
 /* 0 <= result < rank; -1 with the error set. rank 0 counts as 1. */
-int dims_axis(const char *what, int axis, int rank);
+int dims_axis(const char *what, int64_t axis, int rank);
 /* Mask of the dims that r names; -1 on error. */
 int dims_axes(const char *what, const gt_reduce *r, int rank);
 

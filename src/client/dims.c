@@ -22,14 +22,14 @@ bool dims_fits(const meta *from, const meta *to)
 	return fits;
 }
 
-int dims_axis(const char *what, int axis, int rank)
+int dims_axis(const char *what, int64_t axis, int rank)
 {
 	const int dims = rank ? rank : 1;
 
 	if (axis >= -dims && axis < dims)
-		return axis < 0 ? axis + dims : axis;
-	fail(GT_EINVAL, "%s: axis %d is out of range for rank %d, expected %d to %d", what, axis,
-		rank, -dims, dims - 1);
+		return (int)(axis < 0 ? axis + dims : axis);
+	fail(GT_EINVAL, "%s: axis %lld is out of range for rank %d, expected %d to %d", what,
+		(long long)axis, rank, -dims, dims - 1);
 	return -1;
 }
 

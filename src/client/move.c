@@ -12,8 +12,12 @@ gt_tensor *gt_flip_at(const gt_site *site, gt_tensor *x, gt_shape axes)
 	if (!tensor_ready(x, "flip"))
 		return NULL;
 	m = &x->v->m;
+	if (axes.rank < 0 || axes.rank > GT_RANK_MAX) {
+		fail(GT_EINVAL, "flip: %d axes, expected at most %d", axes.rank, GT_RANK_MAX);
+		return NULL;
+	}
 	for (int n = 0; n < axes.rank; n++) {
-		const int axis = dims_axis("flip", (int)axes.dims[n], m->rank);
+		const int axis = dims_axis("flip", axes.dims[n], m->rank);
 
 		if (axis < 0)
 			return NULL;

@@ -158,6 +158,8 @@ gt_err gt_read(gt_tensor *x, void *to, size_t bytes)
 		return fail(GT_EINVAL, "read: %zu bytes of room for %s, which has %zu", bytes,
 			meta_text(&x->v->m, text, sizeof text), has);
 	}
+	if (has && !to)
+		return fail(GT_EINVAL, "read: expected %zu bytes of room, got NULL", has);
 	if (!(a = read_now(x)))
 		return gt_last_error_code();
 	if (has)

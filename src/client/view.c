@@ -101,9 +101,7 @@ gt_tensor *gt_permute_at(const gt_site *site, gt_tensor *x, gt_shape order)
 	if (!tensor_ready(x, "permute"))
 		return NULL;
 	for (int k = 0; order.rank == x->v->m.rank && k < order.rank; k++) {
-		const int64_t axis = MIN(MAX(order.dims[k], INT32_MIN), INT32_MAX);
-
-		if ((perm[k] = dims_axis("permute", (int)axis, order.rank)) < 0)
+		if ((perm[k] = dims_axis("permute", order.dims[k], order.rank)) < 0)
 			return NULL;
 		seen |= 1 << perm[k];
 	}

@@ -212,6 +212,7 @@ static void test_values(void **state)
 	assert_true(isnan(gt_item(gt_ones(gt, GT_SHAPE(2)))));
 	REFUSES(gt_last_error_code(), GT_ESHAPE, "item: expected one element, got float32 (2,)");
 	REFUSES(gt_read(gt_ones(gt, GT_SHAPE(2)), two, 4), GT_EINVAL, "read: 4 bytes of room");
+	REFUSES(gt_read(gt_ones(gt, GT_SHAPE(2)), NULL, 8), GT_EINVAL, "got NULL");
 	WORKS(gt_read(gt_ones(gt, GT_SHAPE(0, 2)), NULL, 0));
 	WORKS(gt_sync(gt));
 }

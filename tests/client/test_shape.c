@@ -33,6 +33,10 @@ static void test_views(void **state)
 	FAILS(gt_reshape(gt_zeros(gt, GT_SHAPE(0, 3)), GT_SHAPE(-1, 0)), GT_ESHAPE, "reshape");
 	FAILS(gt_permute(x, GT_SHAPE(0, 1)), GT_EINVAL, "each of the 3 dims once");
 	FAILS(gt_permute(x, GT_SHAPE(0, 1, 1)), GT_EINVAL, "each of the 3 dims once");
+	FAILS(gt_permute(x, GT_SHAPE(0, 1, INT64_C(1) << 33)), GT_EINVAL, "axis 8589934592");
+	FAILS(gt_flip(x, GT_SHAPE(INT64_C(1) << 32)), GT_EINVAL, "axis 4294967296");
+	FAILS(gt_flip(x, ((gt_shape){ .rank = 9 })), GT_EINVAL, "9 axes");
+	FAILS(gt_flip(x, ((gt_shape){ .rank = -1 })), GT_EINVAL, "-1 axes");
 	FAILS(gt_transpose(x, 0, 3), GT_EINVAL, "axis 3 is out of range for rank 3, expected -3 to "
 		"2");
 	FAILS(gt_expand(x, GT_SHAPE(2, 3, 5)), GT_ESHAPE, "expand");
