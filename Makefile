@@ -4,6 +4,7 @@
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PREFIX ?= /usr/local
 SECONDS_OF_FUZZING ?= 300
+SOAK_SECONDS ?= 0
 # Thread sanitizer needs addresses where it expects them; newer kernels randomise further than that.
 FIXED = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 TEST = meson test --print-errorlogs --no-rebuild -t 8
@@ -20,6 +21,10 @@ test: package
 bench: package
 	scripts/build.sh default
 	scripts/bench.sh
+
+# Against other frameworks: PEER_PYTHON=<a Python with torch or jax> make bench-peers PEERS="--quick"
+bench-peers: package
+	python bench/peers.py $(PEERS)
 
 asan: tools
 	scripts/build.sh asan -Db_sanitize=address -Db_lundef=false -Dbench=false
@@ -42,6 +47,10 @@ fuzz: tools
 	CC=clang scripts/build.sh fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 	scripts/fuzz.sh $(SECONDS_OF_FUZZING)
 
+# Random programs eagerly and with hot paths, for SOAK_SECONDS; 0 is without end.
+soak: tools
+	scripts/soak.sh $(SOAK_SECONDS)
+
 install: tools
 	scripts/build.sh default
 	meson configure build -Dprefix=$(PREFIX)
@@ -57,4 +66,4 @@ tools:
 package:
 	scripts/setup.sh package
 
-.PHONY: all demo test bench asan ubsan tsan clang fuzz install clean tools package
+.PHONY: all demo test bench bench-peers asan ubsan tsan clang fuzz soak install clean tools package
