@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "hotpath/graphs.h"
+#include "hotpath/scope.h"
 #include "hotpath/token.h"
 
 #define GRAPHS_AFTER  8192u      /* ops badly covered before graphs are looked at */
@@ -17,6 +18,8 @@ struct miner {
 	tokens tokens;
 	track whole;
 	graphs graphs;
+	scopes scopes;
+	bool in_scope;           /* what is listed is a named scope's */
 	track *last;             /* the track of which a hot loop took the last op, or NULL */
 
 	proposal *queue;
@@ -36,6 +39,7 @@ miner *miner_new(const miner_options *o)
 	m->options = *o;
 	tokens_init(&m->tokens);
 	track_init(&m->whole, o->threshold, o->min_seq, o->window);
+	scopes_init(&m->scopes, o->everything);
 	return m;
 }
 
@@ -48,6 +52,7 @@ void miner_free(miner *m)
 	mem_free(m->queue);
 	graphs_stop(&m->graphs);
 	track_fini(&m->whole);
+	scopes_fini(&m->scopes);
 	tokens_fini(&m->tokens);
 	mem_free(m);
 }
@@ -61,12 +66,31 @@ static track *track_at(miner *m, unsigned k)
 
 /* ---- proposals ------------------------------------------------------------------------------ */
 
+static void queue(miner *m, const proposal *p)
+{
+	VEC_ROOM(m->queue, m->queued, m->room);
+	m->queue[m->queued++] = *p;
+}
+
 static void propose(miner *m, const track_event *e)
 {
-	const proposal p = { e->what, e->signature, e->n, e->runs, m->ops, e->region };
+	const proposal p = { .what = e->what, .signature = e->signature, .n = e->n,
+		.runs = e->runs, .at = m->ops, .region = e->region };
 
-	VEC_ROOM(m->queue, m->queued, m->room);
-	m->queue[m->queued++] = p;
+	queue(m, &p);
+}
+
+static void propose_scope(miner *m, scope_news news)
+{
+	const proposal gone = { .what = PROPOSAL_RETIRED, .signature = news.retired.signature,
+		.n = news.retired.n, .runs = news.retired.runs, .at = m->ops, .scope = true };
+
+	if (news.retired.n)
+		queue(m, &gone);
+	if (news.region)
+		queue(m, &(proposal){ .what = PROPOSAL_HOT, .signature = news.region->signature,
+			.n = news.region->n, .runs = news.runs, .at = m->ops, .scope = true,
+			.region = news.region });
 }
 
 static void collect(miner *m, track *t)
@@ -120,13 +144,19 @@ static void choose_graphs(miner *m)
 	}
 }
 
-static void forget_all(miner *m)
+/* The ops that follow do not continue those before. */
+static void break_off(miner *m)
 {
-	tokens_forget(&m->tokens);
 	for (unsigned k = 0; k < TRACKS; k++)
 		if (track_at(m, k))
 			track_gap(track_at(m, k));
 	m->last = NULL;
+}
+
+static void forget_all(miner *m)
+{
+	tokens_forget(&m->tokens);
+	break_off(m);
 }
 
 /* True if the op is not to be looked at: nothing has repeated for long. */
@@ -156,6 +186,23 @@ static const loop *hot_loop(const track *t)
 	return best;
 }
 
+/* The op is a scope's, or that of a stream that is compiled whole. */
+static void list_op(miner *m, const record *r)
+{
+	scopes_op(&m->scopes, r);
+	if (m->scopes.list->n < SCOPE_OPS_MAX)
+		return;
+	propose_scope(m, scopes_end(&m->scopes));
+	scopes_begin(&m->scopes);
+}
+
+/* What ends a region that nobody has named, and no scope is at hand. */
+static void end_unnamed(miner *m)
+{
+	if (m->scopes.everything && !m->in_scope)
+		propose_scope(m, scopes_end(&m->scopes));
+}
+
 static void feed_op(miner *m, const record *r)
 {
 	track_took took;
@@ -164,7 +211,9 @@ static void feed_op(miner *m, const record *r)
 	uint64_t token;
 
 	m->ops++;
-	if (doze(m))
+	if (m->scopes.open)
+		list_op(m, r);
+	if (m->options.scopes_only || doze(m))
 		return;
 	token = tokens_op(&m->tokens, r, &made);
 	part = m->graphs.on ? graphs_route(&m->graphs, &m->tokens, r, made) : NULL;
@@ -189,7 +238,11 @@ static void feed_op(miner *m, const record *r)
 
 static void feed_event(miner *m, const record *r)
 {
-	if (m->dozing)
+	if (r->op == OP_free)
+		scopes_free(&m->scopes, r->out);
+	if (r->op == OP_fetch)
+		end_unnamed(m);
+	if (m->dozing || m->options.scopes_only)
 		return;
 	for (unsigned k = 0; k < TRACKS; k++)
 		if (track_at(m, k))
@@ -204,6 +257,8 @@ static void feed_replay(miner *m, const record *r)
 	m->covered += r->out;
 	m->hot_covered += r->out;
 	m->idle_since = m->ops;
+	scopes_replay(&m->scopes, r->attr);
+	scopes_spoil(&m->scopes);
 	for (unsigned k = 0; k < TRACKS; k++) {
 		track *t = track_at(m, k);
 		loop *l = t ? track_find(t, r->attr) : NULL;
@@ -217,19 +272,43 @@ static void feed_replay(miner *m, const record *r)
 	}
 }
 
+static void feed_mark(miner *m, const record *r)
+{
+	switch (r->op) {
+	case RECORD_GAP:
+		m->lost += r->out;
+		scopes_spoil(&m->scopes);
+		m->in_scope = false;
+		forget_all(m);
+		break;
+	case RECORD_SKIP:
+		m->ops += r->out;
+		scopes_spoil(&m->scopes);
+		break_off(m);
+		break;
+	case RECORD_REPLAY:
+		feed_replay(m, r);
+		break;
+	case RECORD_FLUSH:
+		end_unnamed(m);
+		break;
+	default:                 /* RECORD_BEGIN, RECORD_END */
+		propose_scope(m, scopes_end(&m->scopes));
+		m->in_scope = r->op == RECORD_BEGIN;
+		if (m->in_scope)
+			scopes_begin(&m->scopes);
+	}
+}
+
 /* No track is busy. */
 static void feed(miner *m, const record *r)
 {
-	if (r->op == RECORD_GAP) {
-		m->lost += r->out;
-		forget_all(m);
-	} else if (r->op == RECORD_REPLAY) {
-		feed_replay(m, r);
-	} else if (op_has_result(&op_rows[r->op])) {
+	if (r->op >= RECORD_GAP)
+		feed_mark(m, r);
+	else if (op_has_result(&op_rows[r->op]))
 		feed_op(m, r);
-	} else {
+	else
 		feed_event(m, r);
-	}
 }
 
 /* ---- work ----------------------------------------------------------------------------------- */
@@ -282,7 +361,7 @@ static int compare_loops(const void *a, const void *b)
 		(x->signature > y->signature) - (x->signature < y->signature);
 }
 
-size_t miner_loops(miner *m, miner_loop *to, size_t room)
+static size_t list_tracks(miner *m, miner_loop *to, size_t room)
 {
 	size_t count = 0;
 
@@ -296,6 +375,27 @@ size_t miner_loops(miner *m, miner_loop *to, size_t room)
 				to[count++] = (miner_loop){ l->signature, l->runs, l->n, l->hot };
 		}
 	}
+	return count;
+}
+
+static size_t list_scopes(const miner *m, miner_loop *to, size_t room)
+{
+	size_t count = 0;
+
+	for (unsigned k = 0; k < SCOPES_MAX && count < room; k++) {
+		const scope *s = &m->scopes.known[k];
+
+		if (s->told)
+			to[count++] = (miner_loop){ s->signature, s->runs, s->n, true };
+	}
+	return count;
+}
+
+size_t miner_loops(miner *m, miner_loop *to, size_t room)
+{
+	size_t count = list_tracks(m, to, room);
+
+	count += list_scopes(m, to + count, room - count);
 	qsort(to, count, sizeof(*to), compare_loops);
 	return count;
 }
@@ -313,8 +413,9 @@ static size_t bytes_of(const track *t)
 
 void miner_stats_of(miner *m, miner_stats *s)
 {
-	miner_loop loops[TRACKS * TRACK_LOOPS];
-	const size_t n = miner_loops(m, loops, COUNT(loops));
+	miner_loop loops[TRACKS * TRACK_LOOPS + SCOPES_MAX];
+	const size_t counted = list_tracks(m, loops, COUNT(loops));
+	const size_t n = counted + list_scopes(m, loops + counted, COUNT(loops) - counted);
 
 	*s = (miner_stats){ .ops = m->ops, .covered = m->covered,
 		.hot_covered = m->hot_covered, .lost = m->lost,
@@ -322,7 +423,8 @@ void miner_stats_of(miner *m, miner_stats *s)
 		.loops = n, .bytes = sizeof(*m) + m->tokens.capacity * sizeof(sig) };
 	for (size_t k = 0; k < n; k++) {
 		s->runs += loops[k].runs;
-		s->hot_runs += loops[k].runs - MIN(loops[k].runs, m->options.threshold);
+		s->hot_runs += loops[k].runs -
+			MIN(loops[k].runs, k < counted ? m->options.threshold : 1);
 		s->hot_loops += loops[k].hot;
 	}
 	for (unsigned k = 0; k < TRACKS; k++)

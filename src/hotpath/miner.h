@@ -3,6 +3,16 @@
  * One thread at a time. Work is done in steps of at most about a microsecond, as many as the caller
  * asks for, so a backlog can be worked off in slices as short as one likes. While something long is
  * at hand the ring is not read; if it runs full meanwhile, ops are lost, not time.
+ *
+ * Scopes that a program names (`compile` of a signal, gt.compile) come by the recorder: the
+ * executor says recorder_enter with SCOPE_COMPILE or SCOPE_EXCLUDE instead of recorder_control for
+ * `enter`, and recorder_control for every `leave`. A compiled scope is proposed when it ends for
+ * the first time, with proposal.scope set: there is nothing to wait for. With options.everything
+ * (GT_COMPILE=1) what is in no scope is cut at each fetch and at each recorder_flush, which the
+ * executor says where the client waits for what it has sent. With options.scopes_only (neither
+ * GT_AUTO_COMPILE nor gt_hotpath_enable) no loop is looked for, and ops outside of scopes cost
+ * next to nothing. A region that both a scope and detection propose has one signature: one plan
+ * serves both, and stays as long as one of them has not retired it.
  */
 #ifndef HOTPATH_MINER_H
 #define HOTPATH_MINER_H
@@ -14,6 +24,8 @@ typedef struct miner_options {
 	uint64_t threshold;      /* runs before a region is hot; >= 1 */
 	uint64_t min_seq;        /* shortest region; >= 1 */
 	uint64_t window;         /* ops of history to begin with */
+	bool scopes_only;        /* look for no loops: only what scopes ask for is a region */
+	bool everything;         /* what is in no scope is a region, too, up to a read or flush */
 } miner_options;
 #define MINER_OPTIONS { .threshold = 10, .min_seq = 3, .window = 4096 }
 
@@ -30,6 +42,7 @@ typedef struct proposal {
 	uint32_t n;
 	uint64_t runs;           /* seen so far */
 	uint64_t at;             /* ops of the stream when it was made */
+	bool scope;              /* a scope's, from its first completion on: nothing was counted */
 	region *region;          /* HOT: Gives (region_free); else NULL */
 } proposal;
 

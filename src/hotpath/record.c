@@ -83,29 +83,91 @@ static uint64_t hash_name(const ins *i)
 	return h;
 }
 
-void recorder_control(recorder *r, const ins *i)
+static void put_mark(recorder *r, unsigned code, uint64_t what, uint64_t out)
+{
+	record *to = put_event(r, code);
+
+	if (!to)
+		return;
+	to->attr = what;
+	to->out = out;
+	recorder_publish(r, RECORD_HEAD_WORDS);
+}
+
+/* ---- scopes: told apart here, where nothing is ever lost ---- */
+
+static void enter(recorder *r, scope_wish wish, uint64_t name)
+{
+	r->depth++;
+	if (r->depth > SCOPE_DEPTH_MAX || r->excluded)
+		return;
+	if (wish == SCOPE_COMPILE && !r->compiled) {
+		r->compiled = r->depth;
+		r->name = name;
+		put_mark(r, RECORD_BEGIN, name, 0);
+	} else if (wish == SCOPE_EXCLUDE) {
+		put_mark(r, r->compiled ? RECORD_END : RECORD_FLUSH, r->name, 0);
+		r->excluded = r->depth;
+		r->skipped = 0;
+	}
+}
+
+static void leave(recorder *r)
+{
+	if (!r->depth)
+		return;
+	if (r->excluded == r->depth) {
+		r->excluded = 0;
+		put_mark(r, RECORD_SKIP, 0, r->skipped);
+		if (r->compiled)
+			put_mark(r, RECORD_BEGIN, r->name, 0);
+	} else if (r->compiled == r->depth) {
+		r->compiled = 0;
+		put_mark(r, RECORD_END, r->name, 0);
+	}
+	r->depth--;
+}
+
+static void put_control(recorder *r, const ins *i, uint64_t name)
 {
 	record *to = put_event(r, i->op);
 
 	if (!to)
 		return;
 	to->site = i->site;
+	to->attr = name;
 	if (i->nin)
 		to->out = ins_in(i)[0];
-	if (i->op == OP_enter)
-		to->attr = hash_name(i);
 	recorder_publish(r, RECORD_HEAD_WORDS);
+}
+
+void recorder_enter(recorder *r, const ins *i, scope_wish wish)
+{
+	const uint64_t name = hash_name(i);
+
+	put_control(r, i, name);
+	enter(r, wish, name);
+}
+
+void recorder_control(recorder *r, const ins *i)
+{
+	if (i->op == OP_enter) {
+		recorder_enter(r, i, SCOPE_PLAIN);
+		return;
+	}
+	put_control(r, i, 0);
+	if (i->op == OP_leave)
+		leave(r);
+}
+
+void recorder_flush(recorder *r)
+{
+	put_mark(r, RECORD_FLUSH, 0, 0);
 }
 
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops)
 {
-	record *to = put_event(r, RECORD_REPLAY);
-
-	if (!to)
-		return;
-	to->attr = signature;
-	to->out = ops;
-	recorder_publish(r, RECORD_HEAD_WORDS);
+	put_mark(r, RECORD_REPLAY, signature, ops);
 }
 
 const record *recorder_peek(recorder *r)

@@ -15,7 +15,11 @@
 enum {
 	RECORD_PAD = 0,          /* the rest of the ring up to its end is unused */
 	RECORD_GAP = OP_CODES,   /* `out` records were lost here */
-	RECORD_REPLAY            /* the region of signature `attr` ran: `out` ops, not recorded */
+	RECORD_REPLAY,           /* the region of signature `attr` ran: `out` ops, not recorded */
+	RECORD_SKIP,             /* `out` ops of an excluded scope were not recorded */
+	RECORD_BEGIN,            /* a scope to be compiled begins; `attr` as that of its enter */
+	RECORD_END,              /* it ends */
+	RECORD_FLUSH             /* the client waits, or has nothing more to say just now */
 };
 
 #define RECORD_UNIT 16           /* bytes that record.size counts in */
@@ -66,12 +70,19 @@ static inline uint64_t record_metas(unsigned kind, unsigned nin, const meta *con
 	return all;
 }
 
+/* What is wanted of a signal's scope. */
+typedef enum scope_wish { SCOPE_PLAIN, SCOPE_COMPILE, SCOPE_EXCLUDE } scope_wish;
+#define SCOPE_DEPTH_MAX 64       /* scopes further in are plain */
+
 typedef struct recorder {
 	uint64_t *words;
 	uint64_t room;                                        /* words, a power of two */
 	_Alignas(CACHE_LINE) _Atomic uint64_t written;        /* the executor's */
 	uint64_t seen;                                        /* `read` as last looked up */
 	uint64_t lost;                                        /* records of the present gap */
+	uint64_t skipped;                                     /* ops since the scope was excluded */
+	unsigned depth, compiled, excluded;      /* the scope at hand; 1 + that of the outermost ones */
+	uint64_t name;                                        /* of the compiled one */
 	_Alignas(CACHE_LINE) _Atomic uint64_t read;           /* the miner's */
 } recorder;
 
@@ -107,9 +118,14 @@ static inline void recorder_publish(recorder *r, unsigned words)
 static inline void recorder_op(recorder *r, const ins *i, const meta *const *in, const meta *out)
 {
 	const unsigned words = RECORD_HEAD_WORDS + i->nin;
-	record *to = recorder_room(r, words);
+	record *to;
 	uint64_t size;
 
+	if (UNLIKELY(r->excluded)) {
+		r->skipped++;
+		return;
+	}
+	to = recorder_room(r, words);
 	if (UNLIKELY(!to))
 		return;
 	size = ((uint64_t)meta_count(out) * dtype_size((gt_dtype)out->dtype) + RECORD_UNIT - 1) /
@@ -131,6 +147,11 @@ static inline void recorder_op(recorder *r, const ins *i, const meta *const *in,
 
 /* Note an instruction without result: free, fetch, enter, leave. */
 void recorder_control(recorder *r, const ins *i);
+/* The same for `enter` of a signal of which more is wanted. The outermost scope to be compiled is a
+ * region; ops of an excluded one, and of all scopes in it, are not recorded. */
+void recorder_enter(recorder *r, const ins *i, scope_wish wish);
+/* The client waits for what was sent so far: where nobody names scopes, a region ends here. */
+void recorder_flush(recorder *r);
 /* Note that a plan ran `ops` instructions that were not recorded one by one. */
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
 

@@ -44,6 +44,7 @@ const char *cut_why_text(cut_why why)
 		[CUT_BYTES] = "fewest bytes alive",
 		[CUT_READ] = "fewest bytes alive, behind a read",
 		[CUT_FRESH] = "fewest bytes alive, before fresh data",
+		[CUT_SCOPE] = "beginning of a scope",
 	};
 
 	return texts[why];

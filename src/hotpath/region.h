@@ -34,7 +34,7 @@ typedef struct region_op {
 typedef struct region_live_in { uint32_t first_use, carried; } region_live_in;
 
 /* Why a region begins where it does. */
-typedef enum cut_why { CUT_BYTES, CUT_READ, CUT_FRESH } cut_why;
+typedef enum cut_why { CUT_BYTES, CUT_READ, CUT_FRESH, CUT_SCOPE } cut_why;
 
 typedef struct region {
 	uint64_t signature;      /* 48 bits: of ops and wiring, nothing else */
