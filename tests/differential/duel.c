@@ -227,7 +227,7 @@ static void play(player *p, unsigned n, const manner *how, mode m, duel_stats *s
 	}
 	if (embed_stats(p->link, &s))
 		abort();
-	*stats = (duel_stats){ s.hot, !how->vanishes && s.tensors != 0 };
+	*stats = (duel_stats){ s.hot, how->vanishes ? 0 : s.tensors };
 	for (unsigned k = 0; k < n; k++)
 		look_again(&p[k]);
 	for (unsigned k = 0; k < n; k++)
@@ -293,8 +293,9 @@ bool duel(const stream *s, const stream *other, const manner *how, mode m, duel_
 	}
 	for (unsigned k = 0; k < n; k++)
 		same = same && compare(&players[0][k], &players[1][k], why);
-	if (same && (last[0].strange || last[1].strange)) {
-		buf_printf(why, "values are left after all were freed");
+	if (same && last[0].tensors != last[1].tensors) {
+		buf_printf(why, "eager %" PRIu64 " values are left at the end, with hot paths %"
+			PRIu64, last[0].tensors, last[1].tensors);
 		same = false;
 	}
 	for (unsigned k = 0; k < 2 * n; k++)

@@ -25,7 +25,7 @@ typedef struct manner {
 /* What came of it. */
 typedef struct duel_stats {
 	hot_stats hot;
-	bool strange;    /* values were left over although all were freed */
+	uint64_t tensors;        /* alive at the end */
 } duel_stats;
 
 /* Play `s` (and beside it, on a second session, `other`, unless that is NULL) eagerly and in mode

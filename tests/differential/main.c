@@ -132,19 +132,22 @@ static _Noreturn void play_portion(const options *o, totals *t, uint64_t from, u
 /* ---- what went wrong ------------------------------------------------------------------------- */
 
 static void write_small(const options *o, uint64_t seed, const stream *small, const manner *how,
-	mode m, const char *why)
+	mode m)
 {
 	char path[512];
-	buf head = { 0 };
+	buf head = { 0 }, why = { 0 };
 
+	shrink_try(small, how, m, &why);
 	snprintf(path, sizeof path, "%s/differential-%" PRIu64 ".gts", o->dir, seed);
 	buf_printf(&head, "# Seed %" PRIu64 ", threshold %u, %s: %s\n", seed, how->threshold,
-		m == MODE_SYNC ? "GT_COMPILE_SYNC=1" : "in the background", why);
+		m == MODE_SYNC ? "GT_COMPILE_SYNC=1" : "in the background",
+		why.size ? buf_text(&why) : "crashes");
 	if (stream_write(small, path, buf_text(&head)))
 		printf("  cut down to %zu instructions: %s\n", small->count, path);
 	else
 		printf("  %s could not be written: %s\n", path, strerror(errno));
 	buf_fini(&head);
+	buf_fini(&why);
 }
 
 /* Shrink as `gt run` would play it if it goes wrong so too. */
@@ -164,7 +167,7 @@ static void report(const options *o, uint64_t seed, const char *why)
 		v = shrink_try(&s, &how, m, NULL);
 	if (v) {
 		small = shrink(&s, &how, m, v);
-		write_small(o, seed, &small, &how, m, why);
+		write_small(o, seed, &small, &how, m);
 		stream_fini(&small);
 	} else {
 		printf("  it does not happen again when tried alone\n");

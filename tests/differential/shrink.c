@@ -15,7 +15,7 @@
 #include "base/mem.h"
 
 #define TRIAL_SECONDS 20
-#define SHRINK_SECONDS 120
+#define SHRINK_SECONDS 60
 
 static void read_all(int from, buf *to)
 {
