@@ -18,6 +18,11 @@
  * op has arrived. The address of a value is that of its own storage, arena + `at`, or for views and
  * aliases base + fusion_offset.
  *
+ * The arena is planned for frees that come when they came before (region_op.freed). So it may be
+ * written by a step only while none is late: every result of this run with `freed` before the
+ * step's launch, and of the last one with `freed` - n before it, has been freed. Otherwise the
+ * step's results take storages of their own, and the arena belongs to whoever still looks into it.
+ *
  *	fuse_map     linear maps between shapes
  *	fuse_graph   composites expanded, the graph simplified; where each value lies
  *	fuse_cost    what a kernel costs: decides what is fused
@@ -67,7 +72,7 @@ typedef enum fuse_why {
 	WHY_STEPS,               /* an operand takes uneven steps through the space */
 	WHY_TWICE,               /* would have to be stored more than once an element */
 	WHY_LIMIT,               /* too many ops, arguments, scalars or vector instructions */
-	WHY_CYCLE,               /* the kernel would need a result that needs the kernel */
+	WHY_BETWEEN,             /* ops in between need its results */
 	WHY_LATE,                /* what is read must not wait for later ops */
 	WHY_COST,                /* by the cost model one kernel is slower than two */
 	WHY_COUNT
@@ -81,6 +86,7 @@ typedef struct fuse_value {
 	bool slides;             /* lies behind a slice: `offset` depends on the run's bounds */
 	uint8_t where;           /* fuse_where */
 	uint32_t step;           /* that makes it, FUSE_NONE */
+	uint32_t from;           /* VIEW, ALIAS: the value that it shows */
 	uint32_t base;           /* the value whose memory it lies in; its own number if none */
 	int64_t offset;          /* bytes from element 0 of base, as seen */
 	int64_t strides[GT_RANK_MAX];
@@ -88,8 +94,6 @@ typedef struct fuse_value {
 	uint32_t until;          /* what it holds may be needed until this op has arrived: by steps,
 	                            under its own name, or to compute fused values anew */
 	uint64_t at;             /* FUSE_ARENA: bytes from the arena's start */
-	uint32_t claims, claims_count;   /* FUSE_ARENA: fusion.claims: values that lay here before
-	                            and must have been freed by now */
 } fuse_value;
 
 typedef enum fuse_kind {
@@ -141,7 +145,6 @@ typedef struct fusion {
 	FUSE_LIST(fuse_arg) args;
 	FUSE_LIST(fuse_scalar) scalars;
 	FUSE_LIST(uint32_t) members;
-	FUSE_LIST(uint32_t) claims;
 	FUSE_LIST(fuse_group) groups;            /* distinct */
 	FUSE_LIST(fuse_edge) edges;
 	const ins **seen;                        /* per op: the run's instruction */
@@ -185,10 +188,10 @@ typedef struct fuse_memory {
 	uint32_t count;
 } fuse_memory;
 
-/* Run all steps the slow way: calls by the kernels of `e`, groups by group_run. live_ins[m] is
- * element 0 of live-in m. Gives *memory, also after an error. */
+/* Run the steps up to those of op `last` the slow way: calls by the kernels of `e`, groups by
+ * group_run. live_ins[m] is element 0 of live-in m. Gives *memory, also after an error. */
 gt_err fusion_run_reference(const fusion *f, const engine *e, const ins *const *run,
-	void *const *live_ins, fuse_memory *memory);
+	void *const *live_ins, uint32_t last, fuse_memory *memory);
 void   fuse_memory_free(fuse_memory *memory);
 
 #endif

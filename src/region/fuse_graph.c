@@ -71,7 +71,8 @@ static uint32_t new_value(fuse_graph *g)
 	const uint32_t v = f->values.count;
 
 	VEC_ROOM(g->nodes, v, g->nodes_room);
-	FUSE_PUSH(&f->values, ((fuse_value){ .op = REGION_NEVER, .base = v, .step = FUSE_NONE }));
+	FUSE_PUSH(&f->values, ((fuse_value){ .op = REGION_NEVER, .base = v, .from = v,
+		.step = FUSE_NONE }));
 	g->nodes[v] = (fuse_node){ .root = v, .unit = FUSE_NONE, .next = FUSE_NONE,
 		.deadline = REGION_NEVER };
 	return v;
@@ -91,7 +92,7 @@ static ins *copy_row(fuse_graph *g, const ins *i, uint32_t v)
 			continue;
 		u = fuse_input_of(row, k);
 		if (g->nodes[u].class == CLASS_SAME)
-			row->tail[k] = g->f->values.at[u].base + 1;
+			row->tail[k] = g->f->values.at[u].from + 1;
 	}
 	return row;
 }
@@ -112,6 +113,7 @@ static void lay_out(fuse_graph *g, uint32_t v, const ins *row)
 		n->class = CLASS_COPY;
 		return;
 	}
+	o->from = fuse_input_of(row, 0);
 	o->base = in->base;
 	o->offset = in->offset + offset * (int64_t)dtype_size((gt_dtype)o->m.dtype);
 	o->slides = in->slides || row->op == OP_slice;
@@ -125,7 +127,9 @@ static void become_same(fuse_graph *g, uint32_t v, uint32_t as)
 
 	g->nodes[v].class = CLASS_SAME;
 	g->nodes[v].root = g->nodes[as].root;
-	o->base = as;            /* until the memory plan: then the base of that */
+	o->from = as;
+	o->base = to->base;
+	o->offset = to->offset;
 	o->slides = to->slides;
 	memcpy(o->strides, to->strides, sizeof o->strides);
 }
@@ -275,6 +279,7 @@ void fuse_graph_fini(fuse_graph *g)
 	mem_free(g->table);
 	mem_free(g->users);
 	mem_free(g->units.at);
+	mem_free(g->trial);
 }
 
 /* ---- what is needed ---- */
@@ -282,28 +287,31 @@ void fuse_graph_fini(fuse_graph *g)
 static fuse_why pinned(const fuse_graph *g, uint32_t v)
 {
 	const fuse_value *o = &g->f->values.at[v];
-	const region_op *op = &g->f->r->ops[o->op];
+	const region_op *from = &g->f->r->ops[o->op];
 	const fuse_node *n = &g->nodes[v];
 	const uint64_t size = (uint64_t)meta_count(&o->m) * dtype_size((gt_dtype)o->m.dtype);
 
 	if (!fusion_visible(g->f, v))
 		return WHY_FUSED;
-	if (op->read)
+	if (from->read)
 		return WHY_READ;
-	if (op->live_out)
+	if (from->live_out)
 		return WHY_LIVE_OUT;
 	if (o->row->op == OP_upload)
 		return WHY_CALL;
 	return fuse_computed(n) && size <= g->in->small ? WHY_SMALL : WHY_FUSED;
 }
 
-/* v is needed by that op at the latest: so is what it is made of. */
-static void need(fuse_graph *g, uint32_t v, uint32_t deadline)
+/* Who looks at v looks at `at`, too. */
+static void look_through(fuse_graph *g, uint32_t v, uint32_t at)
 {
-	fuse_node *n = &g->nodes[v];
+	const fuse_node *n = &g->nodes[v];
+	fuse_node *to = &g->nodes[at];
 
-	n->needed = true;
-	n->deadline = MIN(n->deadline, deadline);
+	if (!n->pin)
+		return;
+	to->pin = to->pin ? to->pin : n->pin;
+	to->deadline = MIN(to->deadline, n->deadline);
 }
 
 static void need_inputs(fuse_graph *g, uint32_t v)
@@ -311,17 +319,16 @@ static void need_inputs(fuse_graph *g, uint32_t v)
 	const fuse_value *o = &g->f->values.at[v];
 	fuse_node *n = &g->nodes[v];
 
-	if (n->pin && n->root != v && !g->nodes[n->root].pin)
-		g->nodes[n->root].pin = n->pin;
+	if (n->root != v)
+		look_through(g, v, n->root);
 	if (n->class == CLASS_SAME) {
-		need(g, o->base, n->deadline);
-		if (n->pin && !g->nodes[o->base].pin)
-			g->nodes[o->base].pin = n->pin;
+		g->nodes[o->from].needed = true;
+		look_through(g, v, o->from);
 		return;
 	}
 	for (unsigned k = 0; k < o->row->nin; k++)
 		if (!ins_kind(o->row, k))
-			need(g, fuse_input_of(o->row, k), n->deadline);
+			g->nodes[fuse_input_of(o->row, k)].needed = true;
 }
 
 static void list_users(fuse_graph *g, bool count)
@@ -368,10 +375,12 @@ void fuse_graph_use(fuse_graph *g)
 		fuse_node *n = &g->nodes[v];
 		const fuse_why why = pinned(g, v);
 
-		if (why)
-			need(g, v, why == WHY_READ ? f->values.at[v].op : REGION_NEVER);
-		if (why && (!n->pin || why == WHY_READ))
+		if (why) {
+			n->needed = true;
 			n->pin = (uint8_t)why;
+		}
+		if (why == WHY_READ)
+			n->deadline = MIN(n->deadline, f->values.at[v].op);
 		if (n->needed) {
 			g->f->rows_after += n->class != CLASS_SAME;
 			need_inputs(g, v);

@@ -27,27 +27,26 @@ typedef struct fuse_node {
 	uint8_t class;           /* fuse_class */
 	bool needed;
 	uint8_t pin;             /* fuse_why it must be in memory whoever uses it, or WHY_FUSED */
+	bool used;               /* in memory, by a step: under this name */
 	uint8_t refused[3];      /* fuse_why: per input that could not be fused */
 	uint32_t root;           /* the first value up its chain of views that is none */
 	uint32_t unit;           /* FUSE_NONE: no step */
 	uint32_t next;           /* member of the unit; FUSE_NONE */
 	uint32_t position;       /* in fusion.order */
-	uint32_t deadline;       /* op that must not launch without it */
+	uint32_t slot;           /* in the kernel that is being tried */
+	uint32_t deadline;       /* it is read behind that op */
 	uint32_t users, users_count;   /* in graph.users; computed values, views skipped */
 	fuse_map map;            /* from the unit's space to its elements */
 } fuse_node;
 
 typedef struct fuse_unit {
 	bool alive, call;        /* call: of its only member's eager kernel */
-	fuse_reduction reduction;
+	fuse_reduction reduction;        /* mode GROUP_ELEMENT: none yet */
 	uint32_t first, last;    /* positions of its first and last member */
-	uint32_t origin;         /* the last op of the region among its members' */
+	uint32_t origin;         /* the last op of the region among its members'; runs behind it */
 	uint32_t deadline;       /* the first of its members' */
 	uint32_t members;        /* list by node.next */
 	uint32_t count;
-	uint32_t stamp;          /* of the search that saw it last */
-	uint32_t launch;
-	uint32_t weight;         /* vector instructions, estimated */
 	int64_t space;           /* elements */
 	uint64_t cost;           /* picoseconds, fuse_cost.h */
 } fuse_unit;
@@ -61,8 +60,8 @@ typedef struct fuse_graph {
 	uint32_t table_mask, table_used;
 	uint32_t *users;
 	FUSE_LIST(fuse_unit) units;
-	uint32_t stamp;
-	const bool *whole;       /* per op: a composite that is not taken apart */
+	struct fuse_kernel *trial;       /* fuse_kernel.h */
+	bool *whole;             /* per op: a composite that is not taken apart */
 	uint32_t op;             /* being taken */
 } fuse_graph;
 
@@ -92,11 +91,12 @@ static inline bool fuse_computed(const fuse_node *n)
  * stride; v if there is none. v's meta, and its strides if it is a view, are known. */
 uint32_t fuse_simplify(fuse_graph *g, uint32_t v, ins *row);
 
-/* fuse_group.c: deal the computed values out to units. */
-void fuse_group_make(fuse_graph *g);
+/* fuse_group.c: deal the computed values out to units. False: some composites do not become
+ * kernels, which is now said in g->whole; begin anew. */
+bool fuse_group_make(fuse_graph *g);
 /* fuse_emit.c: units to steps. */
 void fuse_emit(fuse_graph *g);
-/* fuse_memory.c: what is stored where. */
+/* fuse_memory.c: what is stored where, until when. */
 void fuse_memory_plan(fuse_graph *g);
 
 #define FUSE_PUSH(list, value)                                           \

@@ -41,8 +41,8 @@ bool fuse_map_repeats(const fuse_map *m);
 /* The sizes of digits that a set of maps of one space has in common. */
 typedef struct fuse_cuts {
 	int count;
-	int64_t at[FUSE_SEGS];           /* products of all inner digits, ascending, above 1 and below
-	                                    the number of elements */
+	int64_t at[FUSE_SEGS];           /* products of all inner digits, ascending, above 1 and
+	                                    below the number of elements */
 } fuse_cuts;
 
 /* A cut between the digits below and above `at`. False if digits would overlap, or be too many. */

@@ -21,7 +21,7 @@ KNOWS = {
 	"cache": ["codegen/codegen.h", "group", "base"],
 	"codegen": ["cache/image.h", "group", "ir", "base"],
 	"hotpath": ["ir", "base"],
-	"region": ["hotpath", "engine", "ir", "base"],
+	"region": ["hotpath", "group", "engine", "ir", "base"],
 	"worker": ["link", "region", "hotpath", "engine", "ir", "base"],
 	"embed": [ANY],
 	"tools": [ANY],

@@ -1,0 +1,61 @@
+/* fuse_cost.h: what a kernel costs, which decides what becomes one.
+ *
+ * The model, in picoseconds on one core. A kernel costs
+ *
+ *	its launch                              COST_LAUNCH, and COST_CALL a further call (outer)
+ *	a row                                   COST_ROW a pass: loop control, masks, broadcasts
+ *	arithmetic or memory, whichever is more
+ *	    a vector instruction                COST_VECTOR for COST_LANES elements; a row's last
+ *	                                        vector counts whole. Values that are one a row cost
+ *	                                        the same once a row. Every level of reductions reads
+ *	                                        or computes its operands again: one instruction an
+ *	                                        element and level.
+ *	    a byte read or written              by what all of them come to: COST_L1, _L2, _FAR
+ *
+ * Two kernels become one unless that costs clearly more, by COST_SLACK: small differences are
+ * nothing the model knows, what joins now may draw in more later, and decisions that hang on sizes
+ * by a hair would give every batch size groups of its own. What follows, and is tested:
+ *	- a chain over one space always becomes one: no launch, no store, no load;
+ *	- a value that would be computed anew in every row (a bias before it is added) joins if that
+ *	  is cheap: a product of two does, an exponential does not, unless there are few rows or
+ *	  memory takes longer anyway;
+ *	- reductions take their producers along, and what follows from their results.
+ *
+ * Products stay calls of the engine, whose blocks are a pure function of their sizes
+ * (engine/product.h). An epilogue would be a kernel whose rows are the product's and which is run
+ * on product_block_rows of them at a time, while they are in the cache: it would save what
+ * reading the product from memory costs beyond reading it from the cache, that is
+ * bytes × (COST_FAR - COST_L2), and cost a launch a block; so it pays for products which exceed
+ * COST_L2_SIZE only.
+ */
+#ifndef REGION_FUSE_COST_H
+#define REGION_FUSE_COST_H
+
+#include <stdint.h>
+
+#define COST_LAUNCH 150000       /* steps, storages and scalars set up, too */
+#define COST_CALL    25000
+#define COST_ROW      3000
+#define COST_VECTOR    350
+#define COST_SLACK(x) ((x) + (x) / 4)
+#define COST_LANES      16
+#define COST_L1         10       /* up to COST_L1_SIZE bytes */
+#define COST_L2         30
+#define COST_FAR       100       /* more than COST_L2_SIZE */
+#define COST_L1_SIZE  (32 << 10)
+#define COST_L2_SIZE  (1 << 20)
+
+typedef struct fuse_work {
+	int64_t calls, rows, cols;
+	unsigned each;           /* vector instructions an element */
+	unsigned line;           /* for values that are one a row */
+	unsigned levels;         /* of reductions */
+	uint64_t bytes;
+} fuse_work;
+
+uint64_t fuse_cost(const fuse_work *w);
+
+/* About how many vector instructions a row of the op table is, on one vector of float32. */
+unsigned fuse_cost_weight(unsigned code);
+
+#endif

@@ -1,0 +1,65 @@
+/* fuse_kernel.h: would these values make a kernel, and what would it look like?
+ *
+ * A kernel computes over a space of so many elements. Each member has a map from the space to its
+ * own elements (fuse_node.map); operands in memory have one from the space to places. Cutting the
+ * space where any of them does gives its digits: the innermost one is the kernel's columns, the
+ * next its rows, the others a loop around it. Reductions say themselves where they are cut.
+ */
+#ifndef REGION_FUSE_KERNEL_H
+#define REGION_FUSE_KERNEL_H
+
+#include "region/fuse_graph.h"
+
+#define FUSE_MEMBERS 100
+#define FUSE_WEIGHT  200         /* vector instructions */
+
+typedef struct fuse_operand {
+	uint32_t value;
+	bool out;
+	fuse_map map;
+	int64_t steps[FUSE_SEGS];        /* elements, per digit */
+} fuse_operand;
+
+typedef struct fuse_kernel {
+	fuse_graph *g;
+	uint32_t units[2];               /* whose members they are; FUSE_NONE */
+	uint32_t count;
+	uint32_t members[FUSE_MEMBERS];  /* by position; node.slot is the index here */
+	fuse_map maps[FUSE_MEMBERS];
+	int64_t space;
+	fuse_reduction reduction;
+	uint32_t args_count, scalars, reductions, weight;
+	fuse_operand args[GROUP_ARGS];
+	fuse_cuts cuts;
+	int64_t digits[FUSE_SEGS];       /* cuts.count + 1 of them, innermost first */
+	int col, row, outer;             /* digits; -1: of size 1. Outer ones from `outer` on */
+	unsigned levels;
+	uint64_t cost;
+} fuse_kernel;
+
+/* What a member's input is in the kernel. */
+typedef enum fuse_source { SOURCE_SCALAR, SOURCE_FULL, SOURCE_MEMBER, SOURCE_LOAD } fuse_source;
+
+/* Input `k` of member number `slot`. *at: the member, or the operand in args (added if new). */
+fuse_why fuse_kernel_input(fuse_kernel *x, uint32_t slot, unsigned k, fuse_source *source,
+	uint32_t *at);
+
+/* From the space of v's unit to the value at the root of its input k. False if views in between
+ * show it in another order, or parts of it. */
+bool fuse_kernel_wire(const fuse_graph *g, uint32_t v, unsigned k, int64_t space, fuse_map *m);
+
+/* members, maps, space and reduction are given: find the rest. WHY_FUSED if they make a kernel. */
+fuse_why fuse_kernel_lay_out(fuse_kernel *x);
+
+/* The kernel of a unit as it is. */
+fuse_why fuse_kernel_of(fuse_kernel *x, uint32_t unit);
+
+/* Must the member be stored for somebody outside? */
+bool fuse_kernel_stores(const fuse_kernel *x, uint32_t slot);
+
+static inline int64_t fuse_kernel_size(const fuse_kernel *x, int digit)
+{
+	return digit < 0 ? 1 : x->digits[digit];
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* fuse_run.c: a fusion run the slow way, on memory from malloc: what fast ways are compared with.
+ */
+#include "region/fuse.h"
+
+#include "base/error.h"
+#include "group/reference.h"
+
+typedef struct machine {
+	const fusion *f;
+	const engine *e;
+	const ins *const *run;
+	fuse_memory *memory;
+} machine;
+
+static const fuse_value *value_of(const machine *m, uint32_t v)
+{
+	return &m->f->values.at[v];
+}
+
+static void make_room(const machine *m, uint32_t v)
+{
+	const fuse_value *o = value_of(m, v);
+	const size_t size = (size_t)meta_count(&o->m) * dtype_size((gt_dtype)o->m.dtype);
+
+	if (o->where == FUSE_ARENA)
+		m->memory->data[v] = (char *)m->memory->arena + o->at;
+	else
+		m->memory->data[v] = m->memory->own[v] = mem_alloc(size);
+}
+
+static void show(const machine *m, uint32_t v)
+{
+	char *base = m->memory->data[value_of(m, v)->base];
+
+	m->memory->data[v] = base + fusion_offset(m->f, v, m->run);
+}
+
+/* ---- calls ---- */
+
+static view view_of(const machine *m, uint32_t v)
+{
+	const fuse_value *o = value_of(m, v);
+	view to = { .data = m->memory->data[v], .m = o->m };
+
+	memcpy(to.strides, o->strides, sizeof to.strides);
+	to.contiguous = shape_is_contiguous(&o->m, o->strides);
+	return to;
+}
+
+static gt_err upload(const machine *m, uint32_t v)
+{
+	const blob *b = ins_blob(m->run[value_of(m, v)->op]);
+
+	memcpy(m->memory->data[v], b->data, b->size);
+	return GT_OK;
+}
+
+static gt_err run_call(const machine *m, uint32_t v)
+{
+	const fuse_value *o = value_of(m, v);
+	const ins *i = o->composed ? o->row : m->run[o->op];
+	view in[INS_INPUTS_MAX], out;
+	const meta *metas[INS_INPUTS_MAX];
+	uint64_t words[INS_SCALARS_MAX];
+	kcall c = { .i = i, .out = &out, .engine = m->e };
+
+	make_room(m, v);
+	if (i->op == OP_upload)
+		return upload(m, v);
+	out = view_of(m, v);
+	for (unsigned k = 0; k < i->nin; k++)
+		metas[k] = ins_kind(i, k) ? NULL :
+			&value_of(m, (uint32_t)(ins_in(o->row)[k] - 1))->m;
+	for (unsigned k = 0; k < i->nin; k++) {
+		c.in[k] = &in[k];
+		if (!ins_kind(i, k)) {
+			in[k] = view_of(m, (uint32_t)(ins_in(o->row)[k] - 1));
+			continue;
+		}
+		in[k] = (view){ .data = &words[k], .contiguous = true };
+		in[k].m.dtype = (uint8_t)engine_scalar_dtype(i, (int)k, metas, &o->m);
+		engine_scalar((dtype_kind)ins_kind(i, k), (scalar){ .bits = ins_in(i)[k] },
+			(gt_dtype)in[k].m.dtype, &words[k]);
+	}
+	return m->e->kernels[i->op](&c);
+}
+
+/* ---- kernels ---- */
+
+static void convert_scalars(const machine *m, const fuse_step *s, unsigned count, uint64_t *to)
+{
+	for (unsigned k = 0; k < count; k++) {
+		const fuse_scalar *from = &m->f->scalars.at[s->scalars + k];
+		const uint64_t bits = from->op == REGION_NEVER ? from->bits :
+			ins_in(m->run[from->op])[from->input];
+
+		to[k] = 0;
+		engine_scalar((dtype_kind)from->kind, (scalar){ .bits = bits },
+			(gt_dtype)from->dtype, &to[k]);
+	}
+}
+
+static void run_kernel(const machine *m, const fuse_step *s)
+{
+	const group *g = m->f->groups.at[s->group].g;
+	uint64_t scalars[GROUP_SCALARS];
+	kernel_arg args[GROUP_ARGS];
+	int64_t calls = 1;
+
+	convert_scalars(m, s, g->scalars_count, scalars);
+	for (int k = 0; k < s->outer_count; k++)
+		calls *= s->outer[k];
+	for (unsigned k = 0; k < g->args_count; k++)
+		if (g->args[k].out)
+			make_room(m, m->f->args.at[s->args + k].value);
+	for (int64_t at = 0; at < calls; at++) {
+		for (unsigned k = 0; k < g->args_count; k++) {
+			const fuse_arg *a = &m->f->args.at[s->args + k];
+			char *data = m->memory->data[a->value];
+			int64_t rest = at;
+
+			for (int d = s->outer_count - 1; d >= 0; d--) {
+				data += rest % s->outer[d] * a->outer[d];
+				rest /= s->outer[d];
+			}
+			args[k] = (kernel_arg){ data, a->row, a->col };
+		}
+		group_run(g, &(kernel_call){ s->rows, s->cols, args, scalars, NULL });
+	}
+}
+
+/* ---- a run ---- */
+
+gt_err fusion_run_reference(const fusion *f, const engine *e, const ins *const *run,
+	void *const *live_ins, uint32_t last, fuse_memory *memory)
+{
+	const machine m = { f, e, run, memory };
+	gt_err err = GT_OK;
+
+	memory->count = f->values.count;
+	memory->data = mem_zero((f->values.count + 1) * sizeof(void *));
+	memory->own = mem_zero((f->values.count + 1) * sizeof(void *));
+	memory->arena = mem_alloc(f->arena_size);
+	for (uint32_t k = 0; k < f->live_ins; k++)
+		memory->data[k] = live_ins[k];
+	for (uint32_t k = 0; k < f->steps.count && !err; k++) {
+		const fuse_step *s = &f->steps.at[k];
+
+		if (s->launch > last)
+			break;
+		if (s->kind == STEP_KERNEL)
+			run_kernel(&m, s);
+		else if (s->kind == STEP_CALL)
+			err = run_call(&m, s->value);
+		else
+			show(&m, s->value);
+	}
+	return err;
+}
+
+void fuse_memory_free(fuse_memory *memory)
+{
+	for (uint32_t k = 0; k < memory->count; k++)
+		mem_free(memory->own[k]);
+	mem_free(memory->own);
+	mem_free(memory->data);
+	mem_free(memory->arena);
+}

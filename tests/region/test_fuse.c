@@ -1,0 +1,236 @@
+/* test_fuse.c: programs as people write them, run op by op and as fusions: the same bits, at the
+ * end and wherever the run is left; and the kernels that come of them. */
+#include "region/fuse_program.h"
+
+#define DIMS(...) (int)COUNT(((int64_t[]){ __VA_ARGS__ })), (const int64_t[]){ __VA_ARGS__ }
+#define LIVE(p, ...) program_live(p, GT_FLOAT32, DIMS(__VA_ARGS__), PLAIN)
+
+static unsigned count_steps(const fusion *f, fuse_kind kind)
+{
+	unsigned n = 0;
+
+	for (uint32_t k = 0; k < f->steps.count; k++)
+		n += f->steps.at[k].kind == kind;
+	return n;
+}
+
+/* End of a test: what is kept; expected numbers of kernels, groups, calls. */
+static void finish(program *p, const val *kept, int count, unsigned kernels, unsigned groups,
+	unsigned calls)
+{
+	fusion *f;
+
+	program_end(p);
+	program_keep(p, kept, count);
+	f = program_fuse(p, false);
+	if (getenv("FUSE_SHOW"))
+		program_show(f);
+	program_check(p, f);
+	for (uint32_t last = 0; last < p->n; last++)
+		program_leave(p, f, last);
+	if (count_steps(f, STEP_KERNEL) != kernels || f->groups.count != groups ||
+		count_steps(f, STEP_CALL) != calls) {
+		program_show(f);
+		fail_msg("%s: %u kernels of %u groups, %u calls; expected %u, %u, %u", p->what,
+			count_steps(f, STEP_KERNEL), f->groups.count, count_steps(f, STEP_CALL),
+			kernels, groups, calls);
+	}
+	/* A kernel writes while what it reads is alive, op by op it is freed in between: the arena
+	 * may be a little larger than all that is alive op by op, rounding to lines aside. */
+	if (f->arena_size > f->eager_bytes_max + f->eager_bytes_max / 8 + 64 * p->n) {
+		program_show(f);
+		fail_msg("%s: more bytes alive than op by op", p->what);
+	}
+	fusion_free(f);
+	program_free(p);
+}
+#define FINISH(p, kernels, groups, calls, ...) \
+	finish(p, (const val[]){ __VA_ARGS__ }, (int)COUNT(((val[]){ __VA_ARGS__ })), kernels, \
+		groups, calls)
+
+static program *begin(const char *what)
+{
+	return program_new(trial_reference, what);
+}
+
+static void test_chain(void **state)
+{
+	program *p = begin("chain");
+	val x = LIVE(p, 3, 40), y = x;
+
+	(void)state;
+	for (int k = 0; k < 12; k++)
+		y = k % 3 ? op1(p, OP_relu, ops(p, OP_add, y, 0.25)) : op2(p, OP_mul, y, x);
+	FINISH(p, 1, 1, 0, y);
+}
+
+static void test_mlp(void **state)
+{
+	program *p = begin("mlp");
+	const val x = LIVE(p, 16, 20), y = LIVE(p, 16, 10);
+	const val w1 = LIVE(p, 20, 32), b1 = LIVE(p, 32), w2 = LIVE(p, 32, 10), b2 = LIVE(p, 10);
+	const val h = op2(p, OP_matmul, x, w1), hb = op2(p, OP_add, h, b1);
+	const val a = op1(p, OP_relu, hb), o = op2(p, OP_matmul, a, w2);
+	const val d = op2(p, OP_sub, op2(p, OP_add, o, b2), y);
+	const val loss = reduce(p, OP_mean, op1(p, OP_square, d), 3, false);
+	const val g = ops(p, OP_mul, d, 2. / 160), gb2 = reduce(p, OP_sum, g, 1, false);
+	const val gw2 = op2(p, OP_matmul, transpose(p, a), g);
+	const val ga = op2(p, OP_matmul, g, transpose(p, w2));
+	const val gh = op2(p, OP_mul, ga, cast(p, ops(p, OP_gt, hb, 0), GT_FLOAT32));
+	const val gb1 = reduce(p, OP_sum, gh, 1, false);
+	const val gw1 = op2(p, OP_matmul, transpose(p, x), gh);
+
+	(void)state;
+	FINISH(p, 9, 6, 5, loss,
+		op2(p, OP_sub, w1, ops(p, OP_mul, gw1, 0.1)),
+		op2(p, OP_sub, b1, ops(p, OP_mul, gb1, 0.1)),
+		op2(p, OP_sub, w2, ops(p, OP_mul, gw2, 0.1)),
+		op2(p, OP_sub, b2, ops(p, OP_mul, gb2, 0.1)));
+}
+
+static void test_softmax(void **state)
+{
+	program *p = begin("softmax");
+	const val x = LIVE(p, 4, 3, 50);
+
+	(void)state;
+	FINISH(p, 1, 1, 0, along(p, OP_softmax, ops(p, OP_mul, x, 0.125), 2));
+	p = begin("softmax along columns");
+	FINISH(p, 1, 1, 0, along(p, OP_softmax, ops(p, OP_mul, LIVE(p, 4, 7, 50), 0.125), 1));
+	p = begin("log-sum-exp");
+	FINISH(p, 1, 1, 0, reduce(p, OP_logsumexp, LIVE(p, 30, 70), 2, false));
+}
+
+static void test_layer_norm(void **state)
+{
+	program *p = begin("layer norm");
+	const val x = LIVE(p, 6, 5, 64), w = LIVE(p, 64), b = LIVE(p, 64);
+	const val n = normalize(p, op2(p, OP_add, x, LIVE(p, 6, 5, 64)), 4);
+
+	(void)state;
+	FINISH(p, 1, 1, 0, op2(p, OP_add, op2(p, OP_mul, n, w), b));
+}
+
+static void test_attention(void **state)
+{
+	program *p = begin("attention");
+	const val x = LIVE(p, 2, 8, 16), wq = LIVE(p, 16, 16), wk = LIVE(p, 16, 16);
+	const val wv = LIVE(p, 16, 16);
+	const int heads[] = { 0, 2, 1, 3 };
+	val q = op2(p, OP_matmul, x, wq), k = op2(p, OP_matmul, x, wk);
+	val v = op2(p, OP_matmul, x, wv), s;
+
+	(void)state;
+	q = permute(p, shaped(p, OP_reshape, q, DIMS(2, 8, 4, 4)), 4, heads);
+	k = permute(p, shaped(p, OP_reshape, k, DIMS(2, 8, 4, 4)), 4, heads);
+	v = permute(p, shaped(p, OP_reshape, v, DIMS(2, 8, 4, 4)), 4, heads);
+	s = op2(p, OP_matmul, q, transpose(p, k));
+	s = op2(p, OP_add, ops(p, OP_mul, s, 0.5), LIVE(p, 8, 8));
+	s = op2(p, OP_matmul, along(p, OP_softmax, s, 3), v);
+	s = shaped(p, OP_reshape, permute(p, s, 4, heads), DIMS(2, 8, 16));
+	FINISH(p, 2, 2, 5, op2(p, OP_add, s, x));
+}
+
+static void test_cross_entropy(void **state)
+{
+	program *p = begin("cross entropy");
+	const val x = LIVE(p, 12, 10), hot = LIVE(p, 12, 10);
+	const val l = along(p, OP_log_softmax, x, 1);
+	const val loss = op1(p, OP_neg, reduce(p, OP_mean, reduce(p, OP_sum,
+		op2(p, OP_mul, l, hot), 2, false), 1, false));
+	const val g = ops(p, OP_div, op2(p, OP_sub, op1(p, OP_exp, l), hot), 12);
+
+	(void)state;
+	FINISH(p, 3, 3, 0, loss, reduce(p, OP_sum, g, 1, false), g);
+}
+
+static void test_adam(void **state)
+{
+	program *p = begin("adam");
+	val kept[24];
+
+	(void)state;
+	for (int k = 0; k < 8; k++) {
+		const int64_t rows = 3 + k;
+		const val w = LIVE(p, rows, 33), g = LIVE(p, rows, 33);
+		const val m = LIVE(p, rows, 33), v = LIVE(p, rows, 33);
+		const val m2 = op2(p, OP_add, ops(p, OP_mul, m, .9), ops(p, OP_mul, g, .1));
+		const val v2 = op2(p, OP_add, ops(p, OP_mul, v, .99),
+			ops(p, OP_mul, op1(p, OP_square, g), .01));
+		const val step = op2(p, OP_div, ops(p, OP_mul, m2, .01),
+			ops(p, OP_add, op1(p, OP_sqrt, v2), 1e-8));
+
+		kept[3 * k] = m2;
+		kept[3 * k + 1] = v2;
+		kept[3 * k + 2] = op2(p, OP_sub, w, step);
+	}
+	finish(p, kept, 24, 8, 1, 0);
+}
+
+static void test_broadcasting(void **state)
+{
+	program *p = begin("broadcasting");
+	const val x = LIVE(p, 4, 5, 6), a = LIVE(p, 6), b = LIVE(p, 5, 1), c = LIVE(p, 4, 1, 1);
+	const val d = LIVE(p, 4, 1, 6), e = LIVE(p, 1, 5, 6);
+	val y = op2(p, OP_add, op2(p, OP_mul, x, a), b);
+
+	(void)state;
+	y = op2(p, OP_sub, op2(p, OP_add, op2(p, OP_mul, y, c), d), e);
+	y = op2(p, OP_mul, y, full(p, GT_FLOAT32, 3, DIMS(5, 6)));
+	FINISH(p, 1, 1, 0, y);
+}
+
+static void test_bias_gradients(void **state)
+{
+	program *p = begin("bias gradients");
+	const val g = LIVE(p, 9, 40), b = LIVE(p, 40), mask = LIVE(p, 9, 40);
+	const val s = reduce(p, OP_sum, op2(p, OP_mul, g, mask), 1, false);
+
+	(void)state;
+	FINISH(p, 1, 1, 0, op2(p, OP_sub, b, ops(p, OP_mul, s, 0.1)));
+}
+
+/* Two fusions of one program in another batch size use the same groups. */
+static void test_keys(void **state)
+{
+	fusion *f[2];
+	program *p[2];
+
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		const int64_t rows = k ? 17 : 64;
+		val x, kept;
+
+		p[k] = begin("keys");
+		x = LIVE(p[k], rows, 40);
+		kept = reduce(p[k], OP_sum, along(p[k], OP_softmax, op2(p[k], OP_add, x,
+			LIVE(p[k], 40)), 1), 1, false);
+		program_end(p[k]);
+		program_keep(p[k], &kept, 1);
+		f[k] = program_fuse(p[k], false);
+		program_check(p[k], f[k]);
+	}
+	assert_int_equal(f[0]->groups.count, f[1]->groups.count);
+	for (uint32_t k = 0; k < f[0]->groups.count; k++) {
+		assert_int_equal(f[0]->groups.at[k].key.size, f[1]->groups.at[k].key.size);
+		assert_memory_equal(f[0]->groups.at[k].key.data, f[1]->groups.at[k].key.data,
+			f[0]->groups.at[k].key.size);
+	}
+	for (int k = 0; k < 2; k++) {
+		fusion_free(f[k]);
+		program_free(p[k]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_chain), cmocka_unit_test(test_mlp),
+		cmocka_unit_test(test_softmax), cmocka_unit_test(test_layer_norm),
+		cmocka_unit_test(test_attention), cmocka_unit_test(test_cross_entropy),
+		cmocka_unit_test(test_adam), cmocka_unit_test(test_broadcasting),
+		cmocka_unit_test(test_bias_gradients), cmocka_unit_test(test_keys),
+	};
+
+	return cmocka_run_group_tests_name("fuse", tests, trial_open, trial_close_all);
+}
