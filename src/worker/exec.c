@@ -77,14 +77,22 @@ static bool is_freed_next(tenant *t, uint64_t id)
 	return false;
 }
 
+/* A loop: for so few words the compilers' own copies and comparisons take longer. */
+static bool same_dims(const meta *a, const meta *b)
+{
+	for (int k = 0; k < a->rank; k++)
+		if (a->dims[k] != b->dims[k])
+			return false;
+	return true;
+}
+
 /* May the result lie where this input does? Yes if nobody else sees that memory, and the input
  * itself is not looked at again. */
 static bool is_dying(tenant *t, uint64_t id, const value *in, const value *out)
 {
 	return in->v.contiguous && in->v.m.dtype == out->v.m.dtype && !in->s->release &&
 		__atomic_load_n(&in->s->refs, __ATOMIC_ACQUIRE) == 1 &&
-		in->v.m.rank == out->v.m.rank &&
-		!memcmp(in->v.m.dims, out->v.m.dims, in->v.m.rank * sizeof *in->v.m.dims) &&
+		in->v.m.rank == out->v.m.rank && same_dims(&in->v.m, &out->v.m) &&
 		in->v.data == in->s->data && is_freed_next(t, id);
 }
 
@@ -101,7 +109,8 @@ static bool take_over(tenant *t, const ins *i, const call *c, value *out)
 			continue;
 		storage_hold(out->s = in->s);
 		out->v.data = in->v.data;
-		memcpy(out->v.strides, in->v.strides, in->v.m.rank * sizeof *in->v.strides);
+		for (int d = 0; d < in->v.m.rank; d++)
+			out->v.strides[d] = in->v.strides[d];
 		out->v.contiguous = true;
 		return true;
 	}
@@ -337,6 +346,10 @@ void exec_ins(tenant *t, const ins *i)
 		print(t, i);
 	counter_add(&w->instructions, 1);
 	if (kind == KIND_CONTROL) {
+		if (UNLIKELY(i->op == OP_begin || i->op == OP_end)) {
+			hot_scope(t, i);
+			return;
+		}
 		if (UNLIKELY(t->hot != NULL))
 			hot_note_control(t->hot, i);
 		control(t, i);

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "hotpath/enable.h"
 
-#define RING_WORDS (1u << 17)
+#define RING_WORDS (1u << 19)
 #define SYNC_STEPS 4096
 /* A backlog of that age is worked off by the executor, at most a tenth of its time. */
 #define BACKLOG_NS    20000000u
@@ -114,8 +114,6 @@ static void read_post(hot *h)
 
 void hot_mine_in_place(hot *h)
 {
-	if (LIKELY(!h->sync))
-		return;
 	pthread_mutex_lock(&h->mining);
 	while (hot_mine(h, SYNC_STEPS))
 		;
@@ -128,7 +126,8 @@ void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 	if (LIKELY(!h->mute))
 		recorder_op(&h->recorder, i, in, out);
 	counter_add(&h->counts.ops, 1);
-	hot_mine_in_place(h);
+	if (UNLIKELY(h->sync))
+		hot_mine_in_place(h);
 }
 
 /* What becomes of values that the miner has not heard of is of no interest to it. */
@@ -181,19 +180,24 @@ uint64_t hot_wanted(const worker *w)
 {
 	const uint64_t wish = hotpath_enabled();
 
-	if (LIKELY(!wish))
+	if (LIKELY(!wish) && (w->options.threshold || !w->options.compiles))
 		return w->options.threshold;
+	if (!wish)
+		return (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD);
 	return wish == UINT64_MAX ? (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD) : wish;
 }
 
 void hot_begin(tenant *t, uint64_t threshold)
 {
+	const bool loops = hotpath_enabled() || t->worker->options.threshold;
 	const miner_options o = { .threshold = threshold,
+		.scopes_only = !loops,
+		.everything = t->worker->options.compiles,
 		.min_seq = (uint64_t)flag_int(FLAG_GT_HOTPATH_MIN_SEQ),
 		.window = (uint64_t)flag_int(FLAG_GT_HOTPATH_WINDOW) };
 	hot *h = mem_lines(ALIGN_UP(sizeof *h, CACHE_LINE));
 
-	if (!atomic_exchange(&t->worker->looks, threshold))
+	if (loops && !atomic_exchange(&t->worker->looks, threshold))
 		hot_say_enabled(t->worker, threshold);
 	h->tenant = t;
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);

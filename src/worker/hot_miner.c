@@ -58,9 +58,7 @@ bool hot_mine(hot *h, size_t steps)
 	proposal p;
 
 	while (miner_next(h->miner, &p)) {
-		if (p.what == PROPOSAL_SETTLED || p.what == PROPOSAL_UNSETTLED)
-			continue;        /* its ops are recorded one by one all the same */
-		if (p.what == PROPOSAL_HOT)
+		if (p.what == PROPOSAL_HOT && !p.scope)
 			hot_say_detected(&p);
 		post(h, &p, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
 	}

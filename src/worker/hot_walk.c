@@ -10,7 +10,7 @@
 /* ---- is it the op expected? ------------------------------------------------------------------ */
 
 /* The input's value; NULL if it is unknown or poisoned: then eager execution knows what to say. */
-static value *find_input(tenant *t, hot_run *r, uint32_t slot, uint64_t id)
+static inline value *find_input(tenant *t, hot_run *r, uint32_t slot, uint64_t id)
 {
 	value *v = store_hint(&t->store, r->values[slot], id);
 
@@ -28,7 +28,7 @@ static void look_ahead(hot_run *r, uint32_t slot)
 }
 
 /* Find the inputs' values and their stamp; false if one is missing. */
-static bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t *stamp)
+static inline bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t *stamp)
 {
 	const pattern *p = &r->plan->pattern;
 	const uint32_t *in = p->inputs + p->ops[r->match.at].first;
@@ -53,7 +53,7 @@ static bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t *stamp
 }
 
 /* The result's meta, known or inferred; false if the op is another one than the plan's. */
-static bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t stamp, meta *out)
+static inline bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t stamp, meta *out)
 {
 	const uint32_t at = r->match.at;
 	plan *p = r->plan;
@@ -72,7 +72,7 @@ static bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t s
 	return true;
 }
 
-static bool accept(tenant *t, hot_run *r, const ins *i, call *c, value *out)
+static inline bool accept(tenant *t, hot_run *r, const ins *i, call *c, value *out)
 {
 	uint64_t stamp;
 
@@ -308,7 +308,7 @@ bool hot_replay(tenant *t, const ins *i, value *out)
 	hot *h = t->hot;
 	call c;
 
-	if (!h->count)
+	if (!h->count || UNLIKELY(h->recorder.excluded))
 		return false;
 	if (UNLIKELY(h->trial != NULL)) {
 		hot_judge_eager(h);
@@ -319,6 +319,7 @@ bool hot_replay(tenant *t, const ins *i, value *out)
 		pass(h, i);
 		return false;
 	}
-	hot_mine_in_place(h);
+	if (UNLIKELY(h->sync))
+		hot_mine_in_place(h);
 	return true;
 }
