@@ -79,11 +79,21 @@ static PyObject *class_of(gt_err e)
 	return PyExc_SystemError;
 }
 
+/* A text that is too long was cut, perhaps inside a character. */
+static void raise_text(PyObject *class, const char *text)
+{
+	PyObject *s = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+
+	if (s)
+		PyErr_SetObject(class, s);
+	Py_XDECREF(s);
+}
+
 void *error_raise(void)
 {
 	/* A handler of the user's ended the wait: its exception says more than "interrupted". */
 	if (!PyErr_Occurred()) {
-		PyErr_SetString(class_of(gt_last_error_code()), gt_last_error());
+		raise_text(class_of(gt_last_error_code()), gt_last_error());
 		gt_clear_error();
 	}
 	return NULL;

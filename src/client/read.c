@@ -8,6 +8,7 @@
 #include "client/client.h"
 
 #include <math.h>
+#include <stdio.h>
 #include "base/mem.h"
 
 struct gt_fetch {
@@ -99,10 +100,13 @@ static answer *read_begin(gt_tensor *x)
 static gt_err report(const failure *f, const sites *s)
 {
 	const gt_site *at = sites_get(s, f->site);
+	char place[ERROR_TEXT_MAX / 2];
 
 	if (!at)
 		return fail(f->code, "%s", f->text);
-	return fail(f->code, "%s; at %s:%d (%s)", f->text, at->file, at->line, at->function);
+	snprintf(place, sizeof place, "; at %s:%d (%s)", at->file, at->line, at->function);
+	/* The place is what users look for: rather the text is cut. */
+	return fail(f->code, "%.*s%s", ERROR_TEXT_MAX - 1 - (int)strlen(place), f->text, place);
 }
 
 static gt_err wait_for(struct link *l, const sites *s, answer *a, const interrupt *in)

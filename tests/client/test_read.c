@@ -168,6 +168,23 @@ static void test_failure_names_place(void **state)
 	f->why = NULL;
 }
 
+static void test_place_is_never_cut(void **state)
+{
+	gt_client *gt = *state;
+	char name[120] = "";
+	gt_tensor *x;
+
+	memset(name, 'n', sizeof name - 1);
+	for (int k = 0; k < 20; k++)
+		WORKS(gt_enter(gt, name));
+	x = gt_floordiv(gt_ones(gt, GT_SHAPE(2), .dtype = GT_INT64), 0);
+	for (int k = 0; k < 20; k++)
+		WORKS(gt_leave(gt));
+	assert_int_equal(gt_item_int(gt_sum(x)), 0);
+	assert_non_null(strstr(gt_last_error(), "in signal 'nnn"));
+	REFUSES(gt_last_error_code(), GT_EDIVIDE, "(test_place_is_never_cut)");
+}
+
 static void test_many_places(void **state)
 {
 	static gt_site places[5000];
@@ -262,7 +279,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE(test_second_read_is_free), FAKE(test_fetch_in_steps),
 		cmocka_unit_test(test_fetch_outlives_client), FAKE(test_interrupt),
-		FAKE(test_giving_back_under_a_flush), FAKE(test_failure_names_place), FAKE(test_many_places), TRY(test_values),
+		FAKE(test_giving_back_under_a_flush), FAKE(test_failure_names_place),
+		TRY(test_place_is_never_cut), FAKE(test_many_places), TRY(test_values),
 		TRY(test_views), TRY(test_poison),
 	};
 

@@ -1,6 +1,7 @@
 """Mistakes: the class, and a text that names the operation, the shapes, the line."""
 
 import builtins
+import contextlib
 import inspect
 
 import pytest
@@ -233,3 +234,15 @@ def test_signals_change_nothing():
     plain = run()
     with gt.signal.context("a", backward="b"):
         assert run() == plain
+
+
+def test_texts_that_are_cut():
+    """Long texts are cut, perhaps inside a character, but are texts of the right class."""
+    with pytest.raises(ValueError, match="more than 127 bytes"):
+        gt.signal.enter("x" + "\u00e4" * 100)
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(gt.signal.context("\u00e4" * 60 + "y"))
+        x = gt.arange(3)[gt.tensor([9])]
+    with pytest.raises(IndexError, match="test_errors.py"):
+        x.tolist()
