@@ -346,10 +346,6 @@ void exec_ins(tenant *t, const ins *i)
 		print(t, i);
 	counter_add(&w->instructions, 1);
 	if (kind == KIND_CONTROL) {
-		if (UNLIKELY(i->op == OP_begin || i->op == OP_end)) {
-			hot_scope(t, i);
-			return;
-		}
 		if (UNLIKELY(t->hot != NULL))
 			hot_note_control(t->hot, i);
 		control(t, i);

@@ -180,24 +180,19 @@ uint64_t hot_wanted(const worker *w)
 {
 	const uint64_t wish = hotpath_enabled();
 
-	if (LIKELY(!wish) && (w->options.threshold || !w->options.compiles))
+	if (LIKELY(!wish))
 		return w->options.threshold;
-	if (!wish)
-		return (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD);
 	return wish == UINT64_MAX ? (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD) : wish;
 }
 
 void hot_begin(tenant *t, uint64_t threshold)
 {
-	const bool loops = hotpath_enabled() || t->worker->options.threshold;
 	const miner_options o = { .threshold = threshold,
-		.scopes_only = !loops,
-		.everything = t->worker->options.compiles,
 		.min_seq = (uint64_t)flag_int(FLAG_GT_HOTPATH_MIN_SEQ),
 		.window = (uint64_t)flag_int(FLAG_GT_HOTPATH_WINDOW) };
 	hot *h = mem_lines(ALIGN_UP(sizeof *h, CACHE_LINE));
 
-	if (loops && !atomic_exchange(&t->worker->looks, threshold))
+	if (!atomic_exchange(&t->worker->looks, threshold))
 		hot_say_enabled(t->worker, threshold);
 	h->tenant = t;
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);

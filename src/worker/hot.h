@@ -131,8 +131,6 @@ void hot_end(tenant *t);
 /* An instruction with a result that runs eagerly, as recorder_op; one without, before it is run. */
 void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out);
 void hot_note_control(hot *h, const ins *i);
-/* hot_scope.c: begin or end of a part that is to be compiled or left alone. */
-void hot_scope(tenant *t, const ins *i);
 /* After an op, if h->sync. */
 void hot_mine_in_place(hot *h);
 /* A slice of the stream begins, or is over. */
