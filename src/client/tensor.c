@@ -40,7 +40,14 @@ gt_tensor *tensor_same(const gt_tensor *x)
 	return same;
 }
 
-void tensor_free(gt_tensor *x)
+/* Alone, nobody else can be changing the count. */
+static bool last_reference(gt_tensor *x)
+{
+	return __atomic_load_n(&x->refs, __ATOMIC_ACQUIRE) == 1 ||
+		__atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+static void free_handle(gt_tensor *x)
 {
 	gt_client *gt = x->gt;
 
@@ -52,16 +59,20 @@ void tensor_free(gt_tensor *x)
 		node_drop(gt, x->node);
 	}
 	value_drop(gt, x->v);
-	tensor_release(x->grad);
 	slab_put(&gt->slab, x, sizeof *x);
 	gt->handles--;
 }
 
-/* Alone, nobody else can be changing the count. */
-static bool last_reference(gt_tensor *x)
+/* A gradient may have one of its own, and so on: no recursion. */
+void tensor_free(gt_tensor *x)
 {
-	return __atomic_load_n(&x->refs, __ATOMIC_ACQUIRE) == 1 ||
-		__atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) == 0;
+	gt_tensor *grad;
+
+	do {
+		grad = x->grad;
+		free_handle(x);
+		x = grad;
+	} while (x && last_reference(x));
 }
 
 void tensor_release(gt_tensor *x)

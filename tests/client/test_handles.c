@@ -230,6 +230,25 @@ static void test_close_with_everything(void **state)
 	gt_close(NULL);
 }
 
+/* Gradients of gradients of ...: giving the first back gives all back, without recursion. */
+static void test_chain_of_gradients(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_ones(gt, GT_SHAPE(1));
+
+	for (int k = 0; k < 90000; k++) {
+		gt_tensor *next = gt_ones(gt, GT_SHAPE(1));
+
+		WORKS(gt_set_grad(next, x));
+		gt_drop(x);
+		x = next;
+	}
+	gt_drop(x);
+	x = gt_zeros(gt, GT_SHAPE(1));
+	assert_int_equal(live(gt), 1);
+	gt_drop(x);
+}
+
 /* Ctrl-C while what was dropped is handed over ends the call that does it; nothing is lost. */
 static void test_interrupted_drops(void **state)
 {
@@ -329,7 +348,7 @@ int main(void)
 		FAKE(test_scopes), FAKE(test_same_handle_twice), FAKE(test_gradient_outlives_scope),
 		FAKE(test_frames), MANUAL(test_manual), MANUAL(test_drops_on_threads),
 		MANUAL(test_drops_after_close), MANUAL(test_close_against_drops),
-		MANUAL(test_interrupted_drops), cmocka_unit_test(test_close_sends_nothing),
+		MANUAL(test_chain_of_gradients), MANUAL(test_interrupted_drops), cmocka_unit_test(test_close_sends_nothing),
 		cmocka_unit_test(test_close_with_everything), cmocka_unit_test(test_null_clients),
 		FAKE(test_fork),
 	};
