@@ -297,7 +297,8 @@ PyMethodDef session_functions[] = {
 			"manual_seed(n)\n\nRestart the random numbers: the same n gives "
 		"the same numbers." },
 	{ "workers", workers, METH_O,
-			"workers(n)\n\nUse n embedded workers. Before the first use of gt." },
+			"workers(n)\n\nUse n embedded workers, 1 to 1024: before the first use of "
+		"gt, or after disconnect()." },
 	{ "gpu_workers", workers, METH_O, "gpu_workers(n)\n\nThe same as workers(n)." },
 	{ "is_grad_enabled", is_grad_enabled, METH_NOARGS,
 			"is_grad_enabled()\n\nWhether this thread records "
