@@ -5,8 +5,8 @@
  * have the same keys. Scalar values are never part of it, those of composites excepted, which
  * decide what the decomposition looks like.
  *
- * Values are numbered: live-ins of the region, then results of its ops, then what decompositions
- * add. Every value has a `row`, the primitive instruction that makes it from other values, whether
+ * Values are numbered like a match's slots (hotpath/match.h): results of the region's ops, then its
+ * live-ins; then what decompositions add. Every value has a `row`, the primitive instruction that makes it from other values, whether
  * or not the fusion does it that way: so whatever is missing when a run is left half-way can be
  * computed by eager kernels (fusion_slice).
  *
@@ -157,7 +157,7 @@ typedef struct fusion {
 /* Is it the result of an op of the region, or only a part of one? */
 static inline bool fusion_visible(const fusion *f, uint32_t value)
 {
-	return value >= f->live_ins && value < f->live_ins + f->ops;
+	return value < f->ops;
 }
 
 /* Gives *out. Fails where the run does not fit the region: shapes do not infer. Borrows in->r for

@@ -197,13 +197,12 @@ static ins *wire(fuse_graph *g, uint32_t at, ins_room *room)
 	ins *i = &room->head;
 
 	memcpy(i, g->in->run[at], g->in->run[at]->words * sizeof(uint64_t));
-	i->out = g->f->live_ins + at + 1;
+	i->out = at + 1;
 	for (unsigned k = 0; k < i->nin; k++) {
 		const int32_t in = r->inputs[o->first + k];
 
 		if (in != REGION_SCALAR)
-			i->tail[k] = in >= 0 ? g->f->live_ins + (uint32_t)in + 1 :
-				REGION_LIVE_IN(in) + 1;
+			i->tail[k] = in >= 0 ? (uint32_t)in + 1 : r->n + REGION_LIVE_IN(in) + 1;
 	}
 	return i;
 }
@@ -221,7 +220,6 @@ static gt_err take_op(fuse_graph *g, uint32_t at)
 {
 	const composer to = { fresh, emit, g };
 	const meta *in[INS_INPUTS_MAX];
-	const uint32_t v = g->f->live_ins + at;
 	ins_room room;
 	ins *i;
 	gt_err e = check_like(&g->f->r->ops[at], g->in->run[at]);
@@ -230,20 +228,22 @@ static gt_err take_op(fuse_graph *g, uint32_t at)
 		return e;
 	g->op = at;
 	i = wire(g, at, &room);
-	g->f->seen[at] = copy_row(g, i, v);
+	g->f->seen[at] = copy_row(g, i, at);
 	metas_of(g, i, in);
 	if (i->nin && in[0] && comes_apart(g, i, in[0])) {
-		meta own[2];     /* values move in memory as they get more */
+		meta own;        /* values move in memory as they get more */
 
-		meta_copy(&own[0], in[0]);
-		in[0] = &own[0];
+		meta_copy(&own, in[0]);
+		in[0] = &own;
 		return compose(i, in, &to);
 	}
-	return take_row(g, v, i, false);
+	return take_row(g, at, i, false);
 }
 
-static void take_live_ins(fuse_graph *g)
+static void number_values(fuse_graph *g)
 {
+	for (uint32_t k = 0; k < g->f->ops; k++)
+		new_value(g);
 	for (uint32_t m = 0; m < g->f->live_ins; m++) {
 		const uint32_t v = new_value(g);
 		fuse_value *o = &g->f->values.at[v];
@@ -252,8 +252,6 @@ static void take_live_ins(fuse_graph *g)
 		memcpy(o->strides, g->in->live_ins[m].strides, sizeof o->strides);
 		g->nodes[v].class = CLASS_LIVE_IN;
 	}
-	for (uint32_t k = 0; k < g->f->ops; k++)
-		new_value(g);
 }
 
 gt_err fuse_graph_make(fuse_graph *g)
@@ -267,7 +265,7 @@ gt_err fuse_graph_make(fuse_graph *g)
 	g->table = mem_zero(room * sizeof(*g->table));
 	g->table_mask = room - 1;
 	f->seen = arena_alloc(&f->memory, (f->ops + 1) * sizeof(*f->seen));
-	take_live_ins(g);
+	number_values(g);
 	for (uint32_t k = 0; k < f->ops && !e; k++)
 		e = take_op(g, k);
 	return e;

@@ -371,7 +371,7 @@ static uint64_t eager_bytes(const fuse_graph *g, int64_t *change)
 	for (uint32_t k = 0; k < f->ops; k++)
 		if (eager_root(g, k) == k)
 			count_alive(change, f->ops, k, MAX(k, until[k]),
-				bytes_of(value_of(g, f->live_ins + k)));
+				bytes_of(value_of(g, k)));
 	most = largest_sum(change, f->ops);
 	mem_free(until);
 	return most;

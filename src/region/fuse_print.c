@@ -28,12 +28,12 @@ const char *fuse_why_text(fuse_why why)
 /* "%3" is the result of op 3 of the region, "in0" a live-in, "+5" part of a decomposition. */
 static void print_value(const fusion *f, uint32_t v, buf *to)
 {
-	if (v < f->live_ins)
-		buf_printf(to, "in%u", v);
-	else if (fusion_visible(f, v))
-		buf_printf(to, "%%%u", v - f->live_ins);
+	if (fusion_visible(f, v))
+		buf_printf(to, "%%%u", v);
+	else if (v < f->ops + f->live_ins)
+		buf_printf(to, "in%u", v - f->ops);
 	else
-		buf_printf(to, "+%u", v - f->live_ins - f->ops);
+		buf_printf(to, "+%u", v - f->ops - f->live_ins);
 }
 
 static void print_where(const fusion *f, uint32_t v, buf *to)

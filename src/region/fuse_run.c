@@ -142,7 +142,7 @@ gt_err fusion_run_reference(const fusion *f, const engine *e, const ins *const *
 	memory->own = mem_zero((f->values.count + 1) * sizeof(void *));
 	memory->arena = mem_alloc(f->arena_size);
 	for (uint32_t k = 0; k < f->live_ins; k++)
-		memory->data[k] = live_ins[k];
+		memory->data[f->ops + k] = live_ins[k];
 	for (uint32_t k = 0; k < f->steps.count && !err; k++) {
 		const fuse_step *s = &f->steps.at[k];
 

@@ -10,22 +10,21 @@
 #include "base/error.h"
 #include "region/fuse.h"
 
-#define PROGRAM_OPS    256
-#define PROGRAM_LIVE   64
-#define PROGRAM_VALUES (PROGRAM_OPS + PROGRAM_LIVE)
+#define PROGRAM_OPS  256
+#define PROGRAM_LIVE 64
 
 /* A value's number: live-in m is -1 - m, the result of op k is k. */
 typedef int32_t val;
 
 typedef struct program {
 	uint32_t n, live_count, inputs_count;
-	const ins *run[PROGRAM_OPS];
-	view views[PROGRAM_LIVE];
-	tensor live[PROGRAM_LIVE];
-	tensor results[PROGRAM_OPS];     /* op by op; memory NULL: a view of another */
-	region_op ops[PROGRAM_OPS];
-	int32_t inputs[4 * PROGRAM_OPS];
-	region_live_in live_ins[PROGRAM_LIVE];
+	const ins **run;
+	view *views;                     /* live-ins, as the fusion is told of them */
+	tensor *live;
+	tensor *results;                 /* op by op; memory NULL: a view of another */
+	region_op *ops;
+	int32_t *inputs;
+	region_live_in *live_ins;
 	region r;
 	const engine *e;
 	arena memory;
@@ -39,6 +38,13 @@ TRIAL program *program_new(const engine *e, const char *what)
 
 	p->e = e;
 	p->what = what;
+	p->run = arena_alloc(&p->memory, PROGRAM_OPS * sizeof(*p->run));
+	p->results = arena_alloc(&p->memory, PROGRAM_OPS * sizeof(*p->results));
+	p->ops = arena_alloc(&p->memory, PROGRAM_OPS * sizeof(*p->ops));
+	p->inputs = arena_alloc(&p->memory, 4 * PROGRAM_OPS * sizeof(*p->inputs));
+	p->views = arena_alloc(&p->memory, PROGRAM_LIVE * sizeof(*p->views));
+	p->live = arena_alloc(&p->memory, PROGRAM_LIVE * sizeof(*p->live));
+	p->live_ins = arena_alloc(&p->memory, PROGRAM_LIVE * sizeof(*p->live_ins));
 	return p;
 }
 
@@ -315,7 +321,7 @@ TRIAL void program_show(const fusion *f)
 
 TRIAL void program_same(const program *p, const fusion *f, uint32_t v, const view *got)
 {
-	const tensor *expected = &p->results[v - f->live_ins];
+	const tensor *expected = &p->results[v];
 	room r;
 	char what[160];
 	tensor a, b;
@@ -324,8 +330,8 @@ TRIAL void program_same(const program *p, const fusion *f, uint32_t v, const vie
 	program_in(&r, 0);
 	a = trial_run(p->e, r.i, &(tensor){ .v = expected->v });
 	b = trial_run(p->e, r.i, &(tensor){ .v = *got });
-	snprintf(what, sizeof what, "%s: %%%u (%s)", p->what, v - f->live_ins,
-		op_rows[p->run[v - f->live_ins]->op].name);
+	snprintf(what, sizeof what, "%s: %%%u (%s)", p->what, v,
+		op_rows[p->run[v]->op].name);
 	for (int64_t k = 0; k < meta_count(&a.v.m); k++) {
 		const size_t size = dtype_size((gt_dtype)a.v.m.dtype);
 
@@ -384,7 +390,7 @@ TRIAL void program_recompute(const program *p, const moment *now, uint32_t v)
 				program_show(f);
 				fail_msg("%s: behind op %u there is nothing to compute %%%u from: "
 					"value %u is missing", p->what, now->last,
-					v - f->live_ins, u);
+					v, u);
 			}
 			in[k] = made[u].v.data ? made[u] :
 				(tensor){ .v = program_got(f, now->m, u) };
@@ -401,7 +407,7 @@ TRIAL void program_recompute(const program *p, const moment *now, uint32_t v)
 /* Leave the run behind op `last`: everything that is not freed by then is there or can be had. */
 TRIAL void program_leave(const program *p, const fusion *f, uint32_t last)
 {
-	void *live[PROGRAM_LIVE];
+	void **live = mem_alloc((p->live_count + 1) * sizeof(*live));
 	fuse_memory m;
 	moment now = { f, &m, last };
 
@@ -410,27 +416,25 @@ TRIAL void program_leave(const program *p, const fusion *f, uint32_t last)
 	if (fusion_run_reference(f, p->e, p->run, live, last, &m))
 		fail_msg("%s: %s", p->what, gt_last_error());
 	for (uint32_t k = 0; k <= last && k < p->n; k++) {
-		const uint32_t v = f->live_ins + k;
-		const uint32_t freed = p->ops[k].freed;
-
-		if (freed < last)
+		if (p->ops[k].freed < last)
 			continue;
-		if (program_there(&now, v)) {
-			const view got = program_got(f, &m, v);
+		if (program_there(&now, k)) {
+			const view got = program_got(f, &m, k);
 
-			program_same(p, f, v, &got);
+			program_same(p, f, k, &got);
 		} else {
-			program_recompute(p, &now, v);
+			program_recompute(p, &now, k);
 		}
 	}
 	fuse_memory_free(&m);
+	mem_free(live);
 }
 
 /* Live-outs, what is read and small results have memory of their own at the end. */
 TRIAL void program_check(const program *p, const fusion *f)
 {
 	for (uint32_t k = 0; k < p->n; k++) {
-		const fuse_value *o = &f->values.at[f->live_ins + k];
+		const fuse_value *o = &f->values.at[k];
 
 		if (!p->ops[k].live_out && !p->ops[k].read)
 			continue;
