@@ -108,9 +108,7 @@ void cover_check(track *t)
 	if (t->single < SHARE_ALL)
 		t->solo_since = t->ops;
 	t->check_ops = t->ops;
-	t->hot_share = (unsigned)((t->hot_covered - t->check_hot_covered) * 100 / ops);
 	t->check_covered = t->covered;
-	t->check_hot_covered = t->hot_covered;
 	t->check_step = MIN(2 * t->check_step, CHECK_LAST);
 	t->check_at = t->ops + t->check_step;
 	if (t->share < SHARE_ENOUGH / 2)

@@ -23,7 +23,7 @@ typedef struct loop {
 	unsigned inexact;        /* runs that were compared and do not */
 	bool fresh;              /* has ops that bring fresh data */
 	bool noisy, hot;
-	bool doubted;            /* it had threshold runs and took too little meanwhile */
+	unsigned doubts;         /* how often it had enough runs and took too little meanwhile */
 	bool replaced;           /* a hot loop that contains it took over: does not count any more */
 	uint32_t inner;          /* bit k: when it is hot, it takes over from loop k .. */
 	uint32_t times[LOOP_INNER_MAX];  /* .. which it completes that often in a run, 0: unknown, */
@@ -36,6 +36,7 @@ typedef struct loop {
 	uint64_t done_at;        /* op that completed the last one; 0: none */
 	uint64_t last;           /* op count of the track when it last completed */
 	uint64_t since, since_runs;      /* when it was last judged, and its runs then */
+	uint64_t extra;          /* ops since then that no hot loop took, nor a shorter one */
 	unsigned settled;        /* looks in a row at which it was nearly all that came */
 	unsigned idle;           /* looks in a row at which it was of no use */
 	uint64_t taken, alone;   /* ops since the last look at the coverage; no other took them */

@@ -8,7 +8,7 @@
 #include "hotpath/scope.h"
 #include "hotpath/token.h"
 
-#define GRAPHS_AFTER  8192u      /* ops badly covered before graphs are looked at */
+#define GRAPHS_AFTER  4096u      /* ops badly covered before graphs are looked at */
 #define GRAPHS_SHARE  80u        /* per cent of the stream that is enough */
 #define DOZE_AFTER    1000000u   /* ops that no loop took: mine one window in DOZE_ONE_IN */
 #define DOZE_ONE_IN   16u

@@ -5,7 +5,7 @@
 #include "hotpath/mix.h"
 #include "hotpath/token.h"
 
-#define SHARE_ENOUGH  80u        /* per cent in hot loops: the small ones are not asked for */
+#define SHARE_EXTRA   4u         /* per cent that a small loop adds to what the hot ones take */
 #define REPEATS       4u         /* a distance seen that often running is a candidate */
 #define POSITION_BITS 40u
 
@@ -105,20 +105,28 @@ static bool contains_inner(const track *t, const loop *l)
 
 /* A hot loop is what the program does: a quarter of the ops since it was last judged, half of them
  * if it is to take over from others; more if it was made by an alignment, which may have taken a
- * foreign op for one of the loop's; less where a step comes in many variants and all are poor. */
+ * foreign op for one of the loop's. */
 static bool takes_enough(const track *t, const loop *l)
 {
-	const unsigned alone = l->doubted && t->hot_share < SHARE_ENOUGH ? 4 : 25;
-	const unsigned share = l->noisy ? (l->inner ? 80 : 60) : l->inner ? 50 : alone;
+	const uint64_t ops = t->ops - l->since, took = (l->runs - l->since_runs) * l->n;
+	const unsigned share = l->noisy ? (l->inner ? 80 : 60) : l->inner ? 50 : 25;
 
-	return (l->runs - l->since_runs) * l->n * 100 >= (t->ops - l->since) * share &&
-		contains_inner(t, l);
+	return took * 100 >= ops * share && contains_inner(t, l);
+}
+
+/* A step may come in many variants, each of them poor: once it was doubted, little is enough that
+ * no other one takes. */
+static bool adds_enough(const track *t, const loop *l)
+{
+	return l->doubts && !l->noisy && !l->inner && l->runs - l->since_runs >= t->threshold &&
+		l->extra * 100 >= (t->ops - l->since) * SHARE_EXTRA;
 }
 
 static void begin_judging(track *t, loop *l)
 {
 	l->since = t->ops;
 	l->since_runs = l->runs;
+	l->extra = 0;
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
 		l->before[k] = t->loops[k].runs;
 }
@@ -139,16 +147,23 @@ void track_evict(track *t, loop *l)
 	loop_fini(l);
 }
 
-/* It does not take enough, in as many runs as make a loop hot: it has to show that once more. */
+/* Runs by which a loop is judged: as many as make it hot, twice as many after each doubt, so that
+ * luck does not help. */
+static uint64_t runs_asked(const track *t, const loop *l)
+{
+	return t->threshold << MIN(l->doubts, 10u);
+}
+
+/* It does not take enough: it has to show that once more. */
 static void doubt(track *t, loop *l)
 {
-	if (l->runs - l->since_runs < t->threshold)
+	if (l->runs - l->since_runs < runs_asked(t, l))
 		return;
 	if (l->noisy) {
 		track_evict(t, l);       /* a better one may be found */
 		return;
 	}
-	l->doubted = true;
+	l->doubts++;
 	begin_judging(t, l);
 }
 
@@ -158,9 +173,9 @@ void track_check_hot(track *t, loop *l)
 	l->last = t->ops;
 	if (l->hot || l->replaced || l->runs < t->threshold || !loop_proven(l))
 		return;
-	if (l->doubted && l->runs - l->since_runs < t->threshold)
+	if (l->doubts && l->runs - l->since_runs < runs_asked(t, l) && !adds_enough(t, l))
 		return;
-	if (!takes_enough(t, l)) {
+	if (!takes_enough(t, l) && !adds_enough(t, l)) {
 		doubt(t, l);
 		return;
 	}
@@ -210,7 +225,8 @@ static void renew(loop *old, loop *young)
 		memcpy(young->before, old->before, sizeof(old->before));
 		young->since = old->since;
 		young->since_runs = old->since_runs;
-		young->doubted = old->doubted;
+		young->extra = old->extra;
+		young->doubts = old->doubts;
 		young->exact = MAX(young->exact, old->exact);
 		young->settled = old->settled;
 	}
@@ -263,7 +279,7 @@ static void complete(track *t, loop *l)
 static track_took follow(track *t, uint64_t n, uint64_t token, uint64_t desc)
 {
 	track_took took = TRACK_FOREIGN;
-	loop *taker = NULL;
+	loop *least = NULL;
 	unsigned takers = 0;
 
 	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
@@ -274,12 +290,14 @@ static track_took follow(track *t, uint64_t n, uint64_t token, uint64_t desc)
 			continue;
 		took = MAX(took, l->hot ? TRACK_HOT : TRACK_KNOWN);
 		takers++;
-		taker = l;
+		least = least && least->n < l->n ? least : l;
 		if (l->runs != runs)
 			complete(t, l);
 	}
 	if (takers == 1)
-		taker->alone++;
+		least->alone++;
+	if (took == TRACK_KNOWN)
+		least->extra++;
 	return took;
 }
 
@@ -436,7 +454,6 @@ track_took track_push(track *t, const record *r, uint64_t token)
 	t->solid++;
 	took = follow(t, n, token, token_desc(r));
 	t->covered += took != TRACK_FOREIGN;
-	t->hot_covered += took == TRACK_HOT;
 	step_candidates(t, n, token);
 	if (t->solid >= BUILD_GRAM)
 		note_distance(t, n);
@@ -472,6 +489,5 @@ void track_replay(track *t, loop *l)
 	l->alone += l->n;
 	t->ops += l->n;
 	t->covered += l->n;
-	t->hot_covered += l->n;
 	track_check_hot(t, l);
 }

@@ -69,10 +69,9 @@ typedef struct track {
 	uint64_t tries[3];       /* anchors of alignments yet to be tried, the last one first */
 	unsigned tries_count;
 
-	uint64_t ops, covered, hot_covered;      /* all that came, those some, or a hot, loop took */
+	uint64_t ops, covered;                   /* all that came, and those some loop took */
 	uint64_t check_at, check_step;           /* when coverage is looked at next */
-	uint64_t check_ops, check_covered, check_hot_covered;    /* at the last look */
-	unsigned hot_share;                      /* per cent of hot ones between the last two */
+	uint64_t check_ops, check_covered;       /* at the last look */
 	unsigned share;                          /* per cent covered between the last two looks */
 	unsigned single;                         /* per cent that the best loop covered */
 	uint64_t solo_since;                     /* op at which it was not nearly all last */

@@ -20,6 +20,9 @@ extern const size_t tool_count;
 #define COMMAND(name, arguments, doc, more) int name##_command(int argc, char **argv);
 #include "tools/commands.def"
 
+/* bench_hotpath.c: `gt bench hotpath`; argv[0] is its name. */
+int bench_hotpath(int argc, char **argv);
+
 /* Print "gt: ..." on stderr and return `status`. */
 int tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Complain about an unknown name, with the likely one of names[n]; returns EXIT_USAGE. */

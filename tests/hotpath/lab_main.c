@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/buf.h"
-#include "hotpath/lab.h"
+#include "tools/lab.h"
 #include "ir/text.h"
 
 static void print(void *ctx, const ins *i, const meta *const *in, const meta *out)

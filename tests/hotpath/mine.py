@@ -1,4 +1,4 @@
-"""mine.py GT LAB: `gt mine` on streams of the laboratory: regions, counts, errors."""
+"""mine.py GT LAB: `gt mine` on streams of the laboratory: regions, counts, errors; `gt bench hotpath`."""
 import json
 import subprocess
 import sys
@@ -56,7 +56,23 @@ def check_errors():
 	assert done.returncode == 1 and "No such file" in done.stderr, done
 
 
+def check_bench():
+	"""The table has a row a program, and the row says that the loop was found."""
+	done = subprocess.run([GT, "bench", "hotpath", "tiny", "stateless"], text=True,
+		stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+	assert done.returncode == 0 and not done.stderr, done
+	rows = [line.split() for line in done.stdout.splitlines()[2:]]
+	assert [row[0] for row in rows] == ["tiny", "stateless"], rows
+	for row in rows:
+		assert len(row) == 10 and int(row[7]) <= 12 and float(row[8]) > 98, row
+	for arguments, text in ((["hotpat"], "unknown benchmark 'hotpat' (did you mean 'hotpath'?)"),
+			(["hotpath", "mpl"], "did you mean 'mlp'?"), ([], "usage: gt bench")):
+		done = subprocess.run([GT, "bench", *arguments], text=True, stderr=subprocess.PIPE)
+		assert done.returncode == 2 and text in done.stderr, done
+
+
 check_counts()
+check_bench()
 check_text()
 check_errors()
-print("gt mine behaves")
+print("gt mine and gt bench hotpath behave")

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
-#include "hotpath/lab.h"
+#include "tools/lab.h"
 #include "hotpath/miner.h"
 
 #define STEPS_MAX 2000

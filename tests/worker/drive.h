@@ -8,7 +8,7 @@
 #include "base/flags.h"
 #include "base/mem.h"
 #include "embed/embed.h"
-#include "hotpath/lab.h"
+#include "tools/lab.h"
 #include "ir/batch.h"
 
 typedef struct drive {

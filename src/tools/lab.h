@@ -4,8 +4,8 @@
  * a client would send: valid instructions whose shapes infer, ids counted up, temporaries freed at
  * the end of a step, what the program calls by a name only when the next step binds it again.
  */
-#ifndef TESTS_HOTPATH_LAB_H
-#define TESTS_HOTPATH_LAB_H
+#ifndef TOOLS_LAB_H
+#define TOOLS_LAB_H
 
 #include "ir/ins.h"
 

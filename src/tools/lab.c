@@ -1,5 +1,5 @@
 /* lab.c: the laboratory's tape: instructions, gradients, frees. */
-#include "hotpath/lab.h"
+#include "tools/lab.h"
 
 #include <stdlib.h>
 #include "base/mem.h"

@@ -1,5 +1,5 @@
 /* lab_programs.c: the laboratory's programs. */
-#include "hotpath/lab.h"
+#include "tools/lab.h"
 
 #include "base/base.h"
 #include "ir/op.h"
