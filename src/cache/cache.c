@@ -29,7 +29,8 @@ struct cache {
 	atomic_bool refused;     /* the directory is not to be trusted */
 	atomic_bool stopped;     /* writing failed once */
 	atomic_flag said[SAYINGS];
-	count hits, misses, damaged, puts, lost, evicted, bytes_read, bytes_written;
+	count hits[CACHE_KINDS], misses[CACHE_KINDS];
+	count damaged, puts, lost, evicted, bytes_read, bytes_written;
 };
 
 static void add(count *c, uint64_t n)
@@ -158,7 +159,7 @@ bool cache_get(cache *c, cache_kind kind, cache_bytes key, buf *value)
 	const bool hit = c && get(c, kind, key, value);
 
 	if (c)
-		add(hit ? &c->hits : &c->misses, 1);
+		add(hit ? &c->hits[kind] : &c->misses[kind], 1);
 	return hit;
 }
 
@@ -215,9 +216,18 @@ bool cache_put(cache *c, cache_kind kind, cache_bytes key, cache_bytes value)
 void cache_stats_of(const cache *c, cache_stats *s)
 {
 	*s = (cache_stats){ 0 };
-	if (c)
-		*s = (cache_stats){ c->hits, c->misses, c->damaged, c->puts, c->lost, c->evicted,
-			c->bytes_read, c->bytes_written };
+	if (!c)
+		return;
+	for (int k = 0; k < CACHE_KINDS; k++) {
+		s->hits[k] = c->hits[k];
+		s->misses[k] = c->misses[k];
+	}
+	s->damaged = c->damaged;
+	s->puts = c->puts;
+	s->lost = c->lost;
+	s->evicted = c->evicted;
+	s->bytes_read = c->bytes_read;
+	s->bytes_written = c->bytes_written;
 }
 
 /* ---- for people ---- */

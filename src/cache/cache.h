@@ -30,7 +30,7 @@ typedef enum cache_kind { CACHE_KERNEL, CACHE_RECIPES, CACHE_KINDS } cache_kind;
 typedef struct cache_bytes { const void *data; size_t size; } cache_bytes;
 
 typedef struct cache_stats {
-	uint64_t hits, misses;   /* of cache_get */
+	uint64_t hits[CACHE_KINDS], misses[CACHE_KINDS];         /* of cache_get */
 	uint64_t damaged;        /* of the misses: an entry was there that is none, or another key's */
 	uint64_t puts, lost;     /* written; not written, whatever the reason */
 	uint64_t evicted;        /* files that went because there was too much */

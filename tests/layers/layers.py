@@ -18,7 +18,7 @@ KNOWS = {
 	"dispatcher": ["link", "ir", "base"],
 	"engine": ["ir", "base"],
 	"group": ["engine", "ir", "base"],
-	"cache": ["codegen/codegen.h", "group", "base"],
+	"cache": ["codegen/codegen.h", "group", "hotpath", "ir", "base"],
 	"codegen": ["cache/image.h", "group", "ir", "base"],
 	"hotpath": ["ir", "base"],
 	"region": ["hotpath", "group", "engine", "ir", "base"],
