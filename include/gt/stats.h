@@ -20,6 +20,7 @@ typedef struct gt_sequence {
 
 /* Of the whole worker, which may serve several clients. */
 typedef struct gt_worker_stats {
+	int worker;                  /* its number */
 	uint64_t instructions;       /* executed; free and fetch count as well */
 	uint64_t products;           /* of them: matrix products */
 	uint64_t faults;             /* of them: failed by themselves, not through their inputs */
@@ -42,6 +43,7 @@ typedef struct gt_worker_stats {
 		uint64_t matches;                    /* runs that were replayed whole */
 		uint64_t passengers;                 /* foreign operations in the middle of runs */
 		uint64_t exits;                      /* runs that broke off */
+		uint64_t demotions, blacklisted;     /* slower than one by one: for a while, for good */
 		unsigned sequences;                  /* how many of these: */
 		gt_sequence top_sequences[GT_TOP_SEQUENCES];
 	} hotpath;
@@ -50,6 +52,12 @@ typedef struct gt_worker_stats {
 /* Does not wait for what was issued: call gt_sync() first to count all of it. What was executed is
  * looked through for loops first. */
 GT_API gt_err gt_stats(gt_client *gt, gt_worker_stats *out);
+
+/* What the worker knows of the loops in what this client issued, as text for people: for each its
+ * operations with their places in the program, how often it ran, and whether it is replayed or why
+ * not. Waits for what was issued. Writes at most `size` bytes, the end included, and returns the
+ * length of the whole text, as snprintf does; 0 is an error. */
+GT_API size_t gt_explain(gt_client *gt, char *text, size_t size);
 
 #ifdef __cplusplus
 }

@@ -32,6 +32,6 @@ long = _gt.int64
 from gt import autograd, errors, signal
 from gt.autograd import enable_grad, no_grad, set_grad_enabled
 from gt._files import load, save
-from gt import nn, optim
+from gt import debug, nn, optim
 
 _atexit.register(_gt._end)

@@ -164,6 +164,10 @@ bool sig_parse(sig *s, PyObject *const *args, Py_ssize_t n, PyObject *names, sig
 PyMethodDef *method_functions(void);    /* of the module */
 PyMethodDef *method_methods(void);      /* of Tensor */
 
+/* ---- debug.c -------------------------------------------------------------------------------- */
+
+extern PyMethodDef debug_functions[];
+
 /* ---- hotpath.c ------------------------------------------------------------------------------ */
 
 bool hotpath_init(PyObject *module);

@@ -135,14 +135,28 @@ gt_err embed_open(struct link **out)
 	return GT_OK;
 }
 
-gt_err embed_stats(struct link *l, worker_stats *out)
+/* Whether the link is one of this process's. */
+static gt_err check_link(struct link *l)
 {
-	embedded *m = embedded_of(l);
-
 	if (l->ops != &embedded_ops)
 		return fail(GT_ESTATE, "the client is not connected to a worker of this process");
-	if (check_fork(m))
-		return GT_EFORK;
-	worker_get_stats(m->place.worker, out);
-	return GT_OK;
+	return check_fork(embedded_of(l));
+}
+
+gt_err embed_stats(struct link *l, worker_stats *out)
+{
+	gt_err e = check_link(l);
+
+	if (!e)
+		worker_get_stats(embedded_of(l)->place.worker, out);
+	return e;
+}
+
+gt_err embed_explain(struct link *l, const site_names *names, buf *to)
+{
+	gt_err e = check_link(l);
+
+	if (!e)
+		worker_explain(embedded_of(l)->place.tenant, names, to);
+	return e;
 }

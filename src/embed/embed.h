@@ -13,5 +13,7 @@
 gt_err embed_open(struct link **out);
 /* What the session's worker has done. GT_ESTATE if the link is of another kind. */
 gt_err embed_stats(struct link *l, worker_stats *out);
+/* What there is to say of its hot paths. Everything flushed has run. GT_ESTATE as above. */
+gt_err embed_explain(struct link *l, const site_names *names, buf *to);
 
 #endif

@@ -1,4 +1,5 @@
 /* open.c: the public way in: a client on an embedded link. */
+#include <stdio.h>
 #include <gt/stats.h>
 #include "client/client.h"
 #include "embed/embed.h"
@@ -24,6 +25,8 @@ static void put_hot(const hot_stats *s, gt_worker_stats *out)
 	out->hotpath.matches = s->matches;
 	out->hotpath.passengers = s->passengers;
 	out->hotpath.exits = s->exits;
+	out->hotpath.demotions = s->demotions;
+	out->hotpath.blacklisted = s->blacklisted;
 	out->hotpath.sequences = s->top_count;
 	for (unsigned k = 0; k < s->top_count; k++)
 		out->hotpath.top_sequences[k] = (gt_sequence){ s->top[k].signature, s->top[k].runs,
@@ -45,10 +48,37 @@ gt_err gt_stats(gt_client *gt, gt_worker_stats *out)
 	if ((e = embed_stats(gt->link, &s)))
 		return e;
 	*out = (gt_worker_stats){
-		.instructions = s.instructions, .products = s.products, .faults = s.faults,
+		.worker = s.number, .instructions = s.instructions,
+		.products = s.products, .faults = s.faults,
 		.tensors = s.tensors, .bytes = s.bytes, .bytes_max = s.bytes_max,
 		.operations = { .total = s.operations, .eager = s.operations },
 	};
 	put_hot(&s.hot, out);
 	return GT_OK;
+}
+
+static bool name_site(void *ctx, uint32_t site, char *text, size_t size)
+{
+	const gt_client *gt = ctx;
+	const gt_site *s = sites_get(gt->sites, site);
+
+	if (s)
+		snprintf(text, size, "%s:%d %s", s->file, s->line, s->function ? s->function : "");
+	return s;
+}
+
+size_t gt_explain(gt_client *gt, char *text, size_t size)
+{
+	const site_names names = { name_site, gt };
+	buf to = { 0 };
+	size_t n = 0;
+
+	if (client_ready(gt, "gt_explain") && !gt_sync(gt) &&
+			!embed_explain(gt->link, &names, &to)) {
+		n = to.size;
+		if (size)
+			snprintf(text, size, "%s", buf_text(&to));
+	}
+	buf_fini(&to);
+	return n;
 }

@@ -77,17 +77,22 @@ static void print_fate(const region *r, const region_op *o, buf *to)
 		buf_printf(to, ", freed behind %%%u", o->freed);
 	else if (o->freed != REGION_NEVER)
 		buf_printf(to, ", freed in the next run behind %%%u", o->freed - r->n);
-	buf_printf(to, "\n");
+}
+
+void region_print_op(const region *r, uint32_t i, buf *to)
+{
+	const region_op *o = &r->ops[i];
+
+	buf_printf(to, "%%%u = %s", i, op_rows[o->op].name);
+	for (unsigned k = 0; k < o->nin; k++)
+		print_input(r, o, k, to);
+	print_fate(r, o, to);
 }
 
 void region_print(const region *r, buf *to)
 {
 	for (uint32_t i = 0; i < r->n; i++) {
-		const region_op *o = &r->ops[i];
-
-		buf_printf(to, "%%%u = %s", i, op_rows[o->op].name);
-		for (unsigned k = 0; k < o->nin; k++)
-			print_input(r, o, k, to);
-		print_fate(r, o, to);
+		region_print_op(r, i, to);
+		buf_printf(to, "\n");
 	}
 }

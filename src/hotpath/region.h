@@ -62,5 +62,6 @@ const char *cut_why_text(cut_why why);
 const char *region_name(uint64_t signature, uint32_t n, char *text);
 /* One op a line: "%3 = matmul in0, %1    # live-out, freed behind %7". */
 void region_print(const region *r, buf *to);
+void region_print_op(const region *r, uint32_t i, buf *to);      /* without the line's end */
 
 #endif

@@ -48,6 +48,8 @@ void hot_add_stats(hot *h, hot_stats *to)
 	to->matches += load(&h->counts.runs);
 	to->passengers += load(&h->counts.passengers);
 	to->exits += load(&h->counts.exits);
+	to->demotions += load(&h->counts.demotions);
+	to->blacklisted += load(&h->counts.blacklisted);
 	add_top(h, to);
 }
 

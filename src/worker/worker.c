@@ -277,6 +277,7 @@ void worker_get_stats(worker *w, worker_stats *out)
 
 	allocator_get_stats(w->engine->memory, &memory);
 	*out = (worker_stats){
+		.number = w->options.number,
 		.instructions = atomic_load_explicit(&w->instructions, memory_order_relaxed),
 		.operations = atomic_load_explicit(&w->operations, memory_order_relaxed),
 		.products = atomic_load_explicit(&w->products, memory_order_relaxed),

@@ -7,6 +7,7 @@
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 
+#include "base/buf.h"
 #include "engine/engine.h"
 #include "hotpath/miner.h"
 #include "link/line.h"
@@ -36,11 +37,13 @@ typedef struct hot_stats {
 	uint64_t ops, replayed;      /* executed since detection began; of them by plans */
 	uint64_t matches;            /* runs that plans completed */
 	uint64_t passengers, exits;
+	uint64_t demotions, blacklisted;
 	unsigned top_count;
 	miner_loop top[HOT_TOP];     /* the loops that took most ops */
 } hot_stats;
 
 typedef struct worker_stats {
+	int number;                  /* of the worker */
 	uint64_t instructions;       /* executed */
 	uint64_t operations;         /* of them: with a result */
 	uint64_t products;           /* of them: matrix products */
@@ -55,6 +58,15 @@ gt_err worker_new(const worker_options *o, worker **out);
 void   worker_free(worker *w);
 /* Any thread. Lets the miner catch up. */
 void   worker_get_stats(worker *w, worker_stats *out);
+
+/* What a site number stands for, as text; false if nothing is known. */
+typedef struct site_names {
+	bool (*name)(void *ctx, uint32_t site, char *text, size_t size);
+	void *ctx;
+} site_names;
+
+/* Everything about a tenant's hot paths, in words. Any thread that does not execute. */
+void worker_explain(tenant *t, const site_names *names, buf *to);
 
 /* A new session; its number is for messages. */
 tenant *worker_admit(worker *w, uint32_t session);

@@ -1,0 +1,98 @@
+"""gt.debug: statistics of hot paths and what is told of them, in processes of their own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+LOOP = """
+    import gt
+
+    gt.manual_seed(1)
+    w = gt.randn(4, 4)
+    seen = []
+    for step in range(100):
+        x = gt.randn(8, 4)
+        y = (x @ w).relu()
+        loss = y.sum()
+        w = w * 0.9
+        seen.append(loss)
+    values = [float(s) for s in seen]
+"""
+
+
+def run(body, **settings):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GT_")} | settings
+    program = textwrap.dedent(LOOP) + textwrap.dedent(body)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, text=True,
+                          capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+HOT = {"GT_AUTO_COMPILE": "1", "GT_COMPILE_SYNC": "1"}
+
+
+def test_counts():
+    out = run("""
+        stats = gt.debug.get_worker_stats()["worker_0"]
+        h = stats["hotpath"]
+        assert h["total_batches"] == 100 and h["hot_batches_executed"] == 90, h
+        assert h["unique_patterns"] == 1 and h["hot_paths"] == 1, h
+        assert h["hot_threshold"] == 10
+        assert h["matches"] in (89, 90) and h["coverage"] > 0.85, h
+        assert h["hot_instructions"] <= h["total_instructions"] == stats["operations"]["total"]
+        assert stats["operations"]["compiled"] == 0
+        assert h["top_sequences"][0]["executed"] == 100
+        gt.debug.print_worker_stats()
+    """, GT_QUIET="1", **HOT)
+    assert out.startswith("worker_0:\n  operations:\n")
+    assert "    total_batches: 100\n" in out
+
+
+def test_off():
+    run("""
+        h = gt.debug.get_worker_stats()["worker_0"]["hotpath"]
+        assert h["hot_threshold"] == h["total_batches"] == h["total_instructions"] == 0
+        assert "GT_AUTO_COMPILE" in gt.debug.explain()
+    """)
+
+
+def test_nothing_yet():
+    program = "import gt; print(gt.debug.get_worker_stats()); print(gt.debug.explain())"
+    out = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True)
+    assert out.stdout == "{}\nnothing has been executed yet\n\n"
+
+
+def test_explain():
+    out = run("print(gt.debug.explain())", GT_QUIET="1", **HOT)
+    assert "executed 100 times: HOT PATH \u2713" in out
+    assert "matmul" in out and "relu" in out
+    assert "<string>:9" in out          # the line of the relu
+    assert "live-ins" in out and "cut at" in out
+
+
+def test_explain_not_yet():
+    out = run("print(gt.debug.explain())", GT_QUIET="1", GT_HOTPATH_THRESHOLD="1000", **HOT)
+    assert "not yet: 100 of 1000 times" in out
+
+
+def test_lines():
+    out = run("", **HOT)
+    lines = out.splitlines()
+    assert lines[0] == "Worker worker_0: Hot path detection enabled (threshold=10)"
+    assert lines[1].startswith("[HotPath] Detected hot sequence after 10 reps: Stream(")
+    assert lines[1].endswith("ops)") and len(lines) == 2
+    assert run("", GT_QUIET="1", **HOT) == ""
+    talks = run("", GT_DEBUG_COMPILE="1", **HOT)
+    assert "[HotPath] Starting hot sequence (length=" in talks
+    assert "[COMPILE] Detected hot sequence: " in talks and "(executed 10 times)" in talks
+
+
+@pytest.mark.parametrize("sync", ["0", "1"])
+def test_same_values(sync):
+    body = "print(values)"
+    hot = run(body, GT_AUTO_COMPILE="1", GT_COMPILE_SYNC=sync, GT_QUIET="1")
+    assert hot == run(body)
