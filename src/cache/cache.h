@@ -12,6 +12,7 @@
  *	folder   the directory: opened with care, files written whole
  *	evict    what goes when there is too much
  *	key      what a kernel's code depends on
+ *	kernels  compiled groups
  *	recipe   regions and the shapes seen in them, as bytes
  *	recipes  those of one program
  *	place    which directory; the process's own cache

@@ -52,6 +52,12 @@ void key_put(buf *to, cache_bytes code, const codegen_options *o)
 	put_bytes(to, code.data, code.size);
 }
 
+bool key_is_ours(cache_bytes bytes)
+{
+	pthread_once(&once, make_fixed);
+	return bytes.size > fixed.size && !memcmp(bytes.data, fixed.data, fixed.size);
+}
+
 static cache_bytes get_bytes(reader *r)
 {
 	const uint32_t size = reader_u32(r);

@@ -19,6 +19,8 @@ typedef struct key {
 	cache_bytes features, group;
 } key;
 
+/* Whether code under that key is of this machine and this build, whatever the group. */
+bool key_is_ours(cache_bytes bytes);
 /* Take it apart; false if it is none. Points into the bytes. */
 bool key_get(cache_bytes bytes, key *k);
 

@@ -55,13 +55,20 @@ void recipes_program(buf *to)
 
 /* ---- the list ------------------------------------------------------------------------------- */
 
-void recipes_open(recipes *r, cache *c, cache_bytes program)
+void recipes_read(recipes *r, cache_bytes value)
 {
-	*r = (recipes){ .left = RECIPES_MAX };
-	cache_get(c, CACHE_RECIPES, program, &r->file);
-	r->at = (reader){ .data = r->file.data, .size = r->file.size };
+	*r = (recipes){ .at = { .data = value.data, .size = value.size }, .left = RECIPES_MAX };
 	if (reader_u8(&r->at) != LIST_VERSION)
 		r->left = 0;
+}
+
+void recipes_open(recipes *r, cache *c, cache_bytes program)
+{
+	buf file = { 0 };
+
+	cache_get(c, CACHE_RECIPES, program, &file);
+	recipes_read(r, (cache_bytes){ file.data, file.size });
+	r->file = file;
 }
 
 void recipes_close(recipes *r)
@@ -88,6 +95,23 @@ recipe *recipes_next(recipes *r)
 	while (!found && next_item(r, &at))
 		recipe_decode(at.data, at.size, &found);
 	return found;
+}
+
+bool recipes_are_sound(cache_bytes value)
+{
+	recipe *found;
+	bool sound;
+	recipes r;
+	item at;
+
+	recipes_read(&r, value);
+	sound = r.left;
+	while (sound && r.at.pos < r.at.size) {
+		sound = next_item(&r, &at) && !recipe_decode(at.data, at.size, &found);
+		if (sound)
+			recipe_free(found);
+	}
+	return sound;
 }
 
 static void put_item(buf *to, uint64_t signature, const void *data, size_t size)

@@ -22,6 +22,7 @@ void recipes_program(buf *to);
  * What cannot be decoded is left out. */
 typedef struct recipes { buf file; reader at; unsigned left; } recipes;
 void    recipes_open(recipes *r, cache *c, cache_bytes program);
+void    recipes_read(recipes *r, cache_bytes value);     /* of an entry that is there; borrows it */
 recipe *recipes_next(recipes *r);
 void    recipes_close(recipes *r);
 
@@ -29,6 +30,8 @@ void    recipes_close(recipes *r);
  * not kept. Writes the disk: not for an executor. */
 bool recipes_keep(cache *c, cache_bytes program, const region *r, const recipe_run *runs,
 	unsigned count);
+/* Whether the value of an entry is a list, and all of it recipes. */
+bool recipes_are_sound(cache_bytes value);
 /* Forget a region of that signature: it was slower than the ops one by one, or wrong. */
 bool recipes_forget(cache *c, cache_bytes program, uint64_t signature);
 
