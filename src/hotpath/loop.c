@@ -27,6 +27,7 @@ void loop_init(loop *l, region *r)
 		l->fresh |= code == OP_upload || code == OP_rand || code == OP_randn ||
 			code == OP_randint;
 	}
+	loop_lose(l);
 }
 
 void loop_fini(loop *l)
@@ -50,6 +51,7 @@ static bool accept(loop *l, uint64_t n)
 		l->runs++;
 		l->done_at = n;
 	}
+	l->expect = l->at < BUILD_GRAM ? l->tokens[l->at] : l->descs[l->at];
 	return true;
 }
 
@@ -59,11 +61,11 @@ static uint32_t foreign_most(const loop *l)
 	return MIN(LOOP_FOREIGN_MAX, 4 + l->n / 8);
 }
 
-bool loop_follow(loop *l, uint64_t n, uint64_t token, uint64_t desc)
+bool loop_step(loop *l, uint64_t n, uint64_t token, uint64_t desc)
 {
 	const bool entering = l->at < BUILD_GRAM;
 
-	if (LIKELY(entering ? token == l->tokens[l->at] : desc == l->descs[l->at]))
+	if (LIKELY((entering ? token : desc) == l->expect))
 		return accept(l, n);
 	l->streak = 0;
 	if (entering && token == l->tokens[0]) {

@@ -13,46 +13,61 @@
 #define LOOP_FOREIGN_MAX 64      /* foreign ops in a row before a run counts as broken off */
 
 typedef struct loop {
-	uint64_t signature;
+	/* What every op of the stream asks for, together. */
+	uint64_t expect;         /* token or desc of the next op expected */
 	uint32_t n;
+	uint32_t at;             /* next op expected */
+	uint64_t streak;         /* ops in a row that were expected */
+	uint32_t foreign;        /* ops in a row that were not */
+	bool hot;
+	bool replaced;           /* a hot loop that contains it took over: does not count any more */
+	bool noisy;
+	bool fresh;              /* has ops that bring fresh data */
+	uint64_t taken, alone;   /* ops since the last look at the coverage; no other took them */
+	uint64_t extra;          /* ops since it was judged that no hot or shorter loop took */
 	uint64_t *tokens, *descs;
-	region *region;          /* until it is given away */
 	uint64_t *pos;           /* ops of the run at hand, until two runs were compared */
+
+	uint64_t signature;
+	region *region;          /* until it is given away */
 	uint64_t made_at;        /* op where the run it was made from begins */
 	unsigned exact;          /* runs that were compared and equal the region, up to two */
 	unsigned inexact;        /* runs that were compared and do not */
-	bool fresh;              /* has ops that bring fresh data */
-	bool noisy, hot;
 	unsigned doubts;         /* how often it had enough runs and took too little meanwhile */
-	bool replaced;           /* a hot loop that contains it took over: does not count any more */
 	uint32_t inner;          /* bit k: when it is hot, it takes over from loop k .. */
 	uint32_t times[LOOP_INNER_MAX];  /* .. which it completes that often in a run, 0: unknown, */
 	uint64_t before[LOOP_INNER_MAX]; /* and which had completed so often when this was judged */
 
-	uint32_t at;             /* next op expected */
-	uint32_t foreign;        /* ops in a row that were not */
-	uint64_t streak;         /* ops in a row that were */
 	uint64_t runs;           /* complete ones, those credited included */
 	uint64_t done_at;        /* op that completed the last one; 0: none */
 	uint64_t last;           /* op count of the track when it last completed */
 	uint64_t since, since_runs;      /* when it was last judged, and its runs then */
-	uint64_t extra;          /* ops since then that no hot loop took, nor a shorter one */
 	unsigned settled;        /* looks in a row at which it was nearly all that came */
 	unsigned idle;           /* looks in a row at which it was of no use */
-	uint64_t taken, alone;   /* ops since the last look at the coverage; no other took them */
 } loop;
 
 void loop_init(loop *l, region *r);      /* Takes r */
 void loop_fini(loop *l);
+/* The rest of loop_follow: the loop is in a run, or its first op has come. */
+bool loop_step(loop *l, uint64_t n, uint64_t token, uint64_t desc);
 /* Look at the next op of the stream, op n; true if it is one of the loop's. */
-bool loop_follow(loop *l, uint64_t n, uint64_t token, uint64_t desc);
+static inline bool loop_follow(loop *l, uint64_t n, uint64_t token, uint64_t desc)
+{
+	if (l->at || token == l->expect)
+		return loop_step(l, n, token, desc);
+	l->streak = 0;
+	return false;
+}
+
 /* The loop was compared often enough: it may be handed out. */
 #define LOOP_EXACT 2
 static inline bool loop_proven(const loop *l) { return l->exact >= LOOP_EXACT; }
+
 static inline void loop_lose(loop *l)    /* the stream has a gap here */
 {
 	l->at = l->foreign = 0;
 	l->streak = 0;
+	l->expect = l->n ? l->tokens[0] : 0;
 }
 
 #endif

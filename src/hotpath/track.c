@@ -7,6 +7,8 @@
 
 #define SHARE_EXTRA   4u         /* per cent that a small loop adds to what the hot ones take */
 #define REPEATS       4u         /* a distance seen that often running is a candidate */
+#define GROW_EVERY    64u        /* ops between two questions whether the history shall grow */
+#define CANDIDATE_LIFE 8192u     /* ops, besides two periods, without one that holds */
 #define POSITION_BITS 40u
 
 static void make_tables(track *t)
@@ -331,6 +333,8 @@ static void step_candidates(track *t, uint64_t n, uint64_t token)
 				history_token(&t->h, n - c->period) != token) {
 			c->run = 0;
 			c->due = c->period;
+			if (n - c->last > CANDIDATE_LIFE + 2 * c->period)
+				c->period = 0;
 			continue;
 		}
 		c->last = n;
@@ -459,7 +463,7 @@ track_took track_push(track *t, const record *r, uint64_t token)
 		note_distance(t, n);
 	if (t->ops >= t->check_at && !track_busy(t))
 		cover_check(t);
-	if (UNLIKELY(t->h.next - t->h.first == t->h.room) && !track_busy(t) &&
+	if (n % GROW_EVERY == 0 && t->h.next - t->h.first == t->h.room && !track_busy(t) &&
 			cover_wants_growth(t))
 		job_grow(t);
 	return took;
