@@ -154,18 +154,18 @@ static val cast(emit *e, gt_dtype from, gt_dtype to, val x)
 
 /* ---- Two inputs. ---- */
 
+/* a < b || a != a ? a : b. In floats as two choices: the inner one is an instruction. */
 static val extreme(emit *e, op o, gt_dtype d, val a, val b)
 {
 	bool least = o == OP_minimum;
-	val first;
+	val v;
 
-	if (dtype_kind_of(d) == KIND_FLOAT)
-		first = LLVMBuildOr(e->b,
-			compare(e, least ? LLVMRealOLT : LLVMRealOGT, a, b),
-			compare(e, LLVMRealUNO, a, a), "");
-	else
-		first = LLVMBuildICmp(e->b, least ? LLVMIntSLT : LLVMIntSGT, a, b, "");
-	return select_of(e, first, a, b);
+	if (dtype_kind_of(d) == KIND_FLOAT) {
+		v = select_of(e, compare(e, least ? LLVMRealOLT : LLVMRealOGT, a, b), a, b);
+		return select_of(e, compare(e, LLVMRealUNO, a, a), a, v);
+	}
+	v = LLVMBuildICmp(e->b, least ? LLVMIntSLT : LLVMIntSGT, a, b, "");
+	return select_of(e, v, a, b);
 }
 
 static val binary_bool(emit *e, op o, val a, val b)

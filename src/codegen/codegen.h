@@ -16,8 +16,8 @@
 /* Raised whenever the same group would become other code; part of the cache's key. */
 #define CODEGEN_VERSION 1
 
-/* How rows that are no multiple of a vector end. By measurement AUTO is MASK for AVX-512 and TAIL
- * for others. */
+/* How rows that are no multiple of a vector end: all vectors are masked, or the last one by code of
+ * its own. AUTO chooses by the length of the code and the instruction set. */
 typedef enum codegen_rest { REST_AUTO, REST_MASK, REST_TAIL } codegen_rest;
 
 typedef struct codegen_options {

@@ -145,8 +145,19 @@ static void find_lines(emit *e, val row)
 {
 	for (int k = 0; k < e->g->args_count; k++)
 		if (!e->g->args[k].fixed)
-			e->line[k] = emit_address(e, e->data[k],
+			e->line[k][0] = emit_address(e, e->data[k],
 				LLVMBuildMul(e->b, row, e->row_step[k], ""));
+}
+
+/* What is one value a row, in the smallest register. */
+static void row_stage(emit *e, bool rows)
+{
+	int lanes = e->lanes;
+
+	emit_lanes(e, EMIT_NARROW);
+	node_stage(e, rows, false, 0);
+	divide_prepare(e, rows, 0);
+	emit_lanes(e, lanes);
 }
 
 static void do_rows(emit *e, pass *p, val from, val to, val end)
@@ -156,7 +167,7 @@ static void do_rows(emit *e, pass *p, val from, val to, val end)
 	loop_open(e, &l, "row", from, to, emit_size(e, 1), 0, NULL);
 	find_lines(e, l.i);
 	node_forget(e, true, false);
-	node_stage(e, true, false, 0);
+	row_stage(e, true);
 	p->row = LLVMBuildAnd(e->b, l.i, emit_size(e, TREE_LANES - 1), "lane");
 	for_columns(e, end, do_vector, p);
 	loop_close(e, &l, NULL);
@@ -242,7 +253,7 @@ static void join_blocks(emit *e, val *carry, void *context)
 		const reduction *r = &p->r[k];
 
 		emit_put(e, tree_dtype(e, r->node), tree_result(e, r->node,
-				counter_address(e, r->levels), TILE * 8, p->blocks, true),
+				counter_address(e, r->levels), TILE * 8, p->blocks),
 			tile_address(e, r->node, e->column[r->node], NULL));
 	}
 }
@@ -319,8 +330,8 @@ void cols_emit(emit *e)
 	keep_plan(e);
 	make_tables(e, passes);
 	for (int k = 0; k < e->g->args_count; k++)
-		e->line[k] = e->data[k];
-	node_stage(e, false, false, 0);
+		e->line[k][0] = e->data[k];
+	row_stage(e, false);
 	loop_open(e, &l, "tile", emit_size(e, 0), e->cols, emit_size(e, TILE), 0, NULL);
 	e->tile = l.i;
 	do_tile(e, passes,

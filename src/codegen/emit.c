@@ -3,11 +3,18 @@
 
 #include <stdio.h>
 
+void emit_lanes(emit *e, int lanes)
+{
+	e->lanes = lanes;
+	for (int d = GT_DTYPE_NONE + 1; d < GT_DTYPE_COUNT; d++)
+		e->vector[d] = LLVMVectorType(e->element[d], (unsigned)lanes);
+}
+
 /* ---- Constants. ---- */
 
 val emit_splat(emit *e, val one)
 {
-	val v, lanes[16];
+	val v, lanes[EMIT_LANES];
 
 	if (LLVMIsConstant(one)) {
 		for (int k = 0; k < e->lanes; k++)
@@ -152,9 +159,39 @@ void emit_put_one(emit *e, gt_dtype d, val v, val address)
 	LLVMSetAlignment(LLVMBuildStore(e->b, to_memory(e, d, v, false), address), alignment(d));
 }
 
+val emit_part(emit *e, val v, int which, int lanes)
+{
+	val numbers[EMIT_LANES];
+
+	for (int k = 0; k < lanes; k++)
+		numbers[k] = LLVMConstInt(e->i32, (uint64_t)(which * lanes + k), 0);
+	return LLVMBuildShuffleVector(e->b, v, LLVMGetUndef(LLVMTypeOf(v)),
+		LLVMConstVector(numbers, (unsigned)lanes), "");
+}
+
+val emit_join(emit *e, const val *parts, int count)
+{
+	int lanes = (int)LLVMGetVectorSize(LLVMTypeOf(parts[0]));
+	val numbers[EMIT_LANES];
+
+	if (count == 1)
+		return parts[0];
+	for (int k = 0; k < count * lanes; k++)
+		numbers[k] = LLVMConstInt(e->i32, (uint64_t)k, 0);
+	return LLVMBuildShuffleVector(e->b, parts[0], parts[1],
+		LLVMConstVector(numbers, (unsigned)(count * lanes)), "");
+}
+
+val emit_mask(emit *e)
+{
+	val both[EMIT_LINES] = { e->mask, e->mask };
+
+	return e->mask ? emit_join(e, both, e->lines) : NULL;
+}
+
 static val lane_numbers(emit *e)
 {
-	val lanes[16];
+	val lanes[EMIT_LANES];
 
 	for (int k = 0; k < e->lanes; k++)
 		lanes[k] = LLVMConstInt(e->i64, (uint64_t)k, 0);
@@ -220,48 +257,57 @@ static block new_block(emit *e, const char *name, const char *part)
 void loop_open(emit *e, loop *l, const char *name, val from, val to, val step, int count,
 	const val *first)
 {
-	block before = LLVMGetInsertBlock(e->b), body = new_block(e, name, "body");
-
-	l->head = new_block(e, name, "head");
+	l->before = LLVMGetInsertBlock(e->b);
+	l->body = new_block(e, name, "body");
 	l->exit = new_block(e, name, "exit");
+	l->to = to;
 	l->step = step;
 	l->count = count;
-	LLVMBuildBr(e->b, l->head);
-	LLVMPositionBuilderAtEnd(e->b, l->head);
+	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, from, to, ""), l->body, l->exit);
+	LLVMPositionBuilderAtEnd(e->b, l->body);
 	l->i = LLVMBuildPhi(e->b, e->i64, name);
-	LLVMAddIncoming(l->i, &from, &before, 1);
+	LLVMAddIncoming(l->i, &from, &l->before, 1);
 	for (int k = 0; k < count; k++) {
+		l->first[k] = first[k];
 		l->carry[k] = LLVMBuildPhi(e->b, LLVMTypeOf(first[k]), "");
-		LLVMAddIncoming(l->carry[k], (val *)&first[k], &before, 1);
+		LLVMAddIncoming(l->carry[k], &l->first[k], &l->before, 1);
 	}
-	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, l->i, to, ""), body, l->exit);
-	LLVMPositionBuilderAtEnd(e->b, body);
 }
 
 void loop_close(emit *e, loop *l, const val *next)
 {
 	val i = LLVMBuildNSWAdd(e->b, l->i, l->step, "");
-	block last = LLVMGetInsertBlock(e->b);
+	block last = LLVMGetInsertBlock(e->b), ends[] = { l->before, last };
 
 	LLVMAddIncoming(l->i, &i, &last, 1);
 	for (int k = 0; k < l->count; k++)
 		LLVMAddIncoming(l->carry[k], (val *)&next[k], &last, 1);
-	LLVMBuildBr(e->b, l->head);
+	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, i, l->to, ""), l->body, l->exit);
 	LLVMMoveBasicBlockAfter(l->exit, last);
 	LLVMPositionBuilderAtEnd(e->b, l->exit);
+	for (int k = 0; k < l->count; k++) {
+		val both[] = { l->first[k], next[k] };
+
+		l->carry[k] = LLVMBuildPhi(e->b, LLVMTypeOf(next[k]), "");
+		LLVMAddIncoming(l->carry[k], both, ends, 2);
+	}
 }
 
-/* Lanes of the vector at e->at that lie before e->end. */
+/* Columns of the vector at e->at that lie before e->end. */
 static val mask_of(emit *e)
 {
-	val left = LLVMBuildSub(e->b, e->end, e->at, ""), numbers[16];
+	val left = LLVMBuildSub(e->b, e->end, e->at, ""), numbers[EMIT_LANES], mask;
+	int lanes = e->lanes, columns = emit_columns_each(e);
 
-	left = emit_min(e, left, emit_size(e, e->lanes));
+	left = emit_min(e, left, emit_size(e, columns));
 	left = LLVMBuildTrunc(e->b, left, e->i32, "left");
-	for (int k = 0; k < e->lanes; k++)
+	for (int k = 0; k < columns; k++)
 		numbers[k] = LLVMConstInt(e->i32, (uint64_t)k, 0);
-	return LLVMBuildICmp(e->b, LLVMIntSLT, LLVMConstVector(numbers, (unsigned)e->lanes),
+	emit_lanes(e, columns);
+	mask = LLVMBuildICmp(e->b, LLVMIntSLT, LLVMConstVector(numbers, (unsigned)columns),
 		emit_splat(e, left), "mask");
+	emit_lanes(e, lanes);
+	return mask;
 }
 
 static void columns_loop(emit *e, const char *name, val from, val to, bool masked, int count,
@@ -269,7 +315,7 @@ static void columns_loop(emit *e, const char *name, val from, val to, bool maske
 {
 	loop l;
 
-	loop_open(e, &l, name, from, to, emit_size(e, e->lanes), count, carry);
+	loop_open(e, &l, name, from, to, emit_size(e, emit_columns_each(e)), count, carry);
 	e->at = l.i;
 	e->end = to;
 	e->mask = masked ? mask_of(e) : NULL;
@@ -285,13 +331,17 @@ static void columns_loop(emit *e, const char *name, val from, val to, bool maske
 void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *body,
 	void *context)
 {
+	int lanes = e->lanes;
 	val whole = from;
 
 	if (!e->masks) {
+		if (e->g->mode == GROUP_ELEMENT)
+			emit_lanes(e, e->wide);
 		whole = LLVMBuildSub(e->b, to, from, "");
-		whole = LLVMBuildAnd(e->b, whole, emit_size(e, -e->lanes), "");
+		whole = LLVMBuildAnd(e->b, whole, emit_size(e, -emit_columns_each(e)), "");
 		whole = LLVMBuildAdd(e->b, from, whole, "whole");
 		columns_loop(e, "col", from, whole, false, count, carry, body, context);
+		emit_lanes(e, lanes);
 	}
 	columns_loop(e, e->masks ? "col" : "rest", whole, to, true, count, carry, body, context);
 }

@@ -3,7 +3,9 @@
  *	emit.c     types, constants, memory, loops
  *	fun.c      the functions of ir/fun.def as vector code
  *	arith.c    every elementwise op as vector code
+ *	divide.c   quotients by one number a row
  *	node.c     the value of a node where it is wanted
+ *	cost.c     about how much a node costs
  *	keep.c     which values are stored on the way instead of being computed again
  *	tree.c     the reduction tree
  *	rows.c     kernels of GROUP_ELEMENT and GROUP_ROWS
@@ -12,7 +14,8 @@
  *	compile.c  all of it in order
  *
  * Every value is a vector of `lanes` neighbours along the row, also one that is the same in all of
- * them; a bool is a vector of single bits. No value depends on a flag of fast arithmetic.
+ * them; a bool is a vector of single bits. Where rows go side by side, a vector holds as many
+ * neighbours of each, row by row, and a value that is the same for a row a lane of each in turn. No value depends on a flag of fast arithmetic.
  */
 #ifndef CODEGEN_EMIT_H
 #define CODEGEN_EMIT_H
@@ -23,6 +26,10 @@
 #include "group/helpers.h"
 #include "ir/dtype.h"
 
+#define EMIT_LANES  32           /* at most */
+#define EMIT_NARROW  4           /* of values that are the same for a row */
+#define EMIT_LINES   2           /* rows in a vector at most */
+
 typedef LLVMValueRef val;
 typedef LLVMTypeRef type;
 typedef LLVMBasicBlockRef block;
@@ -32,7 +39,9 @@ typedef struct emit {
 	group_shape shapes[GROUP_NODES];
 	int levels;                      /* highest of the shapes' */
 	cpu_isa isa;
-	int lanes;
+	int lanes;                       /* of vectors where the code is */
+	int wide;                        /* of those in the main loop of GROUP_ELEMENT */
+	int lines;                       /* rows side by side in a vector: GROUP_ROWS */
 	bool masks;                      /* REST_MASK */
 
 	LLVMContextRef context;
@@ -49,18 +58,23 @@ typedef struct emit {
 	val data[GROUP_ARGS], row_step[GROUP_ARGS], col_step[GROUP_ARGS];
 
 	/* Where the code is. */
-	val line[GROUP_ARGS];            /* address of column 0 of the row */
+	val line[GROUP_ARGS][EMIT_LINES];  /* address of column 0 of the row */
 	val at, end;                     /* first column of the vector; columns end here */
-	val mask;                        /* lanes below `end`; NULL: all are */
+	val mask;                        /* of one line, columns below `end`; NULL: all are */
 	int pass;                        /* levels up to here are known */
 	val value[GROUP_NODES];          /* where known in this place */
 
+	val inverse[GROUP_NODES];        /* of a divisor: divide.c */
+	val divides[GROUP_NODES];        /* it is out of the range of the short way */
 	int keep[GROUP_NODES];           /* argument that holds the value for later passes, or -1 */
 	val column[GROUP_NODES];         /* GROUP_COLS: memory of values of a column, for one tile */
 	val tile;                        /* first column of that memory */
 } emit;
 
 /* ---- emit.c ---- */
+
+/* Vectors have that many lanes from here on. */
+void emit_lanes(emit *e, int lanes);
 
 /* Splat constants. */
 val emit_int(emit *e, gt_dtype d, int64_t v);    /* any dtype, numbers that it holds exactly */
@@ -76,9 +90,15 @@ val emit_slot(emit *e, type t, const char *name);   /* on the stack, aligned for
 val emit_address(emit *e, val base, val offset);    /* base + offset bytes */
 val emit_min(emit *e, val a, val b);                /* of two sizes */
 
-/* A vector of dtype d at an address, lanes of the mask only (others read as 0). */
+/* A vector of dtype d at an address, lanes of the mask only (others read as 0): one line. */
 val  emit_get(emit *e, gt_dtype d, val address, const char *name);
 void emit_put(emit *e, gt_dtype d, val v, val address);
+/* Lanes that count, of all lines; NULL: all do. */
+val  emit_mask(emit *e);
+/* What `count` times `lanes` lanes of v are: number `which` of them, and the other way. */
+val  emit_part(emit *e, val v, int which, int lanes);
+val  emit_join(emit *e, const val *parts, int count);
+static inline int emit_columns_each(const emit *e) { return e->lanes / e->lines; }
 /* One element. */
 val  emit_get_one(emit *e, gt_dtype d, val address, const char *name);
 void emit_put_one(emit *e, gt_dtype d, val v, val address);
@@ -87,19 +107,21 @@ val  emit_gather(emit *e, gt_dtype d, val line, val step);
 void emit_scatter(emit *e, gt_dtype d, val v, val line, val step);
 
 /* for (i = from; i < to; i += step), with values that every turn makes anew: loop_open's are the
- * first ones, afterwards in `carry`; loop_close takes the next ones and leaves the last in carry. */
+ * first ones, afterwards in `carry`; loop_close takes the next ones and leaves the last in carry.
+ * The test is made before the first turn and at the end of each. */
 typedef struct loop {
-	block head, exit;
-	val i, step;
+	block before, body, exit;
+	val i, to, step;
 	int count;
-	val carry[GROUP_REDUCTIONS];
+	val first[GROUP_REDUCTIONS], carry[GROUP_REDUCTIONS];
 } loop;
 void loop_open(emit *e, loop *l, const char *name, val from, val to, val step, int count,
 	const val *first);
 void loop_close(emit *e, loop *l, const val *next);
 
 /* Run `body` for the vectors of columns from..to of the row, with e->at, e->end and e->mask set;
- * `carry` goes through it. `from` is a multiple of the lanes. */
+ * `carry` goes through it. `from` is a multiple of the columns of
+ * a vector. In GROUP_ELEMENT the vectors of the main loop have e->wide lanes. */
 typedef void emit_body(emit *e, val *carry, void *context);
 void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *body,
 	void *context);
@@ -120,15 +142,25 @@ val fun_pow32(emit *e, val x, val y);
 val arith_op(emit *e, op o, gt_dtype in, gt_dtype out, const val *x);
 val arith_helper(emit *e, helper h, gt_dtype d, val x, val y);   /* y may be NULL */
 
+/* ---- divide.c ---- */
+
+/* Make what divisors of the given shape and level need: at the end of their stage. */
+void divide_prepare(emit *e, bool rows, int level);
+/* The quotient that a node stands for, or NULL if it is better made as any other. */
+val  divide_row(emit *e, int node);
+
 /* ---- node.c ---- */
 
 val  node_value(emit *e, int node);
+/* A value that is the same for a row, for all lanes of the row. */
+val  node_widen(emit *e, val v);
 void node_name(emit *e, int node, val v);
 /* Forget values of nodes which vary so (a kind of place that is being left or entered). */
 void node_forget(emit *e, bool rows, bool cols);
 /* Compute all nodes of the given shape and level that are no reductions, then do their stores. */
 void node_stage(emit *e, bool rows, bool cols, int level);
 void node_store(emit *e, int node);
+void node_keep(emit *e, int node);               /* where e->keep says */
 
 /* ---- tree.c ---- */
 
@@ -140,12 +172,17 @@ val  tree_identity(emit *e, int node);           /* vector */
 val  tree_nothing(emit *e, int node);            /* vector */
 /* The node's input in the dtype of the tree. */
 val  tree_input(emit *e, int node);
-/* Step 3 of ir/tree.h: 16 lanes in a vector, to one element. */
+/* Step 3 of ir/tree.h: 16 lanes a line, to a value that is the same for a row (EMIT_NARROW). */
 val  tree_fold(emit *e, int node, val lanes);
-/* Step 4. `levels`: memory for TREE_LEVELS values `stride` bytes apart; v may be an element or a
- * vector. `blocks` counts those before. */
+/* Step 4, for vectors. `levels`: memory for TREE_LEVELS of them, `stride` bytes apart; `blocks`
+ * counts those before. */
 void tree_push(emit *e, int node, val levels, int64_t stride, val blocks, val v);
-val  tree_result(emit *e, int node, val levels, int64_t stride, val blocks, bool vector);
+val  tree_result(emit *e, int node, val levels, int64_t stride, val blocks);
+
+/* ---- cost.c ---- */
+
+int cost_node(const group_node *n);
+int cost_vector(const emit *e);                  /* of all that is done for every vector */
 
 /* ---- keep.c, rows.c, cols.c, object.c ---- */
 

@@ -134,7 +134,7 @@ static val join_far(emit *gen, helper h, float limit, val x, val near)
 	branch b;
 
 	if (gen->mask)
-		far = LLVMBuildAnd(gen->b, far, gen->mask, "");
+		far = LLVMBuildAnd(gen->b, far, emit_mask(gen), "");
 	any = LLVMBuildBitCast(gen->b, far, LLVMIntTypeInContext(gen->context, (unsigned)gen->lanes), "");
 	any = LLVMBuildICmp(gen->b, LLVMIntNE, any, LLVMConstNull(LLVMTypeOf(any)), "");
 	branch_open(gen, &b, "far", any);

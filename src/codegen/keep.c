@@ -14,22 +14,6 @@ enum { DEAR = 10 };
 
 static bool is_chunk(const emit *e, int node) { return e->shapes[node].cols; }
 
-/* About how many steps an op has: functions with an error of more than a rounding are polynomials. */
-static int steps_of(const group_node *n)
-{
-	enum { OP_erfc = 0 };
-	static const uint8_t steps[OP_CODES] = {
-#define FUN1(name, ulp, f64) [OP_##name] = (ulp) > 0.5 ? 20 : 1,
-#define FUN2(name, ulp, f64) FUN1(name, ulp, f64)
-#include "ir/fun.def"
-		[OP_div] = 4, [OP_mod] = 50, [OP_floordiv] = 50,
-	};
-
-	if (n->what != NODE_OP)
-		return n->what == NODE_LOAD;
-	return MAX(steps[n->op], 1) * (n->dtype == GT_FLOAT64 && steps[n->op] > 1 ? 3 : 1);
-}
-
 static int cost_of(const emit *e, int node, bool *seen)
 {
 	const group_node *n = &e->g->nodes[node];
@@ -38,7 +22,7 @@ static int cost_of(const emit *e, int node, bool *seen)
 	if (seen[node] || !is_chunk(e, node))
 		return 0;
 	seen[node] = true;
-	cost = steps_of(n);
+	cost = cost_node(n);
 	for (int k = 0; k < group_inputs(n); k++)
 		cost += cost_of(e, n->in[k], seen);
 	return cost;

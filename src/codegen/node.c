@@ -37,19 +37,75 @@ static val run_address(emit *e, gt_dtype d, val line, val first)
 		LLVMBuildMul(e->b, column, emit_size(e, (int64_t)dtype_size(d)), ""));
 }
 
+/* ---- Memory: line by line. ---- */
+
+static val get_line(emit *e, gt_dtype d, group_access access, val line, val step)
+{
+	return access == ACCESS_RUN ? emit_get(e, d, run_address(e, d, line, NULL), "")
+		: emit_gather(e, d, line, step);
+}
+
+static val get_lines(emit *e, gt_dtype d, group_access access, int arg)
+{
+	val parts[EMIT_LINES];
+	int lanes = e->lanes;
+
+	emit_lanes(e, emit_columns_each(e));
+	for (int k = 0; k < e->lines; k++)
+		parts[k] = get_line(e, d, access, e->line[arg][k], e->col_step[arg]);
+	emit_lanes(e, lanes);
+	return emit_join(e, parts, e->lines);
+}
+
+static void put_lines(emit *e, gt_dtype d, group_access access, int arg, val v)
+{
+	int lanes = e->lanes, each = emit_columns_each(e);
+
+	emit_lanes(e, each);
+	for (int k = 0; k < e->lines; k++) {
+		val part = e->lines == 1 ? v : emit_part(e, v, k, each);
+
+		if (access == ACCESS_RUN)
+			emit_put(e, d, part, run_address(e, d, e->line[arg][k], NULL));
+		else
+			emit_scatter(e, d, part, e->line[arg][k], e->col_step[arg]);
+	}
+	emit_lanes(e, lanes);
+}
+
+/* One value a row. */
+static val get_same(emit *e, gt_dtype d, int arg)
+{
+	val v = emit_splat(e, emit_get_one(e, d, e->line[arg][0], ""));
+
+	if (e->lines == 1)
+		return v;
+	for (int k = 1; k < e->lanes; k += e->lines)
+		v = LLVMBuildInsertElement(e->b, v, emit_get_one(e, d, e->line[arg][1], ""),
+			LLVMConstInt(e->i32, (uint64_t)k, 0), "");
+	return v;
+}
+
+static void put_same(emit *e, gt_dtype d, int arg, val v)
+{
+	for (int k = 0; k < e->lines; k++)
+		emit_put_one(e, d, LLVMBuildExtractElement(e->b, v,
+				LLVMConstInt(e->i32, (uint64_t)k, 0), ""), e->line[arg][k]);
+}
+
+void node_keep(emit *e, int node)
+{
+	put_lines(e, e->g->nodes[node].dtype, ACCESS_RUN, e->keep[node], node_value(e, node));
+}
+
+/* ---- Values. ---- */
+
 static val load(emit *e, int arg)
 {
 	const group_arg *a = &e->g->args[arg];
-	val line = e->line[arg];
 
-	switch (a->access) {
-	case ACCESS_RUN:
-		return emit_get(e, a->dtype, run_address(e, a->dtype, line, NULL), "");
-	case ACCESS_SAME:
-		return emit_splat(e, emit_get_one(e, a->dtype, line, ""));
-	default:
-		return emit_gather(e, a->dtype, line, e->col_step[arg]);
-	}
+	return a->access == ACCESS_SAME ? get_same(e, a->dtype, arg)
+		: get_lines(e, a->dtype, a->access, arg);
 }
 
 static val read_scalar(emit *e, const group_node *n)
@@ -59,10 +115,13 @@ static val read_scalar(emit *e, const group_node *n)
 	return emit_splat(e, emit_get_one(e, n->dtype, at, ""));
 }
 
-static val compute(emit *e, const group_node *n)
+static val compute(emit *e, int node)
 {
-	val x[3] = { 0 };
+	const group_node *n = &e->g->nodes[node];
+	val x[3] = { 0 }, quotient = divide_row(e, node);
 
+	if (quotient)
+		return quotient;
 	for (int k = 0; k < group_inputs(n); k++)
 		x[k] = node_value(e, n->in[k]);
 	return arith_op(e, n->op, e->g->nodes[n->in[n->op == OP_where]].dtype, n->dtype, x);
@@ -81,13 +140,25 @@ static val make(emit *e, int node)
 	if (e->column[node])
 		return emit_get(e, n->dtype, run_address(e, n->dtype, e->column[node], e->tile), "");
 	if (is_kept(e, node))
-		return emit_get(e, n->dtype,
-			run_address(e, n->dtype, e->line[e->keep[node]], NULL), "");
+		return get_lines(e, n->dtype, ACCESS_RUN, e->keep[node]);
 	switch (n->what) {
 	case NODE_LOAD:   return load(e, n->at);
 	case NODE_SCALAR: return read_scalar(e, n);
-	default:          return compute(e, n);
+	default:          return compute(e, node);
 	}
+}
+
+val node_widen(emit *e, val v)
+{
+	int had = (int)LLVMGetVectorSize(LLVMTypeOf(v)), each = emit_columns_each(e);
+	val from[EMIT_LANES];
+
+	if (had == e->lanes)
+		return v;
+	for (int k = 0; k < e->lanes; k++)
+		from[k] = LLVMConstInt(e->i32, (uint64_t)(k / each), 0);
+	return LLVMBuildShuffleVector(e->b, v, LLVMGetUndef(LLVMTypeOf(v)),
+		LLVMConstVector(from, (unsigned)e->lanes), "");
 }
 
 val node_value(emit *e, int node)
@@ -96,26 +167,19 @@ val node_value(emit *e, int node)
 		e->value[node] = make(e, node);
 		node_name(e, node, e->value[node]);
 	}
-	return e->value[node];
+	return node_widen(e, e->value[node]);
 }
 
 void node_store(emit *e, int node)
 {
 	const group_node *n = &e->g->nodes[node];
 	const group_arg *a = &e->g->args[n->at];
-	val v = node_value(e, n->in[0]), line = e->line[n->at];
+	val v = node_value(e, n->in[0]);
 
-	switch (a->access) {
-	case ACCESS_RUN:
-		emit_put(e, a->dtype, v, run_address(e, a->dtype, line, NULL));
-		break;
-	case ACCESS_SAME:
-		emit_put_one(e, a->dtype,
-			LLVMBuildExtractElement(e->b, v, LLVMConstInt(e->i32, 0, 0), ""), line);
-		break;
-	default:
-		emit_scatter(e, a->dtype, v, line, e->col_step[n->at]);
-	}
+	if (a->access == ACCESS_SAME)
+		put_same(e, a->dtype, n->at, v);
+	else
+		put_lines(e, a->dtype, a->access, n->at, v);
 }
 
 /* What is written may lie where something is read: all loads come first. */

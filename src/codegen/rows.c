@@ -9,13 +9,16 @@
  *				fold; push
  *			values of the row that need these reductions
  *
- * Vectors have 16 lanes where something is reduced, the lanes of the tree, however many registers
- * that takes.
+ * Vectors have 16 lanes a row where something is reduced, the lanes of the tree, however many
+ * registers that takes. With AVX-512 two rows go side by side, because one alone waits: for each
+ * fold, each quotient, each sum of the lanes.
  */
 #include "codegen/emit.h"
 
 #include "base/mem.h"
 #include "ir/tree.h"
+
+enum { LEVEL_BYTES = EMIT_NARROW * 8 };
 
 typedef struct pass {
 	int number;
@@ -52,19 +55,11 @@ static bool has_columns(const emit *e, const pass *p)
 	return false;
 }
 
-static void keep(emit *e, int node)
-{
-	gt_dtype d = e->g->nodes[node].dtype;
-	val offset = LLVMBuildMul(e->b, e->at, emit_size(e, (int64_t)dtype_size(d)), "");
-
-	emit_put(e, d, node_value(e, node), emit_address(e, e->line[e->keep[node]], offset));
-}
-
 static val accumulate(emit *e, int node, val lanes)
 {
 	val next = tree_combine(e, node, lanes, tree_input(e, node));
 
-	return e->mask ? LLVMBuildSelect(e->b, e->mask, next, lanes, "") : next;
+	return e->mask ? LLVMBuildSelect(e->b, emit_mask(e), next, lanes, "") : next;
 }
 
 /* Every value before the first store: what is written may lie where something is read. */
@@ -84,7 +79,7 @@ static void do_vector(emit *e, val *carry, void *context)
 			node_value(e, k);
 	for (int k = 0; k < e->g->nodes_count; k++)
 		if (is_kept_now(e, k))
-			keep(e, k);
+			node_keep(e, k);
 	for (int k = 0; k < e->g->nodes_count; k++)
 		if (is_stored_now(e, k))
 			node_store(e, k);
@@ -110,12 +105,7 @@ static void push_block(emit *e, pass *p, val at, const val *folded)
 	val blocks = LLVMBuildLShr(e->b, at, emit_size(e, __builtin_ctz(TREE_BLOCK)), "blocks");
 
 	for (int k = 0; k < p->count; k++)
-		tree_push(e, p->nodes[k], p->levels[k], 8, blocks, folded[k]);
-}
-
-static val one_of(emit *e, val v)
-{
-	return LLVMBuildExtractElement(e->b, v, LLVMConstInt(e->i32, 0, 0), "");
+		tree_push(e, p->nodes[k], p->levels[k], LEVEL_BYTES, blocks, folded[k]);
 }
 
 /* Of all blocks, where there is more than one. */
@@ -129,7 +119,7 @@ static void join_blocks(emit *e, pass *p, val many, val *folded)
 		val all;
 
 		branch_open(e, &b, "many", many);
-		all = tree_result(e, p->nodes[k], p->levels[k], 8, blocks, false);
+		all = tree_result(e, p->nodes[k], p->levels[k], LEVEL_BYTES, blocks);
 		folded[k] = branch_close(e, &b, all, folded[k]);
 	}
 }
@@ -139,13 +129,17 @@ static void reduce_row(emit *e, pass *p)
 {
 	val many = LLVMBuildICmp(e->b, LLVMIntSGT, e->cols, emit_size(e, TREE_BLOCK), "many");
 	val folded[GROUP_REDUCTIONS];
+	int lanes = e->lanes;
 	loop l;
 	branch b;
 
+	emit_lanes(e, EMIT_NARROW);
 	for (int k = 0; k < p->count; k++)
-		folded[k] = one_of(e, tree_nothing(e, p->nodes[k]));
+		folded[k] = tree_nothing(e, p->nodes[k]);
 	loop_open(e, &l, "block", emit_size(e, 0), e->cols, emit_size(e, TREE_BLOCK), p->count, folded);
+	emit_lanes(e, lanes);
 	do_block(e, p, l.i, folded);
+	emit_lanes(e, EMIT_NARROW);
 	branch_open(e, &b, "more", many);
 	push_block(e, p, l.i, folded);
 	branch_close(e, &b, NULL, NULL);
@@ -153,9 +147,10 @@ static void reduce_row(emit *e, pass *p)
 	for (int k = 0; k < p->count; k++)
 		folded[k] = l.carry[k];
 	join_blocks(e, p, many, folded);
+	emit_lanes(e, lanes);
 	for (int k = 0; k < p->count; k++) {
-		e->value[p->nodes[k]] = emit_splat(e, folded[k]);
-		node_name(e, p->nodes[k], e->value[p->nodes[k]]);
+		e->value[p->nodes[k]] = folded[k];
+		node_name(e, p->nodes[k], folded[k]);
 	}
 }
 
@@ -168,14 +163,35 @@ static void do_pass(emit *e, pass *p)
 		emit_columns(e, emit_size(e, 0), e->cols, 0, NULL, do_vector, p);
 }
 
+static val line_of(emit *e, int arg, val row)
+{
+	if (e->g->args[arg].fixed)
+		return e->data[arg];
+	return emit_address(e, e->data[arg], LLVMBuildMul(e->b, row, e->row_step[arg], ""));
+}
+
+/* An odd row at the end goes twice, side by side with itself: the same values to the same place. */
 static void find_lines(emit *e, val row)
 {
-	for (int k = 0; k < e->g->args_count; k++) {
-		e->line[k] = e->data[k];
-		if (!e->g->args[k].fixed)
-			e->line[k] = emit_address(e, e->data[k],
-				LLVMBuildMul(e->b, row, e->row_step[k], ""));
+	val last = LLVMBuildSub(e->b, e->rows, emit_size(e, 1), "");
+
+	for (int j = 0; j < e->lines; j++) {
+		val r = j ? emit_min(e, LLVMBuildAdd(e->b, row, emit_size(e, j), ""), last) : row;
+
+		for (int k = 0; k < e->g->args_count; k++)
+			e->line[k][j] = line_of(e, k, r);
 	}
+}
+
+/* In the smallest register: dividing the widest takes three times as long. */
+static void row_stage(emit *e, bool rows, int level)
+{
+	int lanes = e->lanes;
+
+	emit_lanes(e, EMIT_NARROW);
+	node_stage(e, rows, false, level);
+	divide_prepare(e, rows, level);
+	emit_lanes(e, lanes);
 }
 
 void rows_emit(emit *e)
@@ -188,15 +204,17 @@ void rows_emit(emit *e)
 		passes[k].number = k;
 		passes[k].count = tree_list(e, k, passes[k].nodes);
 		for (int j = 0; j < passes[k].count; j++)
-			passes[k].levels[j] = emit_slot(e, LLVMArrayType(e->i64, TREE_LEVELS), "levels");
+			passes[k].levels[j] = emit_slot(e,
+				LLVMArrayType(e->i8, TREE_LEVELS * LEVEL_BYTES), "levels");
 	}
 	for (int k = 0; k < e->g->args_count; k++)
-		e->line[k] = e->data[k];
-	node_stage(e, false, false, 0);
-	loop_open(e, &l, "row", emit_size(e, 0), e->rows, emit_size(e, 1), 0, NULL);
+		for (int j = 0; j < e->lines; j++)
+			e->line[k][j] = e->data[k];
+	row_stage(e, false, 0);
+	loop_open(e, &l, "row", emit_size(e, 0), e->rows, emit_size(e, e->lines), 0, NULL);
 	find_lines(e, l.i);
 	for (int k = 0; k <= e->levels; k++) {
-		node_stage(e, true, false, k);
+		row_stage(e, true, k);
 		do_pass(e, &passes[k]);
 	}
 	loop_close(e, &l, NULL);

@@ -68,27 +68,36 @@ val tree_input(emit *e, int node)
 		(val[]){ node_value(e, n->in[0]) });
 }
 
-static val half_of(emit *e, val v, int from, int count)
+/* Of lines of 2 * half lanes, one behind the other: the first or second half of each, packed the
+ * same way; beyond them all over again. */
+static val halves_of(emit *e, val v, int lines, int half, bool second, int width)
 {
-	val numbers[TREE_LANES];
+	val numbers[EMIT_LANES];
 
-	for (int k = 0; k < count; k++)
-		numbers[k] = LLVMConstInt(e->i32, (uint64_t)(from + k), 0);
+	for (int k = 0; k < width; k++) {
+		int line = k / half % lines, lane = k % half + (second ? half : 0);
+
+		numbers[k] = LLVMConstInt(e->i32, (uint64_t)(line * 2 * half + lane), 0);
+	}
 	return LLVMBuildShuffleVector(e->b, v, LLVMGetUndef(LLVMTypeOf(v)),
-		LLVMConstVector(numbers, (unsigned)count), "");
+		LLVMConstVector(numbers, (unsigned)width), "");
 }
 
-/* arith_op makes its constants as wide as e->lanes says. */
+/* arith_op makes its constants as wide as e->lanes says. The last steps stay as wide as the smallest
+ * register, because single elements are compared by other, slower instructions. */
 val tree_fold(emit *e, int node, val lanes)
 {
 	int whole = e->lanes;
 
 	for (int half = TREE_LANES / 2; half; half /= 2) {
-		e->lanes = half;
-		lanes = tree_combine(e, node, half_of(e, lanes, 0, half), half_of(e, lanes, half, half));
+		int width = MAX(half * e->lines, EMIT_NARROW);
+
+		emit_lanes(e, width);
+		lanes = tree_combine(e, node, halves_of(e, lanes, e->lines, half, false, width),
+			halves_of(e, lanes, e->lines, half, true, width));
 	}
-	e->lanes = whole;
-	return LLVMBuildExtractElement(e->b, lanes, LLVMConstInt(e->i32, 0, 0), "");
+	emit_lanes(e, whole);
+	return lanes;
 }
 
 /* ---- Step 4: the binary counter. ---- */
@@ -98,34 +107,12 @@ static val level_address(emit *e, val levels, int64_t stride, val k)
 	return emit_address(e, levels, LLVMBuildMul(e->b, k, emit_size(e, stride), ""));
 }
 
-/* Elements of type bool are bits here, too: memory of the kernel's own. */
 static val get_level(emit *e, type t, val address)
 {
 	val v = LLVMBuildLoad2(e->b, t, address, "level");
 
 	LLVMSetAlignment(v, 1);
 	return v;
-}
-
-static val bit_of(emit *e, val blocks, val k)
-{
-	val bit = LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, blocks, k, ""), e->i1, "bit");
-
-	return bit;
-}
-
-/* Combine where v may be an element: arith_op knows vectors. */
-static val combine_any(emit *e, int node, val a, val b)
-{
-	int whole = e->lanes;
-	val v;
-
-	if (LLVMGetTypeKind(LLVMTypeOf(a)) == LLVMVectorTypeKind)
-		return tree_combine(e, node, a, b);
-	e->lanes = 1;
-	v = tree_combine(e, node, emit_splat(e, a), emit_splat(e, b));
-	e->lanes = whole;
-	return LLVMBuildExtractElement(e->b, v, LLVMConstInt(e->i32, 0, 0), "");
 }
 
 /* for (k = 0; blocks >> k & 1; k++) v = level[k] + v; level[k] = v. The trailing ones of `blocks`
@@ -138,7 +125,7 @@ void tree_push(emit *e, int node, val levels, int64_t stride, val blocks, val v)
 	val next, store;
 
 	loop_open(e, &l, "push", emit_size(e, 0), full, emit_size(e, 1), 1, &v);
-	next = combine_any(e, node,
+	next = tree_combine(e, node,
 		get_level(e, LLVMTypeOf(v), level_address(e, levels, stride, l.i)), l.carry[0]);
 	loop_close(e, &l, &next);
 	store = LLVMBuildStore(e->b, l.carry[0], level_address(e, levels, stride, full));
@@ -146,19 +133,20 @@ void tree_push(emit *e, int node, val levels, int64_t stride, val blocks, val v)
 }
 
 /* From the last level that is full upwards. */
-val tree_result(emit *e, int node, val levels, int64_t stride, val blocks, bool vector)
+val tree_result(emit *e, int node, val levels, int64_t stride, val blocks)
 {
-	type t = vector ? e->vector[tree_dtype(e, node)] : e->element[tree_dtype(e, node)];
+	type t = e->vector[tree_dtype(e, node)];
 	val args[] = { blocks, LLVMConstInt(e->i1, 0, 0) };
 	val lowest = emit_intrinsic(e, "llvm.cttz", e->i64, args, 2);
-	val all = get_level(e, t, level_address(e, levels, stride, lowest)), next;
+	val all = get_level(e, t, level_address(e, levels, stride, lowest)), next, bit;
 	val from = LLVMBuildAdd(e->b, lowest, emit_size(e, 1), "");
 	loop l;
 	branch b;
 
 	loop_open(e, &l, "pairs", from, emit_size(e, TREE_LEVELS), emit_size(e, 1), 1, &all);
-	branch_open(e, &b, "pair", bit_of(e, blocks, l.i));
-	next = combine_any(e, node, get_level(e, t, level_address(e, levels, stride, l.i)), l.carry[0]);
+	bit = LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, blocks, l.i, ""), e->i1, "bit");
+	branch_open(e, &b, "pair", bit);
+	next = tree_combine(e, node, get_level(e, t, level_address(e, levels, stride, l.i)), l.carry[0]);
 	next = branch_close(e, &b, next, l.carry[0]);
 	loop_close(e, &l, &next);
 	return l.carry[0];

@@ -189,24 +189,27 @@ static const char *const duel_names[ISA_COUNT][3] = {
 
 static const codegen *duel_codegen;
 
+DUEL void duel_compile_for(const group *g, duel_code *code, cpu_isa isa, codegen_rest rest)
+{
+	codegen_options o = { .isa = isa, .rest = rest };
+	buf b = { 0 };
+
+	if (duel_codegen->compile(g, &o, &b, NULL, NULL)) {
+		buf text = { 0 };
+		group_print(g, &text);
+		fail_msg("%s: %s\n%s", duel_names[isa][rest], duel_codegen->error(), buf_text(&text));
+	}
+	if (image_map(b.data, b.size, &code->m[isa][rest]))
+		fail_msg("%s", gt_last_error());
+	buf_fini(&b);
+}
+
 DUEL void duel_compile(const group *g, duel_code *code)
 {
 	memset(code, 0, sizeof *code);
 	for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++)
-		for (codegen_rest rest = REST_MASK; rest <= REST_TAIL; rest++) {
-			codegen_options o = { .isa = isa, .rest = rest };
-			buf b = { 0 };
-
-			if (duel_codegen->compile(g, &o, &b, NULL, NULL)) {
-				buf text = { 0 };
-				group_print(g, &text);
-				fail_msg("%s: %s\n%s", duel_names[isa][rest], duel_codegen->error(),
-					buf_text(&text));
-			}
-			if (image_map(b.data, b.size, &code->m[isa][rest]))
-				fail_msg("%s", gt_last_error());
-			buf_fini(&b);
-		}
+		for (codegen_rest rest = REST_MASK; rest <= REST_TAIL; rest++)
+			duel_compile_for(g, code, isa, rest);
 }
 
 DUEL void duel_drop(duel_code *code)

@@ -1,0 +1,32 @@
+/* cost.c: about how many vector instructions a node takes. Decides what is worth keeping and how a
+ * loop is made, never a bit of a result. */
+#include "codegen/emit.h"
+
+/* Functions with an error of more than a rounding are polynomials of some twenty steps; in float64
+ * they are calls, as are the others that are dear here. */
+int cost_node(const group_node *n)
+{
+	enum { OP_erfc = 0, FUNCTION = 20, CALL = 60 };
+	static const uint8_t steps[OP_CODES] = {
+#define FUN1(name, ulp, f64) [OP_##name] = (ulp) > 0.5 ? FUNCTION : 1,
+#define FUN2(name, ulp, f64) FUN1(name, ulp, f64)
+#include "ir/fun.def"
+		[OP_div] = 4, [OP_mod] = CALL, [OP_floordiv] = CALL,
+	};
+
+	if (n->what != NODE_OP)
+		return n->what == NODE_LOAD || n->what == NODE_REDUCE;
+	if (steps[n->op] == FUNCTION && n->dtype != GT_FLOAT32)
+		return CALL;
+	return MAX(steps[n->op], 1);
+}
+
+int cost_vector(const emit *e)
+{
+	int cost = 0;
+
+	for (int k = 0; k < e->g->nodes_count; k++)
+		if (e->shapes[k].cols)
+			cost += cost_node(&e->g->nodes[k]);
+	return cost;
+}
