@@ -5,6 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
 unset CC CFLAGS LDFLAGS "${!GT_@}"   # settings of whoever runs the tests are not part of them
+export GT_CACHE_DIR=                 # nor is what earlier runs compiled
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-30}
 summary=()

@@ -31,8 +31,7 @@ static void make_fixed(void)
 	char machine[MACHINE_NAME_MAX];
 	buf features = { 0 };
 
-	machine_name(machine);
-	machine_features(&features);
+	machine_describe(machine, &features);
 	buf_put_u32(&fixed, CODEGEN_VERSION);
 	put_text(&fixed, GT_DIGEST);
 	put_text(&fixed, GT_LLVM);

@@ -6,10 +6,9 @@
 
 #define MACHINE_NAME_MAX 40
 
-/* "GenuineIntel 6-143-8": maker, family, model, stepping. */
-void machine_name(char name[MACHINE_NAME_MAX]);
-/* Append every word in which the processor, and the system with it, say what they can do. Two
- * machines with equal name and equal words run each other's code. */
-void machine_features(buf *to);
+/* Its name, "GenuineIntel 6-143-8": maker, family, model, stepping; and, appended, every word in
+ * which it, and the system with it, say what they can do. Two machines with equal name and equal
+ * words run each other's code. Costs 20 us a question inside a virtual machine: ask once. */
+void machine_describe(char name[MACHINE_NAME_MAX], buf *features);
 
 #endif
