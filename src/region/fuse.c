@@ -5,6 +5,8 @@
 
 #define ATTEMPTS 8               /* the last one takes no composite apart */
 
+/* ---- why values are in memory ---- */
+
 static void find_edges(fuse_graph *g, uint32_t v)
 {
 	const fuse_node *n = &g->nodes[v];
@@ -16,17 +18,34 @@ static void find_edges(fuse_graph *g, uint32_t v)
 		if (ins_kind(row, k))
 			continue;
 		from = g->nodes[fuse_input_of(row, k)].root;
-		if (n->refused[k] && g->nodes[from].unit != n->unit)
-			FUSE_PUSH(&g->f->edges, ((fuse_edge){ from, v, n->refused[k] }));
+		if (!n->refused[k] || g->nodes[from].unit == n->unit)
+			continue;
+		FUSE_PUSH(&g->f->edges, ((fuse_edge){ from, v, n->refused[k] }));
+		if (!g->f->values.at[from].why)
+			g->f->values.at[from].why = n->refused[k];
 	}
 }
 
-static void list_edges(fuse_graph *g)
+static void explain(fuse_graph *g)
 {
-	for (uint32_t at = 0; at < g->f->order.count; at++)
-		if (g->nodes[g->f->order.at[at]].unit != FUSE_NONE)
-			find_edges(g, g->f->order.at[at]);
+	const fusion *f = g->f;
+
+	for (uint32_t v = 0; v < f->values.count; v++)
+		f->values.at[v].why = g->nodes[v].pin;
+	for (uint32_t at = 0; at < f->order.count; at++)
+		if (g->nodes[f->order.at[at]].unit != FUSE_NONE)
+			find_edges(g, f->order.at[at]);
+	for (uint32_t v = 0; v < f->values.count; v++) {
+		fuse_value *o = &f->values.at[v];
+
+		if (o->where != FUSE_STORED && o->where != FUSE_ARENA)
+			o->why = WHY_FUSED;
+		else if (!o->why)        /* of calls with many inputs no edges are noted */
+			o->why = WHY_CALL;
+	}
 }
+
+/* ---- the passes ---- */
 
 /* False: try again, with g->whole as it is now. */
 static gt_err attempt(const fuse_input *in, bool *whole, fusion *f, bool *done)
@@ -42,7 +61,7 @@ static gt_err attempt(const fuse_input *in, bool *whole, fusion *f, bool *done)
 	if (!e && *done) {
 		fuse_emit(&g);
 		fuse_memory_plan(&g);
-		list_edges(&g);
+		explain(&g);
 	}
 	fuse_graph_fini(&g);
 	return e;

@@ -6,9 +6,9 @@
  * decide what the decomposition looks like.
  *
  * Values are numbered like a match's slots (hotpath/match.h): results of the region's ops, then its
- * live-ins; then what decompositions add. Every value has a `row`, the primitive instruction that makes it from other values, whether
- * or not the fusion does it that way: so whatever is missing when a run is left half-way can be
- * computed by eager kernels (fusion_slice).
+ * live-ins; then what decompositions add. Every value has a `row`, the primitive instruction that
+ * makes it from other values, whether or not the fusion does it that way: so whatever is missing
+ * when a run is left half-way can be computed by eager kernels (fusion_slice, fusion_row).
  *
  * Order and time. Steps are ordered by `launch`: the op of the region after which they may run.
  * Times are op numbers; those of the next run count on from n, REGION_NEVER is never.
@@ -85,6 +85,7 @@ typedef struct fuse_value {
 	bool composed;           /* its row is part of a decomposition: its scalars are constants */
 	bool slides;             /* lies behind a slice: `offset` depends on the run's bounds */
 	uint8_t where;           /* fuse_where */
+	uint8_t why;             /* fuse_why it is in memory; WHY_FUSED: it is not, or a view */
 	uint32_t step;           /* that makes it, FUSE_NONE */
 	uint32_t from;           /* VIEW, ALIAS: the value that it shows */
 	uint32_t base;           /* the value whose memory it lies in; its own number if none */
@@ -153,6 +154,14 @@ typedef struct fusion {
 	uint32_t rows_before, rows_after;        /* primitive rows: expanded; left by simplifying */
 	arena memory;
 } fusion;
+
+/* The instruction that makes a value in that run: its inputs are those of `row`. */
+static inline const ins *fusion_row(const fusion *f, uint32_t value, const ins *const *run)
+{
+	const fuse_value *o = &f->values.at[value];
+
+	return o->composed ? o->row : run[o->op];
+}
 
 /* Is it the result of an op of the region, or only a part of one? */
 static inline bool fusion_visible(const fusion *f, uint32_t value)

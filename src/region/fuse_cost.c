@@ -43,7 +43,8 @@ uint64_t fuse_cost(const fuse_work *w)
 	const uint64_t rows = (uint64_t)(w->calls * w->rows);
 	const uint64_t vectors = ((uint64_t)w->cols + COST_LANES - 1) / COST_LANES;
 	const uint64_t instructions = vectors * (w->each + w->levels) + w->line;
-	const uint64_t arithmetic = rows * instructions * COST_VECTOR;
+	const uint64_t arithmetic = (rows * instructions +
+		(uint64_t)w->calls * vectors * w->column) * COST_VECTOR;
 
 	return COST_LAUNCH + (uint64_t)(w->calls - 1) * COST_CALL +
 		rows * COST_ROW * (w->levels + 1) + MAX(arithmetic, memory_cost(w->bytes));

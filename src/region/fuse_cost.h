@@ -7,9 +7,10 @@
  *	arithmetic or memory, whichever is more
  *	    a vector instruction                COST_VECTOR for COST_LANES elements; a row's last
  *	                                        vector counts whole. Values that are one a row cost
- *	                                        the same once a row. Every level of reductions reads
- *	                                        or computes its operands again: one instruction an
- *	                                        element and level.
+ *	                                        the same once a row, those that come of reductions
+ *	                                        over rows once a column. Every level of reductions
+ *	                                        reads or computes its operands again: one
+ *	                                        instruction an element and level.
  *	    a byte read or written              by what all of them come to: COST_L1, _L2, _FAR
  *
  * Two kernels become one unless that costs clearly more, by COST_SLACK: small differences are
@@ -49,6 +50,7 @@ typedef struct fuse_work {
 	int64_t calls, rows, cols;
 	unsigned each;           /* vector instructions an element */
 	unsigned line;           /* for values that are one a row */
+	unsigned column;         /* for what becomes of reductions over rows */
 	unsigned levels;         /* of reductions */
 	uint64_t bytes;
 } fuse_work;

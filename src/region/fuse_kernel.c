@@ -283,9 +283,18 @@ static uint64_t bytes_of(const fuse_kernel *x, const fuse_operand *a)
 	return n;
 }
 
-static bool varies_along_row(const fuse_kernel *x, const fuse_map *m)
+/* What a member costs is counted an element, a row, or a column. */
+static unsigned *counter_of(const fuse_kernel *x, uint32_t slot, fuse_work *w)
 {
-	return x->col >= 0 && m->count && m->seg[0].step;
+	int64_t steps[FUSE_SEGS];
+
+	if (x->g->nodes[x->members[slot]].class == CLASS_REDUCE)
+		return &w->each;
+	fuse_cuts_steps(&x->cuts, &x->maps[slot], steps);
+	if (x->col < 0 || !steps[x->col])
+		return &w->line;
+	return x->reduction.mode == GROUP_COLS && x->row >= 0 && !steps[x->row] ? &w->column :
+		&w->each;
 }
 
 static uint64_t cost_of(fuse_kernel *x)
@@ -295,15 +304,8 @@ static uint64_t cost_of(fuse_kernel *x)
 
 	for (int d = x->outer; x->space > 1 && d <= x->cuts.count; d++)
 		w.calls *= x->digits[d];
-	for (uint32_t s = 0; s < x->count; s++) {
-		const unsigned weight = fuse_cost_weight(value_of(x, x->members[s])->row->op);
-
-		if (x->g->nodes[x->members[s]].class == CLASS_REDUCE ||
-			varies_along_row(x, &x->maps[s]))
-			w.each += weight;
-		else
-			w.line += weight;
-	}
+	for (uint32_t s = 0; s < x->count; s++)
+		*counter_of(x, s, &w) += fuse_cost_weight(value_of(x, x->members[s])->row->op);
 	for (uint32_t k = 0; k < x->args_count; k++) {
 		w.bytes += bytes_of(x, &x->args[k]);
 		if (x->col >= 0 && x->args[k].steps[x->col])

@@ -50,6 +50,8 @@ static void print_where(const fusion *f, uint32_t v, buf *to)
 		buf_printf(to, " %" PRIu64 ", until %%%u", o->at, o->until);
 	if (o->where == FUSE_VIEW || o->where == FUSE_ALIAS)
 		print_value(f, o->from, to);
+	if (o->why)
+		buf_printf(to, "; %s", fuse_why_text((fuse_why)o->why));
 }
 
 static void print_row(const fusion *f, uint32_t v, buf *to)

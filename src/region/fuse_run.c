@@ -58,7 +58,7 @@ static gt_err upload(const machine *m, uint32_t v)
 static gt_err run_call(const machine *m, uint32_t v)
 {
 	const fuse_value *o = value_of(m, v);
-	const ins *i = o->composed ? o->row : m->run[o->op];
+	const ins *i = fusion_row(m->f, v, m->run);
 	view in[INS_INPUTS_MAX], out;
 	const meta *metas[INS_INPUTS_MAX];
 	uint64_t words[INS_SCALARS_MAX];

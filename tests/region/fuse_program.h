@@ -347,6 +347,32 @@ TRIAL void program_same(const program *p, const fusion *f, uint32_t v, const vie
 	trial_close(&b);
 }
 
+/* Another run of the same program: other scalars, slice bounds and draw numbers, where a fusion
+ * may not have looked at them. */
+TRIAL void program_vary(program *p)
+{
+	for (uint32_t k = 0; k < p->n; k++) {
+		ins *i = (ins *)p->run[k];
+		int64_t *opd = (int64_t *)i->tail + i->nin;
+		tensor in[INS_INPUTS_MAX];
+
+		for (unsigned n = 0; n < i->nin; n++)
+			if (p->inputs[p->ops[k].first + n] != REGION_SCALAR)
+				in[n].v = *program_view(p, p->inputs[p->ops[k].first + n]);
+			else if (op_rows[i->op].kind != KIND_COMPOSITE)
+				i->tail[n] = ins_kind(i, n) == KIND_FLOAT ?
+					(scalar){ .f = trial_number() }.bits : trial_random() % 2;
+		for (int d = 0; i->op == OP_slice && d < in[0].v.m.rank; d++, opd += 3)
+			if (opd[1] && opd[2] > 0)
+				opd[0] = (int64_t)(trial_random() % (uint64_t)
+					(in[0].v.m.dims[d] - (opd[1] - 1) * opd[2]));
+		if (i->op == OP_rand)
+			opd[1] = (int64_t)(trial_random() % 1000);
+		trial_close(&p->results[k]);
+		program_compute(p, i, in, &p->results[k]);
+	}
+}
+
 TRIAL view program_got(const fusion *f, const fuse_memory *m, uint32_t v)
 {
 	const fuse_value *o = &f->values.at[v];
@@ -395,7 +421,7 @@ TRIAL void program_recompute(const program *p, const moment *now, uint32_t v)
 			in[k] = made[u].v.data ? made[u] :
 				(tensor){ .v = program_got(f, now->m, u) };
 		}
-		program_compute(p, o->row, in, &made[rows[at]]);
+		program_compute(p, fusion_row(f, rows[at], p->run), in, &made[rows[at]]);
 	}
 	program_same(p, f, v, &made[v].v);
 	for (uint32_t k = 0; k < f->values.count; k++)

@@ -222,6 +222,177 @@ static void test_keys(void **state)
 	}
 }
 
+/* ---- simplifying ---- */
+
+static fusion *fuse_kept(program *p, const val *kept, int count)
+{
+	fusion *f;
+
+	program_end(p);
+	program_keep(p, kept, count);
+	f = program_fuse(p, false);
+	program_check(p, f);
+	return f;
+}
+
+static void test_same(void **state)
+{
+	program *p = begin("same");
+	const val x = LIVE(p, 6, 8), t = transpose(p, transpose(p, x));
+	const val n = op1(p, OP_neg, op1(p, OP_neg, x)), c = cast(p, x, GT_FLOAT32);
+	const val r = shaped(p, OP_reshape, shaped(p, OP_reshape, x, DIMS(48)), DIMS(6, 8));
+	const val e = op1(p, OP_exp, x), again = op1(p, OP_exp, x), k = op1(p, OP_clone, e);
+	const val m = reduce(p, OP_mean, shaped(p, OP_reshape, x, DIMS(6, 8, 1)), 4, true);
+	const val all[] = { t, n, c, r, again, k, m };
+	fusion *f = fuse_kept(p, all, (int)COUNT(all));
+
+	(void)state;
+	for (unsigned j = 0; j < COUNT(all); j++)
+		assert_int_equal(f->values.at[all[j]].base, j == 4 || j == 5 ? e : (val)p->n);
+	assert_int_equal(f->values.at[again].where, FUSE_ALIAS);
+	assert_int_equal(count_steps(f, STEP_KERNEL), 0);
+	assert_int_equal(count_steps(f, STEP_CALL), 1);
+	fusion_free(f);
+	program_free(p);
+}
+
+/* Scalars are data, even if they are equal in this run; other strides are another tensor; so are
+ * slices, whose bounds may differ in the next run. */
+static void test_not_same(void **state)
+{
+	program *p = begin("not the same");
+	const val x = LIVE(p, 6, 8), a = ops(p, OP_mul, x, 1), b = ops(p, OP_mul, x, 1);
+	const val t = transpose(p, x), c = op1(p, OP_clone, t);
+	const val all[] = { a, b, c };
+	fusion *f = fuse_kept(p, all, 3);
+
+	(void)state;
+	for (unsigned j = 0; j < COUNT(all); j++)
+		assert_int_equal(f->values.at[all[j]].where, FUSE_STORED);
+	fusion_free(f);
+	program_free(p);
+}
+
+static void test_dead(void **state)
+{
+	program *p = begin("dead");
+	const val x = LIVE(p, 6, 8), y = op1(p, OP_neg, x);
+	const val dead = op1(p, OP_tanh, op1(p, OP_exp, y));
+	fusion *f = fuse_kept(p, &y, 1);
+
+	(void)state;
+	assert_int_equal(f->values.at[dead].where, FUSE_DEAD);
+	assert_int_equal(f->steps.count, 1);
+	program_leave(p, f, (uint32_t)dead);
+	fusion_free(f);
+	program_free(p);
+}
+
+/* Results of at most so many bytes are there for whoever prints them. */
+static void test_small(void **state)
+{
+	program *p = begin("small");
+	const val x = LIVE(p, 6, 8), s = reduce(p, OP_sum, x, 3, false), y = op1(p, OP_neg, x);
+	fusion *f;
+
+	(void)state;
+	p->small = FUSE_SMALL;
+	f = fuse_kept(p, &y, 1);
+	assert_int_equal(f->values.at[s].where, FUSE_STORED);
+	assert_int_equal(f->values.at[s].why, WHY_SMALL);
+	fusion_free(f);
+	program_free(p);
+}
+
+/* ---- later runs ---- */
+
+static ins *slice_of(program *p, val x, ins_room *copy)
+{
+	room r;
+
+	program_begin(&r, OP_slice);
+	program_in(&r, x);
+	ins_put_operand(r.i, 3);
+	ins_put_operand(r.i, 4);
+	ins_put_operand(r.i, 1);
+	program_put(p, &r);
+	memcpy(copy, r.i, r.i->words * sizeof(uint64_t));
+	return &copy->head;
+}
+
+static void test_fits(void **state)
+{
+	program *p = begin("fits");
+	const val x = LIVE(p, 20);
+	ins_room copy;
+	ins *slice = slice_of(p, x, &copy), *add, *norm, *size;
+	const val a = ops(p, OP_add, x, 2), n = normalize(p, x, 1);
+	const val z = full(p, GT_FLOAT32, 1, DIMS(20));
+	fusion *f = fuse_kept(p, (const val[]){ 0, a, n, z }, 4);
+
+	(void)state;
+	add = (ins *)p->run[a];
+	norm = (ins *)p->run[n];
+	size = (ins *)p->run[z];
+	assert_true(fusion_fits(f, 0, slice));
+	slice->tail[1] = 5;
+	assert_true(fusion_fits(f, 0, slice));       /* from elsewhere, as much */
+	slice->tail[2] = 5;
+	assert_false(fusion_fits(f, 0, slice));
+	slice->tail[2] = 4;
+	slice->tail[3] = 2;
+	assert_false(fusion_fits(f, 0, slice));
+	add->tail[1] = (scalar){ .f = 3 }.bits;
+	assert_true(fusion_fits(f, (uint32_t)a, add));
+	assert_false(fusion_fits(f, (uint32_t)n, add));
+	norm->tail[1] = (scalar){ .f = 1e-3 }.bits;
+	assert_false(fusion_fits(f, (uint32_t)n, norm));
+	size->tail[0] = (scalar){ .f = 7 }.bits;
+	assert_true(fusion_fits(f, (uint32_t)z, size));
+	size->tail[1] = 21;
+	assert_false(fusion_fits(f, (uint32_t)z, size));
+	fusion_free(f);
+	program_free(p);
+}
+
+/* A run that is not one of the region, or whose shapes do not fit, is an error and no more. */
+static void test_refused(void **state)
+{
+	program *p = begin("refused");
+	const val x = LIVE(p, 20), y = op1(p, OP_exp, x);
+	const fuse_input in = { &p->r, p->run, p->views, FUSE_SMALL, false };
+	fusion *f;
+
+	(void)state;
+	op2(p, OP_add, y, x);
+	program_end(p);
+	p->views[0].m.dims[0] = 3;
+	p->views[0].m.dtype = GT_INT32;
+	assert_int_equal(fuse_make(&in, &f), GT_EDTYPE);
+	assert_null(f);
+	p->ops[0].op = OP_log;
+	assert_int_equal(fuse_make(&in, &f), GT_EINVAL);
+	program_free(p);
+}
+
+static void test_print(void **state)
+{
+	program *p = begin("print");
+	const val x = LIVE(p, 4, 20), y = along(p, OP_softmax, op2(p, OP_matmul, x,
+		LIVE(p, 20, 20)), 1);
+	fusion *f = fuse_kept(p, &y, 1);
+	buf text = { 0 };
+
+	(void)state;
+	fusion_print(f, &text);
+	assert_non_null(strstr(buf_text(&text), "2 ops, 6 rows expanded, 6 left; 1 kernels"));
+	assert_non_null(strstr(buf_text(&text), "behind %1: kernel group 0 (rows) over 4 x 20"));
+	assert_non_null(strstr(buf_text(&text), "%0 | +0: made or used by an op that is a call"));
+	buf_fini(&text);
+	fusion_free(f);
+	program_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +401,10 @@ int main(void)
 		cmocka_unit_test(test_attention), cmocka_unit_test(test_cross_entropy),
 		cmocka_unit_test(test_adam), cmocka_unit_test(test_broadcasting),
 		cmocka_unit_test(test_bias_gradients), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_same), cmocka_unit_test(test_not_same),
+		cmocka_unit_test(test_dead), cmocka_unit_test(test_small),
+		cmocka_unit_test(test_fits), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests_name("fuse", tests, trial_open, trial_close_all);

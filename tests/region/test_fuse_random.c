@@ -455,6 +455,10 @@ static void check_program(uint64_t seed, uint64_t *kernels, uint64_t *ops_fused)
 	check_arena(p, f);
 	program_leave(p, f, (uint32_t)below(p->n));
 	program_leave(p, f, (uint32_t)below(p->n));
+	program_vary(p);
+	for (uint32_t k = 0; k < p->n; k++)
+		assert_true(fusion_fits(f, k, p->run[k]));
+	program_check(p, f);
 	for (uint32_t k = 0; k < f->steps.count; k++)
 		if (f->steps.at[k].kind == STEP_KERNEL) {
 			++*kernels;

@@ -1,0 +1,236 @@
+/* test_fuse_cost.c: what becomes one kernel and what does not, and the reason that is given. */
+#include "region/fuse_program.h"
+
+#include "region/fuse_cost.h"
+
+#define DIMS(...) (int)COUNT(((int64_t[]){ __VA_ARGS__ })), (const int64_t[]){ __VA_ARGS__ }
+#define LIVE(p, ...) program_live(p, GT_FLOAT32, DIMS(__VA_ARGS__), PLAIN)
+
+/* The reason for which `user` does not take `v` in its kernel; WHY_FUSED if it does. */
+static fuse_why why_not(program *p, val v, val user)
+{
+	fusion *f = program_fuse(p, false);
+	fuse_why why = WHY_FUSED;
+	bool found = false;
+
+	program_check(p, f);
+	for (uint32_t k = 0; k < f->edges.count; k++)
+		if (f->edges.at[k].value == (uint32_t)v && f->edges.at[k].user == (uint32_t)user) {
+			why = (fuse_why)f->edges.at[k].why;
+			found = true;
+		}
+	if (!found)
+		assert_int_equal(f->values.at[v].step, f->values.at[user].step);
+	fusion_free(f);
+	return why;
+}
+
+/* Ends the program: the last value is kept. */
+static fuse_why decide(program *p, val v, val user)
+{
+	const val kept = (val)p->n - 1;
+	fuse_why why;
+
+	program_end(p);
+	program_keep(p, &kept, 1);
+	why = why_not(p, v, user);
+	program_free(p);
+	return why;
+}
+
+static program *begin(const char *what)
+{
+	return program_new(trial_reference, what);
+}
+
+static fuse_why bias(unsigned code, int64_t rows)
+{
+	program *p = begin("bias");
+	const val x = LIVE(p, rows, 64), b = LIVE(p, 64), e = op1(p, code, b);
+
+	return decide(p, e, op2(p, OP_add, x, e));
+}
+
+/* What is computed again in each row has to be cheap, or rows few. */
+static void test_again(void **state)
+{
+	(void)state;
+	assert_int_equal(bias(OP_square, 1000), WHY_FUSED);
+	assert_int_equal(bias(OP_exp, 1000), WHY_COST);
+	assert_int_equal(bias(OP_exp, 2), WHY_FUSED);
+}
+
+static void test_chain(void **state)
+{
+	static const int64_t sizes[] = { 1, 7, 64, 1000, 40000 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(sizes); k++) {
+		program *p = begin("chain");
+		const val x = LIVE(p, sizes[k]), y = op1(p, OP_exp, x);
+
+		assert_int_equal(decide(p, y, op1(p, OP_tanh, y)), WHY_FUSED);
+	}
+}
+
+static void test_reduction(void **state)
+{
+	static const unsigned axes[] = { 1, 2, 3 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(axes); k++) {
+		program *p = begin("producer");
+		const val y = op1(p, OP_square, LIVE(p, 60, 50));
+
+		assert_int_equal(decide(p, y, reduce(p, OP_sum, y, axes[k], false)), WHY_FUSED);
+		p = begin("consumer");
+		{
+			const val s = reduce(p, OP_sum, LIVE(p, 60, 50), axes[k], true);
+
+			assert_int_equal(decide(p, s, op1(p, OP_sqrt, s)), WHY_FUSED);
+		}
+	}
+}
+
+static void test_mode(void **state)
+{
+	program *p = begin("two directions");
+	const val x = LIVE(p, 60, 50), m = reduce(p, OP_max, x, 2, true), d = op2(p, OP_sub, x, m);
+
+	(void)state;
+	assert_int_equal(decide(p, d, reduce(p, OP_sum, d, 1, false)), WHY_MODE);
+}
+
+static void test_views(void **state)
+{
+	program *p = begin("transposed");
+	val x = LIVE(p, 30, 30), y = op1(p, OP_exp, x);
+
+	(void)state;
+	assert_int_equal(decide(p, y, op2(p, OP_add, x, transpose(p, y))), WHY_SPACE);
+	p = begin("slice");
+	x = LIVE(p, 30);
+	y = op1(p, OP_exp, x);
+	{
+		room r;
+		val s;
+
+		program_begin(&r, OP_slice);
+		program_in(&r, y);
+		ins_put_operand(r.i, 5);
+		ins_put_operand(r.i, 20);
+		ins_put_operand(r.i, 1);
+		s = program_put(p, &r);
+		assert_int_equal(decide(p, y, op1(p, OP_neg, s)), WHY_VIEW);
+	}
+	p = begin("reshaped");
+	x = LIVE(p, 30, 4);
+	y = op1(p, OP_exp, x);
+	assert_int_equal(decide(p, y, op1(p, OP_neg, shaped(p, OP_reshape, y, DIMS(6, 20)))),
+		WHY_FUSED);
+}
+
+static void test_steps(void **state)
+{
+	program *p = begin("uneven");
+	const val y = op2(p, OP_add, LIVE(p, 30, 40), LIVE(p, 40));
+
+	(void)state;
+	assert_int_equal(decide(p, y, reduce(p, OP_sum, y, 3, false)), WHY_STEPS);
+}
+
+static void test_call(void **state)
+{
+	program *p = begin("product");
+	const val y = op2(p, OP_matmul, LIVE(p, 30, 40), LIVE(p, 40, 50));
+
+	(void)state;
+	assert_int_equal(decide(p, y, op1(p, OP_relu, y)), WHY_CALL);
+}
+
+static void test_between(void **state)
+{
+	program *p = begin("between");
+	const val x = LIVE(p, 30, 30), y = op1(p, OP_exp, x), z = op2(p, OP_matmul, y, x);
+
+	(void)state;
+	assert_int_equal(decide(p, y, op2(p, OP_add, y, z)), WHY_BETWEEN);
+}
+
+static void test_read(void **state)
+{
+	program *p = begin("read");
+	const val x = LIVE(p, 30, 30), y = op1(p, OP_exp, x), z = op1(p, OP_neg, y);
+	fusion *f;
+
+	(void)state;
+	program_end(p);
+	program_keep(p, (const val[]){ y, z }, 2);
+	assert_int_equal(why_not(p, y, z), WHY_FUSED);
+	p->ops[y].read = true;
+	assert_int_equal(why_not(p, y, z), WHY_LATE);
+	f = program_fuse(p, false);
+	assert_int_equal(f->values.at[y].why, WHY_READ);
+	fusion_free(f);
+	program_free(p);
+}
+
+static void test_limit(void **state)
+{
+	program *p = begin("long chain");
+	val x = LIVE(p, 100);
+	fusion *f;
+
+	(void)state;
+	for (int k = 0; k < 240; k++)
+		x = op1(p, k % 2 ? OP_relu : OP_neg, x);
+	program_end(p);
+	program_keep(p, &x, 1);
+	f = program_fuse(p, false);
+	program_check(p, f);
+	assert_int_equal(f->edges.count, 2);
+	assert_int_equal(f->edges.at[0].why, WHY_LIMIT);
+	assert_int_equal(f->steps.count, 3);
+	fusion_free(f);
+	program_free(p);
+}
+
+static void test_model(void **state)
+{
+	const fuse_work w = { .calls = 1, .rows = 100, .cols = 100, .each = 3, .bytes = 120000 };
+	fuse_work more = w;
+
+	(void)state;
+	more.each = 30;
+	assert_true(fuse_cost(&more) > fuse_cost(&w));
+	more = w;
+	more.bytes *= 100;
+	assert_true(fuse_cost(&more) > fuse_cost(&w));
+	more = (fuse_work){ .calls = 1, .rows = 1, .cols = 10000, .each = 3, .bytes = 120000 };
+	assert_true(fuse_cost(&more) < fuse_cost(&w));   /* one long row is better than many */
+	assert_int_equal(fuse_cost_weight(OP_add), 1);
+	assert_int_equal(fuse_cost_weight(OP_relu), 1);
+	assert_true(fuse_cost_weight(OP_div) > 1);
+	assert_true(fuse_cost_weight(OP_exp) > fuse_cost_weight(OP_div));
+}
+
+static void test_texts(void **state)
+{
+	(void)state;
+	for (int k = 0; k < WHY_COUNT; k++)
+		assert_non_null(fuse_why_text((fuse_why)k));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_again), cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_reduction), cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_views), cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_call), cmocka_unit_test(test_between),
+		cmocka_unit_test(test_read), cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_model), cmocka_unit_test(test_texts),
+	};
+
+	return cmocka_run_group_tests_name("fuse_cost", tests, trial_open, trial_close_all);
+}
