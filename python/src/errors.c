@@ -92,7 +92,7 @@ static void raise_text(PyObject *class, const char *text)
 void *error_raise(void)
 {
 	/* A handler of the user's ended the wait: its exception says more than "interrupted". */
-	if (!PyErr_Occurred()) {
+	if (!session_raise() && !PyErr_Occurred()) {
 		raise_text(class_of(gt_last_error_code()), gt_last_error());
 		gt_clear_error();
 	}

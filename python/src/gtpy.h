@@ -37,6 +37,8 @@ void session_sync_grad(void);
 bool session_foreign(uint64_t epoch);
 /* Wait for a read without the interpreter's lock; Ctrl-C ends the wait. False: exception set. */
 bool session_wait(gt_fetch *f);
+/* Set the exception that a signal handler raised while a call waited, if one did. */
+bool session_raise(void);
 extern PyMethodDef session_functions[];
 
 /* ---- errors.c ------------------------------------------------------------------------------- */

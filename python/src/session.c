@@ -44,10 +44,39 @@ static int run_handlers(void)
 	return failed;
 }
 
+/* What a handler raised during a call of ours, until the call is over: it may go well all the same,
+ * when only the handing over of freed tensors was interrupted. */
+static PyObject *raised[3];
+
+bool session_raise(void)
+{
+	if (!raised[0])
+		return false;
+	PyErr_Restore(raised[0], raised[1], raised[2]);
+	memset(raised, 0, sizeof(raised));
+	return true;
+}
+
+/* The interpreter calls this on the main thread, between two of its instructions. */
+static int raise_late(void *unused)
+{
+	(void)unused;
+	return session_raise() ? -1 : 0;
+}
+
 static int poll(void *ctx)
 {
 	(void)ctx;
-	return waiting || run_handlers() < 0;
+	if (waiting)
+		return 1;
+	if (run_handlers() == 0)
+		return 0;
+	if (!raised[0] && Py_AddPendingCall(raise_late, NULL) < 0)
+		return 1;
+	for (int k = 0; k < 3; k++)      /* of an earlier wait in the same call: the later counts */
+		Py_CLEAR(raised[k]);
+	PyErr_Fetch(&raised[0], &raised[1], &raised[2]);
+	return 1;
 }
 
 static void forked(void)

@@ -202,6 +202,29 @@ def test_malformed_settings():
     assert "GT_WORKERS" in run("gt.ones(1)", status=1, GT_WORKERS="many")
 
 
+def test_interrupt_while_tensors_are_freed():
+    """The queue is full of products, and thousands of freed tensors wait for room behind them."""
+    out = run(
+        """
+        import subprocess
+        m, x = gt.ones(1000, 1000), gt.ones(10)
+        many = [x.T for _ in range(4000)]
+        gt.synchronize()
+        products = [m @ m for _ in range(20)]
+        del many
+        subprocess.Popen(["sh", "-c", f"sleep 0.1; kill -INT {os.getpid()}"])
+        try:
+            while True:
+                y = gt.cross_entropy(x, gt.tensor(1))
+        except KeyboardInterrupt:
+            print("interrupted")
+        print(products[-1].sum().item(), x.sum().item())
+    """,
+        GT_RUNAHEAD="30",
+    )
+    assert out.split() == ["interrupted", "1000000000.0", "10.0"]
+
+
 # ---- forks ---------------------------------------------------------------------------------------
 
 
