@@ -10,8 +10,9 @@
 
 #define GRAPHS_AFTER  4096u      /* ops badly covered before graphs are looked at */
 #define GRAPHS_SHARE  80u        /* per cent of the stream that is enough */
-#define DOZE_AFTER    1000000u   /* ops that no loop took: mine one window in DOZE_ONE_IN */
+#define DOZE_AFTER    1000000u   /* ops that no loop took: mine one window in DOZE_ONE_IN, .. */
 #define DOZE_ONE_IN   16u
+#define DOZE_NAP      8192u      /* .. a short one soon and a long one for long loops */
 
 struct miner {
 	miner_options options;
@@ -127,6 +128,21 @@ static void count_past(miner *m, const track *t)
 	}
 }
 
+/* What a graph's track has proposed is the whole stream's business again; what that has proposed as
+ * well stays. */
+static void retire_all(miner *m, const track *t)
+{
+	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
+		const loop *l = &t->loops[k];
+		const loop *same = l->n ? track_find(&m->whole, l->signature) : NULL;
+
+		if (l->hot && !l->replaced && !(same && same->hot && !same->replaced))
+			queue(m, &(proposal){ .what = PROPOSAL_RETIRED, .signature = l->signature,
+				.n = l->n, .runs = l->runs, .at = m->ops });
+	}
+	count_past(m, t);
+}
+
 /* Separate graphs are looked at as long as the whole stream is covered badly. */
 static void choose_graphs(miner *m)
 {
@@ -136,7 +152,7 @@ static void choose_graphs(miner *m)
 		m->bad_since = m->ops;
 		for (unsigned k = 1; k < TRACKS && m->graphs.on; k++)
 			if (track_at(m, k))
-				count_past(m, track_at(m, k));
+				retire_all(m, track_at(m, k));
 		graphs_stop(&m->graphs);
 		m->last = NULL;
 	} else if (!m->graphs.on && m->ops - m->bad_since >= GRAPHS_AFTER) {
@@ -164,7 +180,8 @@ static bool doze(miner *m)
 {
 	const uint64_t idle = m->ops - m->idle_since;
 	const bool sleeps = idle >= DOZE_AFTER &&
-		(idle - DOZE_AFTER) / TRACK_WINDOW_MAX % DOZE_ONE_IN != 0;
+		(idle - DOZE_AFTER) / DOZE_NAP % DOZE_ONE_IN != 0 &&
+		(idle - DOZE_AFTER) / TRACK_WINDOW_MAX % DOZE_ONE_IN != DOZE_ONE_IN - 1;
 
 	if (sleeps && !m->dozing)
 		forget_all(m);

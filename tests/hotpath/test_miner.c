@@ -421,6 +421,33 @@ static void test_random(void **state)
 	end(t);
 }
 
+/* After a million ops without a loop most are not looked at; a loop that begins then is found all
+ * the same, soon. */
+static void test_doze(void **state)
+{
+	const lab_options o = { .steps = 1, .seed = 1 };
+	const lab_options more = { .steps = 12000, .seed = 1, .first_id = 1u << 20 };
+	const lab_options loops = { .steps = 4000, .seed = 1, .first_id = 1u << 28 };
+	trial *t = try_in("random", &o, 0, 1000);
+	uint64_t skipped, begin;
+
+	(void)state;
+	lab_run(lab_find("random"), &more, sink, t, NULL);
+	miner_stats_of(t->m, &t->stats);
+	skipped = t->stats.skipped;
+	assert_true(skipped > 150000 && t->stats.hot_covered == 0);
+	begin = t->ops;
+	lab_run(lab_find("mlp"), &loops, sink, t, NULL);
+	drain(t);
+	/* Found in the whole stream, and in one of the graphs that were looked at until then. */
+	assert_int_equal(t->hot[0].n, 49);
+	assert_int_equal(t->hot_count - t->retired, 1);
+	assert_true(t->hot[0].at - begin < 140000);
+	miner_stats_of(t->m, &t->stats);
+	assert_true(t->stats.skipped - skipped < 140000);
+	end(t);
+}
+
 /* Lost records: the loop is found again, and counted on. */
 static void test_gap(void **state)
 {
@@ -489,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_branches), cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_region), cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_cut), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_doze),
 		cmocka_unit_test(test_gap), cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_backlog),
 	};
