@@ -2,6 +2,8 @@
  * is damaged is not there. */
 #include "place.h"
 
+#include <pthread.h>
+
 /* ---- what it is for ---- */
 
 static void test_round_trip(void **state)
@@ -307,6 +309,41 @@ static void test_processes(void **state)
 	assert_in_range(bytes, 4096, 2 * 65536);
 }
 
+/* Threads share a cache, the moment in which its directory is made included. */
+static void *write_in_thread(void *ctx)
+{
+	cache *c = ctx;
+	char key[16];
+	intptr_t found = 0;
+
+	for (int k = 0; k < 50; k++) {
+		snprintf(key, sizeof key, "%d", k % 10);
+		if (k % 3)
+			keep(c, key, "value");
+		found += has(c, key, "value");
+	}
+	return (void *)found;
+}
+
+static void test_threads(void **state)
+{
+	place *p = *state;
+	pthread_t threads[WRITERS];
+	uint64_t hits = 0;
+	void *found;
+
+	for (unsigned k = 0; k < WRITERS; k++)
+		assert_int_equal(pthread_create(&threads[k], NULL, write_in_thread, p->c), 0);
+	for (unsigned k = 0; k < WRITERS; k++) {
+		pthread_join(threads[k], &found);
+		hits += (uint64_t)(intptr_t)found;
+	}
+	assert_int_equal(stats(p->c).hits[CACHE_KERNEL], hits);
+	assert_int_equal(stats(p->c).misses[CACHE_KERNEL], WRITERS * 50 - hits);
+	assert_int_equal(stats(p->c).puts, WRITERS * 33);
+	assert_int_equal(stats(p->c).lost + stats(p->c).damaged, 0);
+}
+
 /* ---- looking at it ---- */
 
 typedef struct seen { unsigned fine, wrong; char name[ENTRY_NAME_MAX]; } seen;
@@ -353,7 +390,7 @@ int main(void)
 		TEST(test_round_trip), TEST(test_stats), TEST(test_off), TEST(test_cut_anywhere),
 		TEST(test_flipped_anywhere), TEST(test_collision), TEST(test_version),
 		TEST(test_names), TEST(test_limit), TEST(test_too_large), TEST(test_usage),
-		TEST(test_rests), TEST(test_processes), TEST(test_each),
+		TEST(test_rests), TEST(test_processes), TEST(test_threads), TEST(test_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
