@@ -424,6 +424,27 @@ GT_API gt_err gt_enter_with(gt_client *gt, const char *name, const char *backwar
 GT_API gt_err gt_leave(gt_client *gt);
 GT_API const char *gt_signal_current(const gt_client *gt);    /* innermost name; NULL if none */
 
+/* ---- parts that are compiled --------------------------------------------------------------- */
+
+/* Say which part of the program is one piece of work: what is issued between begin and end is
+ * compiled as a whole, from its second run on, whatever GT_AUTO_COMPILE says; what it computes does
+ * not change by a bit. GT_COMPILE_OFF leaves the part alone instead, also inside another. Parts
+ * nest, 64 deep (GT_ELIMIT); of nested ones the outermost is the piece. An end without a begin is
+ * GT_ESTATE. */
+typedef enum gt_compile_mode {
+	GT_COMPILE_OFF, GT_COMPILE_DEFAULT, GT_COMPILE_REDUCE_OVERHEAD, GT_COMPILE_MAX_AUTOTUNE
+} gt_compile_mode;
+GT_API gt_err gt_compile_begin(gt_client *gt, gt_compile_mode mode);
+GT_API gt_err gt_compile_end(gt_client *gt);
+
+/* From its next gt_enter on, each part under that signal is such a part; with
+ * gt_enter_with("forward", "backward") that is so for the gradients if "backward" is configured. */
+GT_API gt_err gt_signal_compile(gt_client *gt, const char *name, gt_compile_mode mode);
+GT_API gt_err gt_signal_forget(gt_client *gt, const char *name);    /* as before */
+
+/* Wait until everything issued has run, and what was found in it by then is compiled. */
+GT_API gt_err gt_compile_wait(gt_client *gt);
+
 #include <gt/calls.h>
 
 #ifdef __cplusplus

@@ -70,6 +70,10 @@ GT_API bool gt_module_training(const gt_module *m);
 GT_API gt_tensor *gt_forward_at(const gt_site *, gt_module *m, gt_tensor *x);
 #define gt_forward(m, x) gt_forward_at(GT_HERE, m, x)
 
+/* From now on each forward pass of m is compiled as a whole, or left alone (GT_COMPILE_OFF), as
+ * between gt_compile_begin and gt_compile_end. Nothing else about m changes. */
+GT_API gt_err gt_compile(gt_module *m, gt_compile_mode mode);
+
 /* ---- layers; weights are initialised as PyTorch does
  * ------------------------------------------- */
 

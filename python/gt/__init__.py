@@ -33,5 +33,6 @@ from gt import autograd, errors, signal
 from gt.autograd import enable_grad, no_grad, set_grad_enabled
 from gt._files import load, save
 from gt import debug, nn, optim
+from gt._compile import compile
 
 _atexit.register(_gt._end)

@@ -7,9 +7,10 @@ with gt.signal.context("forward", backward="backward"):
 import functools
 
 from gt import _gt
+from gt._compile import number_of
 from gt._gt import Tensor
 
-__all__ = ["context", "enter", "exit", "current", "tensor"]
+__all__ = ["context", "enter", "exit", "current", "tensor", "compile"]
 
 
 class context:
@@ -59,3 +60,10 @@ def tensor(x, name):
     """x, or a tensor made from it, as a result of the signal `name`; elements are not copied."""
     with context(name):
         return x.reshape(x.shape) if isinstance(x, Tensor) else _gt.tensor(x)
+
+
+def compile(name, mode="default", enable=True):
+    """From its next `enter` on, each part under that signal is compiled as a whole, or left alone
+    (enable=False), as by gt.compile; enable=None: as if it had never been said. To compile the
+    gradients too, name their signal and say the same of it."""
+    _gt._signal_compile(name, -1 if enable is None else number_of(mode, enable))

@@ -308,6 +308,56 @@ static PyObject *leave(PyObject *module, PyObject *none)
 	return Py_NewRef(Py_None);
 }
 
+static PyObject *compile_begin(PyObject *module, PyObject *mode)
+{
+	const long m = PyLong_AsLong(mode);
+
+	(void)module;
+	if ((m == -1 && PyErr_Occurred()) || !session_client())
+		return NULL;
+	if (gt_compile_begin(session.client, (gt_compile_mode)m) != GT_OK)
+		return error_raise();
+	return Py_NewRef(Py_None);
+}
+
+/* As leave. */
+static PyObject *compile_end(PyObject *module, PyObject *none)
+{
+	(void)module, (void)none;
+	if (!session.client && now != FORKED)
+		return Py_NewRef(Py_None);
+	if (!session_client() || gt_compile_end(session.client) != GT_OK)
+		return PyErr_Occurred() ? NULL : error_raise();
+	return Py_NewRef(Py_None);
+}
+
+static PyObject *compile_wait(PyObject *module, PyObject *none)
+{
+	PyObject *done = synchronize(module, none);
+
+	if (done && session.client && gt_compile_wait(session.client) != GT_OK) {
+		Py_DECREF(done);
+		return error_raise();
+	}
+	return done;
+}
+
+/* A negative mode: as if it never had one. */
+static PyObject *signal_compile(PyObject *module, PyObject *args)
+{
+	const char *name;
+	gt_client *c;
+	int mode;
+
+	(void)module;
+	if (!PyArg_ParseTuple(args, "si:_signal_compile", &name, &mode) || !(c = session_client()))
+		return NULL;
+	if ((mode < 0 ? gt_signal_forget(c, name) :
+			gt_signal_compile(c, name, (gt_compile_mode)mode)) != GT_OK)
+		return error_raise();
+	return Py_NewRef(Py_None);
+}
+
 static PyObject *current(PyObject *module, PyObject *none)
 {
 	const char *name = session.client ? gt_signal_current(session.client) : NULL;
@@ -334,6 +384,12 @@ PyMethodDef session_functions[] = {
 		"operations for gradients." },
 	{ "_set_grad", set_grad, METH_O,
 			"Set the gradient mode of this thread; returns the one before." },
+	{ "compile_wait", compile_wait, METH_NOARGS,
+			"compile_wait()\n\nWait until everything issued has run, and what was found "
+		"in it by then is compiled." },
+	{ "_compile_begin", compile_begin, METH_O, "Begin a part of that mode." },
+	{ "_compile_end", compile_end, METH_NOARGS, "End the innermost part." },
+	{ "_signal_compile", signal_compile, METH_VARARGS, "Compile the parts of a signal." },
 	{ "_enter", enter, METH_VARARGS, "Enter a signal." },
 	{ "_leave", leave, METH_NOARGS, "Leave the innermost signal." },
 	{ "_current", current, METH_NOARGS, "Name of the innermost signal, or None." },

@@ -385,8 +385,11 @@ void node_spend(gt_client *gt, node *n);
 
 struct signals *signals_new(void);
 void signals_free(struct signals *s);
-/* Issue enter of signal number s, or leave (s = 0), without counting. */
-gt_err signal_issue(gt_client *gt, uint32_t s);
+/* Whether a part that is compiled begins with signal number s as it is configured now. */
+bool signal_begins(const gt_client *gt, uint32_t s);
+/* Issue enter, or leave, of a signal without counting; and begin or end of the compiled part. */
+gt_err signal_issue_enter(gt_client *gt, uint32_t s);
+gt_err signal_issue_leave(gt_client *gt, bool begun);
 
 /* ---- read.c ---------------------------------------------------------------------------------- */
 

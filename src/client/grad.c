@@ -188,9 +188,9 @@ static void follow_signal(pass *p, uint32_t signal)
 	if (LIKELY(p->signal == signal))
 		return;
 	if (p->signal)
-		p->error = signal_issue(p->gt, 0);
+		p->error = signal_issue_leave(p->gt, signal_begins(p->gt, p->signal));
 	if (signal && !p->error)
-		p->error = signal_issue(p->gt, signal);
+		p->error = signal_issue_enter(p->gt, signal);
 	p->signal = signal;
 }
 
@@ -256,7 +256,7 @@ static gt_err run(pass *p)
 	while (p->n)
 		visit(p, heap_pop(p));
 	if (p->signal)
-		signal_issue(p->gt, 0);
+		signal_issue_leave(p->gt, signal_begins(p->gt, p->signal));
 	p->gt->recording = recording;
 	mem_free(p->heap);
 	return p->error;

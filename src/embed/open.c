@@ -38,6 +38,14 @@ gt_err gt_set_workers(int n)
 	return system_set_workers(n);
 }
 
+gt_err gt_compile_wait(gt_client *gt)
+{
+	worker_stats s;
+	gt_err e = gt_sync(gt);
+
+	return e ? e : embed_stats(gt->link, &s);        /* which lets the miner catch up */
+}
+
 gt_err gt_stats(gt_client *gt, gt_worker_stats *out)
 {
 	worker_stats s;

@@ -139,6 +139,7 @@ static gt_err start_worker(gt_system *s, unsigned number)
 		.memory = memory_limit(s->count),
 		.runahead = (uint64_t)flag_int(FLAG_GT_RUNAHEAD),
 		.prints = flag_int(FLAG_GT_DEBUG_WORKER),
+		.compiles = flag_int(FLAG_GT_COMPILE),
 		.threshold = flag_int(FLAG_GT_AUTO_COMPILE) ?
 			(uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD) : 0,
 	};

@@ -156,7 +156,7 @@ void recorder_control(recorder *r, const ins *i)
 		return;
 	}
 	put_control(r, i, 0);
-	if (i->op == OP_leave)
+	if (i->op == OP_leave || i->op == OP_end)
 		leave(r);
 }
 

@@ -13,7 +13,7 @@ typedef enum op {
 /* What kind of instruction it is: decides who handles it. */
 typedef enum op_kind {
 	KIND_NONE,               /* no such op */
-	KIND_CONTROL,            /* free, fetch, enter, leave: no value computed */
+	KIND_CONTROL,            /* free, fetch, marks: no value computed */
 	KIND_CREATE,             /* no tensor inputs */
 	KIND_ELEMENT,            /* element by element, broadcasting */
 	KIND_REDUCE,             /* over attr.axes */

@@ -16,6 +16,8 @@ struct gt_module {
 	const char *kind;
 	gt_forward_fn *forward;
 	bool training;
+	bool compiles;           /* each forward pass is a compiled part, */
+	gt_compile_mode mode;    /* .. of this mode */
 	entry *entries;
 	size_t count, room;
 	void *data;
@@ -274,10 +276,29 @@ void gt_module_train(gt_module *m, bool on) { gt_module_apply(m, set_training, &
 
 gt_tensor *gt_forward_at(const gt_site *site, gt_module *m, gt_tensor *x)
 {
-	if (m && x)
+	gt_tensor *y;
+
+	if (!m || !x) {
+		missing("a module and a tensor");
+		return NULL;
+	}
+	if (!m->compiles)
 		return m->forward(site, m, x);
-	missing("a module and a tensor");
-	return NULL;
+	if (gt_compile_begin(m->gt, m->mode))
+		return NULL;
+	y = m->forward(site, m, x);
+	return gt_compile_end(m->gt) ? NULL : y;
+}
+
+gt_err gt_compile(gt_module *m, gt_compile_mode mode)
+{
+	if (!m)
+		return missing("a module");
+	if (mode < GT_COMPILE_OFF || mode > GT_COMPILE_MAX_AUTOTUNE)
+		return fail(GT_EINVAL, "compile: there is no mode %d", (int)mode);
+	m->compiles = true;
+	m->mode = mode;
+	return GT_OK;
 }
 
 gt_module *module_at(gt_module *m, size_t k) { return k < m->count ? m->entries[k].child : NULL; }

@@ -288,6 +288,8 @@ static void fetch(tenant *t, const ins *i)
 	answer *a = (answer *)(uintptr_t)ins_opd(i)[0];
 	const value *v = store_get(&t->store, ins_in(i)[0]);
 
+	if (UNLIKELY(t->hot != NULL) && hot_check_answer(t->hot, a))
+		return;
 	if (UNLIKELY(!v)) {
 		fail(GT_EPROTO, "fetch: t%" PRIu64 " is unknown or was freed", ins_in(i)[0]);
 		answer_fail(a, fault_new(t, i, NULL));
@@ -346,6 +348,10 @@ void exec_ins(tenant *t, const ins *i)
 		print(t, i);
 	counter_add(&w->instructions, 1);
 	if (kind == KIND_CONTROL) {
+		if (UNLIKELY(i->op == OP_begin || i->op == OP_end)) {
+			hot_scope(t, i);
+			return;
+		}
 		if (UNLIKELY(t->hot != NULL))
 			hot_note_control(t->hot, i);
 		control(t, i);

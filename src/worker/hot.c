@@ -180,23 +180,29 @@ uint64_t hot_wanted(const worker *w)
 {
 	const uint64_t wish = hotpath_enabled();
 
-	if (LIKELY(!wish))
+	if (LIKELY(!wish) && (w->options.threshold || !w->options.compiles))
 		return w->options.threshold;
+	if (!wish)
+		return (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD);
 	return wish == UINT64_MAX ? (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD) : wish;
 }
 
 void hot_begin(tenant *t, uint64_t threshold)
 {
+	const bool loops = hotpath_enabled() || t->worker->options.threshold;
 	const miner_options o = { .threshold = threshold,
+		.scopes_only = !loops,
+		.everything = t->worker->options.compiles,
 		.min_seq = (uint64_t)flag_int(FLAG_GT_HOTPATH_MIN_SEQ),
 		.window = (uint64_t)flag_int(FLAG_GT_HOTPATH_WINDOW) };
 	hot *h = mem_lines(ALIGN_UP(sizeof *h, CACHE_LINE));
 
-	if (!atomic_exchange(&t->worker->looks, threshold))
+	if (loops && !atomic_exchange(&t->worker->looks, threshold))
 		hot_say_enabled(t->worker, threshold);
 	h->tenant = t;
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);
 	h->talks = flag_int(FLAG_GT_DEBUG_COMPILE);
+	h->checks = flag_int(FLAG_GT_CHECK);
 	h->started = clock_ns();
 	recorder_init(&h->recorder, RING_WORDS);
 	pthread_mutex_init(&h->mining, NULL);
@@ -215,6 +221,8 @@ void hot_end(tenant *t)
 	read_post(h);
 	while (h->count)
 		drop_run(h, h->count - 1);
+	if (h->wrong)
+		failure_drop(h->wrong);
 	miner_free(h->miner);
 	recorder_fini(&h->recorder);
 	pthread_mutex_destroy(&h->mining);

@@ -95,6 +95,8 @@ typedef struct hot {
 	bool silent;                     /* a run that is told as a whole is under way */
 	bool sync;                       /* GT_COMPILE_SYNC: mine in place */
 	bool talks;                      /* GT_DEBUG_COMPILE */
+	bool checks;                     /* GT_CHECK */
+	failure *wrong;                  /* what it found, for the next read; NULL: nothing */
 	uint32_t complaints;             /* exits that were told of */
 	hot_counts counts;
 	uint64_t started;                /* the slice, on the clock */
@@ -131,6 +133,12 @@ void hot_end(tenant *t);
 /* An instruction with a result that runs eagerly, as recorder_op; one without, before it is run. */
 void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out);
 void hot_note_control(hot *h, const ins *i);
+/* hot_check.c: run step r->match.at as exec_finish does, and eagerly; compare. */
+void hot_check(tenant *t, hot_run *r, const ins *i, call *c, value *out);
+/* Give what was found to a read; false if there is nothing. */
+bool hot_check_answer(hot *h, answer *a);
+/* hot_scope.c: begin or end of a part that is to be compiled or left alone. */
+void hot_scope(tenant *t, const ins *i);
 /* After an op, if h->sync. */
 void hot_mine_in_place(hot *h);
 /* A slice of the stream begins, or is over. */

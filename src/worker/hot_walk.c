@@ -128,7 +128,10 @@ static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
 	if (!r->silent)
 		recorder_op(&h->recorder, i, c->metas, &out->v.m);
 	t->worker->spent += r->plan->slots[at].cost;
-	exec_finish(t, i, c, r->plan->steps[at].run, out);
+	if (UNLIKELY(h->checks))
+		hot_check(t, r, i, c, out);
+	else
+		exec_finish(t, i, c, r->plan->steps[at].run, out);
 	r->values[at] = out;
 	r->moved = hot_ops(h);
 	counter_add(&h->counts.ops, 1);

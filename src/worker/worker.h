@@ -23,6 +23,7 @@ typedef struct worker_options {
 	uint64_t runahead;           /* instructions a session may be ahead */
 	bool prints;                 /* each instruction, on stderr */
 	uint64_t threshold;          /* runs after which a path is hot; 0: none are looked for */
+	bool compiles;               /* what runs between two reads is compiled, too */
 } worker_options;
 
 #define HOT_TOP 8

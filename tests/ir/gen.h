@@ -126,7 +126,7 @@ static void make_none(gen *g)
 {
 	if (g->row->nin)
 		gen_tensor(g, gen_meta(g, GT_FLOAT32, 0, 3));
-	if (*g->row->operands == 't')
+	if (*g->row->operands == 't' || *g->row->operands == 'u')
 		ins_put_operand(&g->room.head, (int64_t)gen_bits(g));
 	if (*g->row->operands == 's') {
 		char name[INS_NAME_MAX + 1];

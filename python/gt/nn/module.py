@@ -49,7 +49,14 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
     def __call__(self, *args, **names):
-        return self.forward(*args, **names)
+        mode = self.__dict__.get("_compiled")
+        if mode is None:
+            return self.forward(*args, **names)
+        _gt._compile_begin(mode)
+        try:
+            return self.forward(*args, **names)
+        finally:
+            _gt._compile_end()
 
     # ---- attributes ------------------------------------------------------------------------------
 

@@ -1,0 +1,53 @@
+"""gt.compile: which part of a program is one piece of work."""
+
+import functools
+
+from gt import _gt
+
+MODES = {"default": 1, "reduce-overhead": 2, "max-autotune": 3}
+
+
+def number_of(mode, enable):
+    """The number of a mode in the stream; 0 is left alone."""
+    if mode not in MODES:
+        raise ValueError(f"compile: mode is {mode!r}, expected one of {', '.join(map(repr, MODES))}")
+    return MODES[mode] if enable else 0
+
+
+def compile(model=None, mode="default", enable=True):
+    """Mark a function or a module as a piece of work that is compiled as a whole.
+
+    What it issues while it runs is one region from its first run on, whatever GT_AUTO_COMPILE says;
+    not a bit of what it computes changes. With enable=False it is left alone instead, also where
+    loops are looked for. A module is marked and returned: its parameters, names and state are what
+    they were. A function is wrapped. Without a model this is a decorator:
+
+        @gt.compile(mode="max-autotune")
+        def step(x, y): ...
+
+    Gradients run when `backward` is called, so mark what calls it to have them in the piece.
+    """
+    number = number_of(mode, enable)
+    if model is None:
+        return lambda wrapped: compile(wrapped, mode, enable)
+    if isinstance(model, _module_class()):
+        model.__dict__["_compiled"] = number
+        return model
+    if isinstance(model, type) or not callable(model):
+        raise TypeError(f"compile: expected a function or a module object, got {model!r}")
+
+    @functools.wraps(model)
+    def compiled(*args, **names):
+        _gt._compile_begin(number)
+        try:
+            return model(*args, **names)
+        finally:
+            _gt._compile_end()
+
+    return compiled
+
+
+def _module_class():
+    from gt.nn import Module
+
+    return Module

@@ -1,0 +1,160 @@
+"""gt.compile, compiled signals, gt.compile_wait, and what the process's statistics count of them.
+Each in a process of its own: settings are read once."""
+
+import os
+import subprocess
+import sys
+
+import gt
+import pytest
+
+
+def run(program, **settings):
+    done = subprocess.run(
+        [sys.executable, "-c", "import gt\n" + program],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "GT_COMPILE_SYNC": "1", **settings},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+STATS = """
+def hot():
+    gt.compile_wait()
+    (worker,) = gt.debug.get_worker_stats().values()
+    return worker["hotpath"]
+"""
+
+
+def test_function():
+    out = run(STATS + """
+@gt.compile
+def f(x):
+    "doc"
+    return ((x + 1) * x).exp().sum()
+x = gt.ones(4)
+values = [f(x).item() for _ in range(5)]
+assert len(set(values)) == 1 and f.__name__ == "f" and f.__doc__ == "doc"
+assert hot()["matches"] == 4, hot()
+""")
+    assert out == ""
+
+
+def test_module_stays_what_it_is():
+    run(STATS + """
+net = gt.nn.Sequential(gt.nn.Linear(3, 4), gt.nn.ReLU())
+names = [name for name, _ in net.named_parameters()]
+before = net.state_dict()
+assert gt.compile(net, mode="reduce-overhead") is net
+assert [name for name, _ in net.named_parameters()] == names == list(net.state_dict())
+outer = gt.nn.Sequential(net)
+with gt.no_grad():
+    first = outer(gt.ones(2, 3)).tolist()
+    for _ in range(4):
+        assert outer(gt.ones(2, 3)).tolist() == first
+assert hot()["matches"] >= 3, hot()
+""")
+
+
+def test_excluded():
+    run(STATS + """
+@gt.compile(enable=False)
+def f(x):
+    return ((x + 1) * x).exp().sum()
+for _ in range(40):
+    f(gt.ones(4)).item()
+assert hot()["hot_instructions"] <= 40, hot()
+""", GT_AUTO_COMPILE="1", GT_QUIET="1")
+
+
+def test_step_with_gradients():
+    program = """
+gt.manual_seed(3)
+net = gt.nn.Linear(3, 2)
+opt = gt.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+def step(x):
+    loss = (net(x) ** 2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    return loss
+COMPILE
+print([step(gt.randn(5, 3)).item() for _ in range(8)], net.weight.tolist())
+"""
+    plain = run(program.replace("COMPILE", ""))
+    assert run(program.replace("COMPILE", "step = gt.compile(step)")) == plain
+    assert run(program.replace("COMPILE", ""), GT_COMPILE="1") == plain
+    assert run(program.replace("COMPILE", ""), GT_COMPILE="1", GT_CHECK="1") == plain
+
+
+def test_signals():
+    run(STATS + """
+gt.signal.compile("forward")
+x = gt.ones(4)
+for _ in range(5):
+    with gt.signal.context("forward"):
+        y = ((x + 1) * x).exp()
+    y.sum().item()
+assert hot()["matches"] == 4, hot()
+gt.signal.compile("forward", enable=None)
+""")
+
+
+def test_an_exception_ends_the_part():
+    run("""
+@gt.compile
+def f(x):
+    raise KeyError("mine")
+for _ in range(100):
+    try:
+        f(1)
+    except KeyError:
+        pass
+f2 = gt.compile(lambda x: gt.disconnect())
+f2(gt.ones(1))
+""")
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="mode is 'fast', expected one of 'default'"):
+        gt.compile(lambda: None, mode="fast")
+    with pytest.raises(TypeError, match="expected a function or a module object, got 3"):
+        gt.compile(3)
+    with pytest.raises(TypeError, match="a module object"):
+        gt.compile(gt.nn.Linear)
+
+
+def test_counts():
+    """100 iterations at threshold 10: 100 runs, 90 of them hot, one pattern, one path."""
+    out = run(STATS + """
+x = gt.ones(4)
+for _ in range(100):
+    y = (x * 0.5 + 1).sin()
+s = hot()
+print(s["total_batches"], s["hot_batches_executed"], s["unique_patterns"], s["hot_paths"],
+    s["hot_threshold"])
+""", GT_AUTO_COMPILE="1", GT_QUIET="1")
+    assert out == "100 90 1 1 10\n"
+
+
+LOOP = """
+x = gt.ones(4)
+for _ in range(100):
+    y = (x * 0.5 + 1).sin()
+gt.compile_wait()
+"""
+
+
+def test_lines():
+    out = run(LOOP, GT_AUTO_COMPILE="1").splitlines()
+    assert out[0] == "Worker worker_0: Hot path detection enabled (threshold=10)"
+    assert len(out) == 2 and out[1].startswith("[HotPath] Detected hot sequence after 10 reps: ")
+    assert out[1].endswith(":3ops)") and "Stream(" in out[1]
+    assert run(LOOP, GT_AUTO_COMPILE="1", GT_QUIET="1") == ""
+    assert run(LOOP) == ""
+    out = run(LOOP, GT_AUTO_COMPILE="1", GT_DEBUG_COMPILE="1")
+    assert "[HotPath] Starting hot sequence (length=3)\n" in out
+    assert "[COMPILE] Detected hot sequence: mul -> add -> sin (executed 10 times)\n" in out
