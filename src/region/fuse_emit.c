@@ -33,10 +33,11 @@ static uint16_t add_node(emitter *e, group_node n)
 	return e->group->nodes_count++;
 }
 
+/* Constants that happen to be equal stay two: in another size they may differ. */
 static bool same_scalar(const fuse_scalar *a, const fuse_scalar *b)
 {
-	return a->op == b->op && a->input == b->input && a->kind == b->kind &&
-		a->dtype == b->dtype && a->bits == b->bits;
+	return a->op != REGION_NEVER && a->op == b->op && a->input == b->input &&
+		a->kind == b->kind && a->dtype == b->dtype;
 }
 
 /* Input k of a row of the graph as a scalar of the call. */
@@ -137,7 +138,7 @@ static void add_arg(emitter *e, const fuse_operand *a)
 	to.row = x->row >= 0 ? a->steps[x->row] * size : 0;
 	to.col = x->col >= 0 ? a->steps[x->col] * size : 0;
 	for (int k = 0; k < e->step->outer_count; k++)
-		to.outer[k] = a->steps[x->outer + e->step->outer_count - 1 - k] * size;
+		to.outer[k] = a->steps[x->outer[x->outer_count - 1 - k]] * size;
 	FUSE_PUSH(&e->g->f->args, to);
 	e->g->nodes[a->value].used = true;
 }
@@ -154,13 +155,12 @@ static void add_store(emitter *e, uint32_t at)
 static void set_space(emitter *e)
 {
 	const fuse_kernel *x = e->x;
-	const int count = x->space > 1 ? x->cuts.count + 1 : 0;
 
 	e->step->rows = fuse_kernel_size(x, x->row);
 	e->step->cols = fuse_kernel_size(x, x->col);
-	e->step->outer_count = (uint8_t)MAX(count - x->outer, 0);
-	for (int k = 0; k < e->step->outer_count; k++)
-		e->step->outer[k] = x->digits[count - 1 - k];
+	e->step->outer_count = (uint8_t)x->outer_count;
+	for (int k = 0; k < x->outer_count; k++)
+		e->step->outer[k] = x->digits[x->outer[x->outer_count - 1 - k]];
 }
 
 /* ---- groups with equal keys are one ---- */

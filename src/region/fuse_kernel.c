@@ -206,6 +206,29 @@ static fuse_why cut_space(fuse_kernel *x)
 	return WHY_FUSED;
 }
 
+/* Would the group be the same with rows along the other digit? */
+static bool alike(const fuse_kernel *x, int one, int other)
+{
+	bool same = true;
+
+	for (uint32_t k = 0; k < x->args_count; k++)
+		same = same && !x->args[k].steps[one] == !x->args[k].steps[other];
+	return same;
+}
+
+/* Rows are the digit next to the columns. Where another is longer (heads of attention come before
+ * positions) fewer calls are made if they change places; rows do not depend on each other. But
+ * sizes must not decide what the group is. */
+static int pick_row(const fuse_kernel *x, int first, int count)
+{
+	int row = first;
+
+	for (int d = first + 1; d < count; d++)
+		if (x->digits[d] > x->digits[row] && alike(x, first, d))
+			row = d;
+	return row;
+}
+
 /* Give the digits their parts. Reductions want one digit for what they reduce, one for what they
  * keep. */
 static fuse_why deal_digits(fuse_kernel *x)
@@ -221,12 +244,20 @@ static fuse_why deal_digits(fuse_kernel *x)
 		x->col = next++;
 	if (cols > 1 && fuse_kernel_size(x, x->col) != cols)
 		return WHY_STEPS;
-	if ((r->mode != GROUP_COLS || r->reduced > 1) && next < count)
-		x->row = next++;
+	if (r->mode == GROUP_COLS && r->reduced > 1 && next < count)
+		x->row = next;
+	else if (r->mode != GROUP_COLS && next < count)
+		x->row = pick_row(x, next, count);
 	if (r->mode == GROUP_COLS && fuse_kernel_size(x, x->row) != r->reduced)
 		return WHY_STEPS;
-	x->outer = next;
-	return count - next > FUSE_OUTER ? WHY_STEPS : WHY_FUSED;
+	x->outer_count = 0;
+	for (int d = next; d < count; d++) {
+		if (d != x->row && x->outer_count == FUSE_OUTER)
+			return WHY_STEPS;
+		if (d != x->row)
+			x->outer[x->outer_count++] = d;
+	}
+	return WHY_FUSED;
 }
 
 /* What is stored must vary from row to row, unless it is the result of a reduction over rows, and
@@ -238,8 +269,8 @@ static fuse_why check_stores(const fuse_kernel *x)
 
 		if (!a->out)
 			continue;
-		for (int d = x->outer; x->space > 1 && d <= x->cuts.count; d++)
-			if (!a->steps[d])
+		for (int d = 0; d < x->outer_count; d++)
+			if (!a->steps[x->outer[d]])
 				return WHY_TWICE;
 		if (x->row >= 0 && !a->steps[x->row] && x->reduction.mode != GROUP_COLS)
 			return WHY_TWICE;
@@ -302,8 +333,8 @@ static uint64_t cost_of(fuse_kernel *x)
 	fuse_work w = { .calls = 1, .rows = fuse_kernel_size(x, x->row),
 		.cols = fuse_kernel_size(x, x->col), .levels = x->levels };
 
-	for (int d = x->outer; x->space > 1 && d <= x->cuts.count; d++)
-		w.calls *= x->digits[d];
+	for (int d = 0; d < x->outer_count; d++)
+		w.calls *= x->digits[x->outer[d]];
 	for (uint32_t s = 0; s < x->count; s++)
 		*counter_of(x, s, &w) += fuse_cost_weight(value_of(x, x->members[s])->row->op);
 	for (uint32_t k = 0; k < x->args_count; k++) {

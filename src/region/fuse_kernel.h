@@ -2,8 +2,8 @@
  *
  * A kernel computes over a space of so many elements. Each member has a map from the space to its
  * own elements (fuse_node.map); operands in memory have one from the space to places. Cutting the
- * space where any of them does gives its digits: the innermost one is the kernel's columns, the
- * next its rows, the others a loop around it. Reductions say themselves where they are cut.
+ * space where any of them does gives its digits: the innermost one is the kernel's columns, another
+ * its rows, the others a loop around it. Reductions say themselves where they are cut.
  */
 #ifndef REGION_FUSE_KERNEL_H
 #define REGION_FUSE_KERNEL_H
@@ -32,7 +32,8 @@ typedef struct fuse_kernel {
 	fuse_operand args[GROUP_ARGS];
 	fuse_cuts cuts;
 	int64_t digits[FUSE_SEGS];       /* cuts.count + 1 of them, innermost first */
-	int col, row, outer;             /* digits; -1: of size 1. Outer ones from `outer` on */
+	int col, row;                    /* digits; -1: of size 1 */
+	int outer[FUSE_OUTER], outer_count;   /* the other digits, innermost first */
 	unsigned levels;
 	uint64_t cost;
 } fuse_kernel;

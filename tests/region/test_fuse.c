@@ -64,10 +64,10 @@ static void test_chain(void **state)
 	FINISH(p, 1, 1, 0, y);
 }
 
-static void test_mlp(void **state)
+/* Two dense layers, squared error, gradients, SGD: the new parameters and the loss. */
+static void make_mlp(program *p, int64_t rows, val kept[5])
 {
-	program *p = begin("mlp");
-	const val x = LIVE(p, 16, 20), y = LIVE(p, 16, 10);
+	const val x = LIVE(p, rows, 20), y = LIVE(p, rows, 10);
 	const val w1 = LIVE(p, 20, 32), b1 = LIVE(p, 32), w2 = LIVE(p, 32, 10), b2 = LIVE(p, 10);
 	const val h = op2(p, OP_matmul, x, w1), hb = op2(p, OP_add, h, b1);
 	const val a = op1(p, OP_relu, hb), o = op2(p, OP_matmul, a, w2);
@@ -80,12 +80,21 @@ static void test_mlp(void **state)
 	const val gb1 = reduce(p, OP_sum, gh, 1, false);
 	const val gw1 = op2(p, OP_matmul, transpose(p, x), gh);
 
+	kept[0] = loss;
+	kept[1] = op2(p, OP_sub, w1, ops(p, OP_mul, gw1, 0.1));
+	kept[2] = op2(p, OP_sub, b1, ops(p, OP_mul, gb1, 0.1));
+	kept[3] = op2(p, OP_sub, w2, ops(p, OP_mul, gw2, 0.1));
+	kept[4] = op2(p, OP_sub, b2, ops(p, OP_mul, gb2, 0.1));
+}
+
+static void test_mlp(void **state)
+{
+	program *p = begin("mlp");
+	val kept[5];
+
 	(void)state;
-	FINISH(p, 9, 6, 5, loss,
-		op2(p, OP_sub, w1, ops(p, OP_mul, gw1, 0.1)),
-		op2(p, OP_sub, b1, ops(p, OP_mul, gb1, 0.1)),
-		op2(p, OP_sub, w2, ops(p, OP_mul, gw2, 0.1)),
-		op2(p, OP_sub, b2, ops(p, OP_mul, gb2, 0.1)));
+	make_mlp(p, 16, kept);
+	finish(p, kept, 5, 9, 6, 5);
 }
 
 static void test_softmax(void **state)
@@ -111,24 +120,31 @@ static void test_layer_norm(void **state)
 	FINISH(p, 1, 1, 0, op2(p, OP_add, op2(p, OP_mul, n, w), b));
 }
 
+/* Self-attention with a mask, layer norm and a residual. */
+static val make_attention(program *p, int64_t batch, int64_t length)
+{
+	const val x = LIVE(p, batch, length, 16), wq = LIVE(p, 16, 16), wk = LIVE(p, 16, 16);
+	const val wv = LIVE(p, 16, 16), n = normalize(p, x, 4);
+	const int heads[] = { 0, 2, 1, 3 };
+	val q = op2(p, OP_matmul, n, wq), k = op2(p, OP_matmul, n, wk);
+	val v = op2(p, OP_matmul, n, wv), s;
+
+	q = permute(p, shaped(p, OP_reshape, q, DIMS(batch, length, 4, 4)), 4, heads);
+	k = permute(p, shaped(p, OP_reshape, k, DIMS(batch, length, 4, 4)), 4, heads);
+	v = permute(p, shaped(p, OP_reshape, v, DIMS(batch, length, 4, 4)), 4, heads);
+	s = op2(p, OP_matmul, q, transpose(p, k));
+	s = op2(p, OP_add, ops(p, OP_mul, s, 0.5), LIVE(p, length, length));
+	s = op2(p, OP_matmul, along(p, OP_softmax, s, 3), v);
+	s = shaped(p, OP_reshape, permute(p, s, 4, heads), DIMS(batch, length, 16));
+	return op2(p, OP_add, s, x);
+}
+
 static void test_attention(void **state)
 {
 	program *p = begin("attention");
-	const val x = LIVE(p, 2, 8, 16), wq = LIVE(p, 16, 16), wk = LIVE(p, 16, 16);
-	const val wv = LIVE(p, 16, 16);
-	const int heads[] = { 0, 2, 1, 3 };
-	val q = op2(p, OP_matmul, x, wq), k = op2(p, OP_matmul, x, wk);
-	val v = op2(p, OP_matmul, x, wv), s;
 
 	(void)state;
-	q = permute(p, shaped(p, OP_reshape, q, DIMS(2, 8, 4, 4)), 4, heads);
-	k = permute(p, shaped(p, OP_reshape, k, DIMS(2, 8, 4, 4)), 4, heads);
-	v = permute(p, shaped(p, OP_reshape, v, DIMS(2, 8, 4, 4)), 4, heads);
-	s = op2(p, OP_matmul, q, transpose(p, k));
-	s = op2(p, OP_add, ops(p, OP_mul, s, 0.5), LIVE(p, 8, 8));
-	s = op2(p, OP_matmul, along(p, OP_softmax, s, 3), v);
-	s = shaped(p, OP_reshape, permute(p, s, 4, heads), DIMS(2, 8, 16));
-	FINISH(p, 2, 2, 5, op2(p, OP_add, s, x));
+	FINISH(p, 3, 3, 5, make_attention(p, 2, 8));
 }
 
 static void test_cross_entropy(void **state)
@@ -190,35 +206,60 @@ static void test_bias_gradients(void **state)
 	FINISH(p, 1, 1, 0, op2(p, OP_sub, b, ops(p, OP_mul, s, 0.1)));
 }
 
-/* Two fusions of one program in another batch size use the same groups. */
-static void test_keys(void **state)
+/* ---- sizes ---- */
+
+static fusion *fuse_size(int which, int64_t size, program **p)
 {
-	fusion *f[2];
-	program *p[2];
+	val kept[5];
+	int count = 5;
+
+	*p = begin(which ? "attention" : "mlp");
+	if (!which)
+		make_mlp(*p, size, kept);
+	else
+		kept[0] = make_attention(*p, which == 1 ? size : 4, which == 1 ? 24 : size);
+	count = which ? 1 : 5;
+	program_end(*p);
+	program_keep(*p, kept, count);
+	return program_fuse(*p, false);
+}
+
+static bool has_group(const fusion *f, const buf *key)
+{
+	bool has = false;
+
+	for (uint32_t k = 0; k < f->groups.count; k++)
+		has |= f->groups.at[k].key.size == key->size &&
+			!memcmp(f->groups.at[k].key.data, key->data, key->size);
+	return has;
+}
+
+/* A program in another batch size, or with sequences of another length, uses the groups that there
+ * are. Only what is so short that calls cost more than they save is cut in another way. */
+static void test_sizes(void **state)
+{
+	static const int64_t sizes[] = { 2, 3, 7, 16, 17, 64, 100 };
 
 	(void)state;
-	for (int k = 0; k < 2; k++) {
-		const int64_t rows = k ? 17 : 64;
-		val x, kept;
+	for (int which = 0; which < 3; which++) {
+		program *p, *q;
+		fusion *first = fuse_size(which, 32, &p);
 
-		p[k] = begin("keys");
-		x = LIVE(p[k], rows, 40);
-		kept = reduce(p[k], OP_sum, along(p[k], OP_softmax, op2(p[k], OP_add, x,
-			LIVE(p[k], 40)), 1), 1, false);
-		program_end(p[k]);
-		program_keep(p[k], &kept, 1);
-		f[k] = program_fuse(p[k], false);
-		program_check(p[k], f[k]);
-	}
-	assert_int_equal(f[0]->groups.count, f[1]->groups.count);
-	for (uint32_t k = 0; k < f[0]->groups.count; k++) {
-		assert_int_equal(f[0]->groups.at[k].key.size, f[1]->groups.at[k].key.size);
-		assert_memory_equal(f[0]->groups.at[k].key.data, f[1]->groups.at[k].key.data,
-			f[0]->groups.at[k].key.size);
-	}
-	for (int k = 0; k < 2; k++) {
-		fusion_free(f[k]);
-		program_free(p[k]);
+		for (unsigned k = 0; k < COUNT(sizes); k++) {
+			fusion *f = fuse_size(which, MAX(sizes[k], which == 2 ? 6 : 0), &q);
+
+			for (uint32_t g = 0; g < f->groups.count; g++)
+				if (!has_group(first, &f->groups.at[g].key)) {
+					program_show(first);
+					program_show(f);
+					fail_msg("%s %d: size %d has a group of its own", q->what,
+						which, (int)sizes[k]);
+				}
+			fusion_free(f);
+			program_free(q);
+		}
+		fusion_free(first);
+		program_free(p);
 	}
 }
 
@@ -400,7 +441,7 @@ int main(void)
 		cmocka_unit_test(test_softmax), cmocka_unit_test(test_layer_norm),
 		cmocka_unit_test(test_attention), cmocka_unit_test(test_cross_entropy),
 		cmocka_unit_test(test_adam), cmocka_unit_test(test_broadcasting),
-		cmocka_unit_test(test_bias_gradients), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_bias_gradients), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_same), cmocka_unit_test(test_not_same),
 		cmocka_unit_test(test_dead), cmocka_unit_test(test_small),
 		cmocka_unit_test(test_fits), cmocka_unit_test(test_refused),
