@@ -114,7 +114,7 @@ static void keep_recipes(uint32_t n)
 	const meta live_in = { .dtype = GT_FLOAT32, .rank = 2, .dims = { 64, 64 } };
 	static const int64_t strides[1][GT_RANK_MAX] = { { 64, 1 } };
 	const ins **ops = mem_zero(n * sizeof *ops);
-	const recipe_run run = { ops, &live_in, strides };
+	const recipe_run run = { .ops = ops, .live_ins = &live_in, .strides = strides };
 	cache *c = cache_open(path, LIMIT);
 	region *r = make_region(n);
 	ins_room room;

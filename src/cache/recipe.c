@@ -189,16 +189,17 @@ static gt_err get_op(reader *r, region *to, uint32_t i, uint32_t *seen, uint32_t
 	return e;
 }
 
+/* The id of an input: its slot, counted from 1. */
 static uint64_t value_of(const region *r, int32_t in)
 {
-	return in >= 0 ? r->live_ins_count + (uint32_t)in + 1 : REGION_LIVE_IN(in) + 1;
+	return in >= 0 ? (uint32_t)in + 1 : r->n + REGION_LIVE_IN(in) + 1;
 }
 
 /* Op i as an instruction, its scalars and operands 0. */
 static void make_ins(const region *r, uint32_t i, ins_room *room)
 {
 	const region_op *o = &r->ops[i];
-	ins *to = ins_init(room, o->op, r->live_ins_count + i + 1);
+	ins *to = ins_init(room, o->op, i + 1);
 
 	to->attr.bits = o->attr;
 	for (unsigned k = 0; k < o->nin; k++)
@@ -300,15 +301,14 @@ static gt_err check_scalars(const ins *i)
 	return GT_OK;
 }
 
-/* Its shapes infer, and are those of the region. `metas` has the live-ins', then room for the
- * results'. */
+/* Its shapes infer, and are those of the region. `metas` is by slot: the live-ins' are there. */
 static gt_err infer(const region *r, const recipe_run *run, meta *metas)
 {
 	gt_err e = GT_OK;
 
 	for (uint32_t i = 0; i < r->n && !e; i++) {
 		const ins *now = run->ops[i];
-		meta *out = &metas[r->live_ins_count + i];
+		meta *out = &metas[i];
 		meta_list in;
 
 		for (unsigned k = 0; k < now->nin; k++)
@@ -331,8 +331,8 @@ static gt_err get_run(reader *r, const region *g, recipe_run *run, arena *memory
 	for (uint32_t i = 0; i < g->n; i++)
 		ops[i] = get_ins(r, g, i, memory);
 	for (uint32_t m = 0; m < g->live_ins_count && !e; m++)
-		e = get_live_in(r, &metas[m], strides[m]);
-	*run = (recipe_run){ ops, metas, strides };
+		e = get_live_in(r, &metas[g->n + m], strides[m]);
+	*run = (recipe_run){ ops, metas + g->n, strides, metas };
 	if (!e && r->cut)
 		e = wrong("cut short");
 	return e ? e : infer(g, run, metas);

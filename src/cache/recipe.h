@@ -15,13 +15,14 @@
 #define RECIPE_OPS  (1u << 17)
 
 /* One run as seen. Strides are in elements, as many as live-in m has dims. Of the instructions op,
- * attributes, scalars and operands count; on the way out of a file their ids are numbers of values +
- * 1 (live-ins, then results of ops 0 .. n - 1), seeds, draw numbers and sites are 0, and uploads
- * have no data, and the results' metas follow those of the live-ins. */
+ * attributes, scalars and operands are kept; on the way out of a file their ids are slots
+ * (hotpath/match.h: results, then live-ins) + 1, seeds, draw numbers and sites are 0, and uploads
+ * have no data. */
 typedef struct recipe_run {
 	const ins *const *ops;
 	const meta *live_ins;
 	const int64_t (*strides)[GT_RANK_MAX];
+	const meta *results;     /* inferred on the way out; not looked at on the way in */
 } recipe_run;
 
 typedef struct recipe {

@@ -23,6 +23,7 @@ typedef struct play {
 	const ins **ops;
 	meta *live_ins;
 	int64_t (*strides)[GT_RANK_MAX];
+	meta *results;
 } play;
 
 static void look_for_loop(play *p, const ins *i, const meta *const *in, const meta *out)
@@ -106,8 +107,10 @@ static void take_run(play *p, const seen *at)
 	p->ops = arena_alloc(&p->memory, r->n * sizeof *p->ops);
 	p->live_ins = arena_alloc(&p->memory, (r->live_ins_count + 1) * sizeof *p->live_ins);
 	p->strides = arena_alloc(&p->memory, (r->live_ins_count + 1) * sizeof *p->strides);
+	p->results = arena_alloc(&p->memory, r->n * sizeof *p->results);
 	for (uint32_t i = 0; i < r->n; i++) {
 		p->ops[i] = at[i].i;
+		meta_copy(&p->results[i], at[i].out);
 		for (unsigned k = 0; k < r->ops[i].nin; k++) {
 			const int32_t in = r->inputs[r->ops[i].first + k];
 
@@ -146,7 +149,8 @@ static void end_play(play *p)
 
 static recipe_run run_of(const play *p)
 {
-	return (recipe_run){ p->ops, p->live_ins, (const int64_t (*)[GT_RANK_MAX])p->strides };
+	return (recipe_run){ p->ops, p->live_ins, (const int64_t (*)[GT_RANK_MAX])p->strides,
+		p->results };
 }
 
 static cache_bytes bytes(const buf *b) { return (cache_bytes){ b->data, b->size }; }
@@ -193,6 +197,9 @@ static void check_run(const region *r, const recipe_run *a, const recipe_run *b)
 		const ins *x = a->ops[i], *y = b->ops[i];
 		const char *kinds = op_rows[x->op].operands;
 
+		assert_int_equal(y->out, i + 1);
+		assert_memory_equal(b->results[i].dims, a->results[i].dims,
+			a->results[i].rank * sizeof *a->results[i].dims);
 		assert_true(x->op == y->op && x->words == y->words && x->kinds == y->kinds &&
 			x->attr.bits == y->attr.bits);
 		for (unsigned k = 0; k < x->nin; k++)
