@@ -425,6 +425,7 @@ static void step_compare(track *t)
 		return;
 	t->job = JOB_NONE;
 	l->exact += fits;
+	loop_proved(l);
 	l->inexact += !fits;
 	if (l->inexact == INEXACT_MOST)
 		track_evict(t, l);

@@ -39,6 +39,14 @@ void loop_fini(loop *l)
 	memset(l, 0, sizeof(*l));
 }
 
+void loop_proved(loop *l)
+{
+	if (!loop_proven(l))
+		return;
+	mem_free(l->pos);
+	l->pos = NULL;
+}
+
 static bool accept(loop *l, uint64_t n)
 {
 	if (l->pos)

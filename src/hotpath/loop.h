@@ -62,6 +62,7 @@ static inline bool loop_follow(loop *l, uint64_t n, uint64_t token, uint64_t des
 /* The loop was compared often enough: it may be handed out. */
 #define LOOP_EXACT 2
 static inline bool loop_proven(const loop *l) { return l->exact >= LOOP_EXACT; }
+void loop_proved(loop *l);               /* runs were compared: enough of them? */
 
 static inline void loop_lose(loop *l)    /* the stream has a gap here */
 {

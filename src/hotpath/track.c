@@ -250,6 +250,7 @@ void track_adopt(track *t)
 	else
 		to = find_place(t);
 	*to = t->young;
+	loop_proved(to);
 	memset(&t->young, 0, sizeof(t->young));
 	track_check_hot(t, to);
 }

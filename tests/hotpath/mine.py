@@ -1,4 +1,4 @@
-"""mine.py GT LAB: `gt mine` on streams of the laboratory: regions, counts, errors; `gt bench hotpath`."""
+"""mine.py GT LAB: `gt mine` on streams of the laboratory, and `gt bench hotpath` on two of them."""
 import json
 import subprocess
 import sys
