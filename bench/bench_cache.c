@@ -1,5 +1,5 @@
-/* bench_cache.c: what it costs to keep compiled code and recipes, and to find them in a new process.
- * Files are in the page cache: what a disk adds is the disk's. */
+/* bench_cache.c: what it costs to keep compiled code and recipes, and to find them in a new
+ * process. Files are in the page cache: what a disk adds is the disk's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

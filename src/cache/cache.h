@@ -32,7 +32,7 @@ typedef struct cache_bytes { const void *data; size_t size; } cache_bytes;
 
 typedef struct cache_stats {
 	uint64_t hits[CACHE_KINDS], misses[CACHE_KINDS];         /* of cache_get */
-	uint64_t damaged;        /* of the misses: an entry was there that is none, or another key's */
+	uint64_t damaged;        /* of the misses: a file was there, of another key or damaged */
 	uint64_t puts, lost;     /* written; not written, whatever the reason */
 	uint64_t evicted;        /* files that went because there was too much */
 	uint64_t bytes_read, bytes_written;      /* of values */
@@ -69,8 +69,8 @@ typedef struct cache_file {
 	cache_bytes key, value;
 } cache_file;
 
-/* Every entry, the least recently used first; looking is no use. GT_EIO if the directory cannot be used;
- * one that does not exist is empty. */
+/* Every entry, the least recently used first; looking is no use. GT_EIO if the directory cannot be
+ * used; one that does not exist is empty. */
 gt_err cache_each(cache *c, void (*each)(void *ctx, const cache_file *f), void *ctx);
 /* Remove the file of that name; GT_EIO. Names that are none of an entry are refused. */
 gt_err cache_remove(cache *c, const char *name);

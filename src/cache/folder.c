@@ -72,7 +72,8 @@ const char *folder_open(const char *path, bool make, int *folder)
 		copy[--n] = '\0';
 	*folder = open_directory(copy, make);
 	if (*folder < 0)
-		why = errno == ENOTDIR || errno == ELOOP ? "is no directory, or a link to one" : reason();
+		why = errno == ENOTDIR || errno == ELOOP ? "is no directory, or a link to one" :
+			reason();
 	else if (fstat(*folder, &st))
 		why = reason();
 	else
@@ -208,7 +209,8 @@ static const char *open_rest(int folder, char name[REST_MAX], int *file)
 		if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
 			random = clock_ns() << 20 ^ (uint64_t)getpid();
 		snprintf(name, REST_MAX, REST_PREFIX "%016" PRIx64, random);
-		*file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		*file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0600);
 		if (*file >= 0)
 			return NULL;
 		if (errno != EEXIST)

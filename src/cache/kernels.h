@@ -6,7 +6,7 @@
 #include "cache/image.h"
 #include "cache/key.h"
 
-/* The code of a group (as group_encode wrote it) from the cache, mapped and ready to run: Gives *to.
+/* The code of a group (as group_encode wrote it) from the cache, mapped, ready to run: Gives *to.
  * False: it has to be compiled. LLVM is not loaded. */
 bool kernels_get(cache *c, cache_bytes code, const codegen_options *o, image *to);
 /* Keep the image that the generator made of it. */

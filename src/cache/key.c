@@ -21,7 +21,7 @@ static void put_text(buf *to, const char *text)
 	put_bytes(to, text, strlen(text));
 }
 
-/* What is the same for all keys of a process. Asked once: inside a virtual machine every question to
+/* What is the same for all keys of a process. Asked once: inside a virtual machine a question to
  * the processor costs as much as reading an entry. */
 static buf fixed;
 static pthread_once_t once = PTHREAD_ONCE_INIT;

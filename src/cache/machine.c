@@ -32,7 +32,8 @@ static void put_name(char name[MACHINE_NAME_MAX], const leaf *maker, uint32_t ve
 	memcpy(text + 8, &maker->c, 4);
 	snprintf(name, MACHINE_NAME_MAX, "%s %u-%u-%u", text,
 		family + (family == 15 ? version >> 20 & 255 : 0),
-		model | (family == 6 || family == 15 ? (version >> 16 & 15) << 4 : 0), version & 15);
+		model | (family == 6 || family == 15 ? (version >> 16 & 15) << 4 : 0),
+		version & 15);
 }
 
 /* Which registers the system saves: what is not among them must not be used. */

@@ -2,7 +2,7 @@
  * from its first iteration.
  *
  * A recipe proposes, as the miner does: a stream is compared with it op by op, so one that is out
- * of date costs a miss. Of a run it holds what a plan is made of: metas and strides of the live-ins,
+ * of date costs a miss. Of a run it holds what a plan is made of: metas and strides of live-ins,
  * operands and scalars of the instructions. No data, no seeds, no places in anybody's program.
  */
 #ifndef CACHE_RECIPE_H

@@ -118,8 +118,8 @@ static int ls(cache *c, int argc, char **argv)
 		return tool_usage("cache");
 	status = look(c, &s);
 	if (!status)
-		printf("%" PRIu64 " entries, %" PRIu64 " of at most %" PRId64 " bytes in %s\n", s.entries,
-			s.bytes, flag_int(FLAG_GT_CACHE_SIZE), cache_directory(c));
+		printf("%" PRIu64 " entries, %" PRIu64 " of at most %" PRId64 " bytes in %s\n",
+			s.entries, s.bytes, flag_int(FLAG_GT_CACHE_SIZE), cache_directory(c));
 	forget(&s);
 	return status;
 }
@@ -175,8 +175,8 @@ static int verify(cache *c, int argc, char **argv)
 	if (cache_each(c, verify_entry, &s))
 		return tool_fail(EXIT_WRONG, "%s", gt_last_error());
 	if (s.wrong)
-		return tool_fail(EXIT_WRONG, "%" PRIu64 " of %" PRIu64 " entries are damaged; they are not "
-			"used, and replaced when they are needed", s.wrong, s.entries);
+		return tool_fail(EXIT_WRONG, "%" PRIu64 " of %" PRIu64 " entries are damaged; they "
+			"are not used, and replaced when they are needed", s.wrong, s.entries);
 	printf("%" PRIu64 " entries are sound\n", s.entries);
 	return EXIT_DONE;
 }

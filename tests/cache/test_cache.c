@@ -1,5 +1,5 @@
-/* test_cache.c: what is put is found again, by this process and others, until there is too much; what
- * is damaged is not there. */
+/* test_cache.c: what is put is found again, by this process and others, until there is too much;
+ * what is damaged is not there. */
 #include "place.h"
 
 #include <pthread.h>

@@ -126,7 +126,8 @@ static int tool(const place *p, const char *arguments, char out[4096])
 	FILE *f;
 	int status;
 
-	snprintf(command, sizeof command, "GT_CACHE_DIR='%s' '%s' cache %s 2>&1", p->path, gt, arguments);
+	snprintf(command, sizeof command, "GT_CACHE_DIR='%s' '%s' cache %s 2>&1", p->path, gt,
+		arguments);
 	f = popen(command, "r");
 	assert_non_null(f);
 	n = fread(out, 1, 4095, f);
@@ -142,8 +143,8 @@ static void expect(const place *p, const char *arguments, int status, const char
 	const int got = tool(p, arguments, out);
 
 	if (got != status || !strstr(out, part))
-		fail_msg("gt cache %s: status %d, expected %d and '%s':\n%s", arguments, got, status,
-			part, out);
+		fail_msg("gt cache %s: status %d, expected %d and '%s':\n%s", arguments, got,
+			status, part, out);
 }
 
 static void test_tool(void **state)
@@ -158,7 +159,8 @@ static void test_tool(void **state)
 	keep_code(p->c, &code);
 	key_put(&name, bytes(&code), &plain);
 	entry_name(CACHE_KERNEL, bytes(&name), file);
-	assert_true(cache_put(p->c, CACHE_RECIPES, (cache_bytes){ "prog\0x.py", 10 }, text("\x01")));
+	assert_true(cache_put(p->c, CACHE_RECIPES, (cache_bytes){ "prog\0x.py", 10 },
+		text("\x01")));
 	expect(p, "ls", 0, file);
 	expect(p, "ls", 0, "elements, 6 nodes; base, LLVM ");
 	expect(p, "ls", 0, "0 loops of prog x.py");

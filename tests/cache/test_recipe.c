@@ -238,7 +238,8 @@ static void check_program(const char *name, unsigned steps)
 static void test_programs(void **state)
 {
 	static const char *const names[] = { "mlp", "deep", "transformer", "adam", "dropout",
-		"recurrent", "gan", "accumulate", "evaluate", "stateless", "tiny", "batches", "growing" };
+		"recurrent", "gan", "accumulate", "evaluate", "stateless", "tiny", "batches",
+		"growing" };
 
 	(void)state;
 	for (size_t k = 0; k < COUNT(names); k++)

@@ -1,5 +1,5 @@
-/* recipe.c: any bytes as a recipe: refused, or decoded to a region whose wires lead backwards and to
- * runs whose shapes infer; encoding it again gives the same bytes. */
+/* recipe.c: any bytes as a recipe: refused, or decoded to a region whose wires lead backwards and
+ * to runs whose shapes infer; encoding it again gives the same bytes. */
 #include "require.h"
 
 #include <string.h>
@@ -18,7 +18,8 @@ static void check_wires(const region *r)
 
 			if (in == REGION_SCALAR)
 				continue;
-			REQUIRE(in >= 0 ? (uint32_t)in < i : REGION_LIVE_IN(in) < r->live_ins_count);
+			REQUIRE(in >= 0 ? (uint32_t)in < i :
+				REGION_LIVE_IN(in) < r->live_ins_count);
 			if (in >= 0)
 				REQUIRE(r->ops[in].last_use >= i && r->ops[in].last_use < r->n);
 			else
