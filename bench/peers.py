@@ -39,7 +39,7 @@ class System:
         self.name = name
         env = dict(os.environ, GT_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
                    MKL_NUM_THREADS=str(threads), NPROC=str(threads), JAX_PLATFORMS="cpu",
-                   GT_AUTO_COMPILE=str(int(name == "gt-compiled")),
+                   GT_AUTO_COMPILE=str(int(name == "gt-compiled")), GT_QUIET="1",
                    GT_CACHE_DIR=os.path.join(folder, name),
                    TORCHINDUCTOR_CACHE_DIR=os.path.join(folder, name))
         if threads == 1:
@@ -83,7 +83,7 @@ def processor():
 
 
 def choose(wanted, peer_python):
-    """The systems that can run as {name: python}, the versions found, and a line for each missing."""
+    """The systems that can run as {name: python}; versions found; a line for each missing."""
     chosen, versions, missing = {}, {}, []
     for name in wanted:
         module = SYSTEMS[name][0]

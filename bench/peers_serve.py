@@ -18,21 +18,14 @@ import peers_workloads
 FIRST_STEPS = 24        # in which GT finds the loop, and which are compared between systems
 
 
-def compiled_so_far(system):
-    """Whether steps ran compiled code; only GT has to be asked, its compiler comes by itself."""
+def replayed(system):
+    """Operations that ran as part of a replayed or compiled loop so far; None where nobody counts
+    them because the first step is compiled already."""
     if system != "gt-compiled":
-        return peers_systems.SYSTEMS[system][2] is not None
+        return None
     import gt
-    return gt.debug.get_worker_stats()["operations"]["compiled"] > compiled_so_far.before
-
-
-compiled_so_far.before = 0
-
-
-def remember_compiled(system):
-    if system == "gt-compiled":
-        import gt
-        compiled_so_far.before = gt.debug.get_worker_stats()["operations"]["compiled"]
+    workers = gt.debug.get_worker_stats().values()
+    return sum(w["hotpath"]["hot_instructions"] for w in workers)
 
 
 def wait_for_compiler(system):
@@ -44,11 +37,12 @@ def wait_for_compiler(system):
 
 
 def first_steps(system, step):
-    """The first steps: their losses and seconds, and when compiled code had run.
+    """The first steps: their losses and seconds, and when compiled (or replayed) code had run.
 
-    Half of them are waited after for GT's compiler, so that the other half shows it.
+    After half of them GT's compiler is waited for, so that the other half shows its work.
     """
     warm, losses, after, wait = [], [], None, 0.0
+    compiles, before = peers_systems.SYSTEMS[system][2] is not None, replayed(system)
     begin = time.perf_counter()
     for k in range(FIRST_STEPS):
         if k == FIRST_STEPS // 2:
@@ -57,7 +51,7 @@ def first_steps(system, step):
         losses.append(step())
         ended = time.perf_counter()
         warm.append(ended - started)
-        if after is None and compiled_so_far(system):
+        if after is None and compiles and (before is None or replayed(system) > before):
             after = ended - begin
     return {"warm": warm, "wait": wait, "compiled_after": after, "losses": losses}
 
@@ -81,7 +75,6 @@ def serve(system, threads):
         order = json.loads(line)
         try:
             if "make" in order:
-                remember_compiled(system)
                 w = peers_workloads.ALL[order["make"]]
                 step = peers_systems.build(system, w, order["fresh"])
                 answer = first_steps(system, step)

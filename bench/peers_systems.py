@@ -15,8 +15,8 @@ from peers_workloads import ADAMW, RATE
 
 
 def noise(whole, array, offset):
-    """An array of the same bits everywhere, mean about 0 and none of them 0, where systems differ in
-    the slopes of relu and abs; whole(n) is 0 .. n-1 as int32."""
+    """An array of the same bits everywhere, mean about 0 and none of them 0, where systems differ
+    in the slopes of relu and abs; whole(n) is 0 .. n-1 as int32."""
     n = 1
     for s in array.shape:
         n *= s

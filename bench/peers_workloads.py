@@ -2,8 +2,9 @@
 
 A workload is data (parameters, inputs, how it ends) and one function loss(f, p, x): `f` holds the
 functions that systems spell differently (peers_systems.py), `p` the parameters, `x` the inputs of
-this step; methods (@, sum, mean, reshape, swapaxes) mean the same everywhere. Parameters, and inputs
-that are made once, come from whole-number arithmetic, so that every system starts from the same bits.
+this step; methods (@, sum, mean, reshape, swapaxes) mean the same everywhere. Parameters, and
+inputs that are made once, come from whole-number arithmetic, so that every system starts from the
+same bits.
 
 How a step ends, and thereby why nothing in it can be left out:
   forward   the loss is read
@@ -17,7 +18,7 @@ from collections import namedtuple
 RATE = 0.01             # of sgd
 ADAMW = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
 
-# An input or parameter: deviation 0 means constant 0 and None constant 1; `below` means whole numbers.
+# An input or parameter: deviation 0 means constant 0, None constant 1; `below` means whole numbers.
 Array = namedtuple("Array", "shape deviation below", defaults=(1.0, 0))
 Workload = namedtuple("Workload", "name doc parameters inputs loss ending tolerance")
 

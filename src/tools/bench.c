@@ -1,12 +1,14 @@
 /* bench.c: `gt bench NAME`, the measurements that need nothing but the program itself. */
 #include <string.h>
 #include "base/base.h"
+#include "tools/bench.h"
 #include "tools/tools.h"
 
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } benches[] = {
+	{ "compile", bench_compile },
 	{ "hotpath", bench_hotpath },
 };
 

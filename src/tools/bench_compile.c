@@ -45,14 +45,12 @@ static void iterate(const bench_work *w, bench_state *s, double *times, unsigned
 	}
 }
 
-/* Seconds until what the iterations so far made hot is ready. */
+/* Seconds until what the iterations so far made hot is compiled. */
 static double wait_for_compiler(gt_client *gt)
 {
 	const uint64_t begin = clock_ns();
-	gt_worker_stats found;
 
-	gt_sync(gt);
-	gt_stats(gt, &found);
+	gt_compile_wait(gt);
 	return seconds_since(begin);
 }
 
@@ -62,6 +60,7 @@ static double measure_steady(const bench_work *w, bench_state *s, bench_run *r, 
 
 	gt_stats(s->gt, &before);
 	iterate(w, s, r->times + WARMUP, n);
+	gt_sync(s->gt);
 	gt_stats(s->gt, &r->stats);
 	return (double)(r->stats.operations.total - before.operations.total) / n;
 }

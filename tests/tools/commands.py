@@ -2,6 +2,7 @@
 
 Exit statuses are part of the manual: 0 done, 1 it went wrong, 2 the command line was wrong.
 """
+import json
 import os
 import subprocess
 import sys
@@ -156,9 +157,32 @@ def check_run():
 	expect(["run", "a", "b"], 2, err=["usage: gt run FILE.gts"])
 
 
+def check_bench():
+	text = expect(["bench", "compile", "--iters", "20", "--workload", "mlp train"], 0,
+		out=["WORKLOAD: MLP Training Step\nIterations: 20 (warmup: 5)\n", "No Compile",
+			"Warmup (first 5 iters):", "Steady state (remaining 15 iters):", "TOTAL TIME:",
+			"VERDICT: ", "Break-even point: ", "Waiting for compilation: ", "SUMMARY"])
+	if text.count("WORKLOAD") != 1 or "PATTERNS" in text:
+		failures.append(f"gt bench compile --workload 'mlp train' printed:\n{text}")
+	text = expect(["bench", "compile", "--json", "--iters", "20", "--workload", "simple"], 0,
+		out=["break_even"])
+	found = json.loads(text)
+	if [f["workload"] for f in found] != ["Simple Matmul Chain", "Simple Ops"]:
+		failures.append(f"gt bench compile --json has the workloads of {text}")
+	for f in found:
+		hotpath, launches = f["hotpath"], f["launches"]
+		if f["iterations"] != 20 or not hotpath["matches"] or launches["eager"] < 10:
+			failures.append(f"gt bench compile --json: {f}")
+	expect(["bench", "compile", "--workload", "zzz"], 2, err=["no workload", "Simple Ops"])
+	expect(["bench", "compile", "--iters", "5"], 2, err=["usage: gt bench"])
+	expect(["bench", "compiel"], 2, err=["unknown benchmark 'compiel' (did you mean 'compile'?)"])
+	expect(["bench"], 2, err=["usage: gt bench"])
+
+
 def main():
 	check_commands()
 	check_run()
+	check_bench()
 	print("\n".join(failures) or "all commands behave")
 	return bool(failures)
 
