@@ -9,6 +9,7 @@
 #include <llvm/Config/llvm-config.h>
 #include "base/error.h"
 #include "base/mem.h"
+#include "codegen/object.h"
 #include "ir/tree.h"
 
 #define TRIPLE "x86_64-unknown-linux-gnu"
@@ -116,7 +117,7 @@ static void open_function(emit *e)
 	type f = LLVMFunctionType(LLVMVoidTypeInContext(e->context), &e->ptr, 1, 0);
 	block start;
 
-	e->function = LLVMAddFunction(e->module, EMIT_ENTRY, f);
+	e->function = LLVMAddFunction(e->module, OBJECT_ENTRY, f);
 	add_attribute(e, "nounwind");
 	e->entry = LLVMAppendBasicBlockInContext(e->context, e->function, "entry");
 	start = LLVMAppendBasicBlockInContext(e->context, e->function, "start");

@@ -184,13 +184,10 @@ val  tree_result(emit *e, int node, val levels, int64_t stride, val blocks);
 int cost_node(const group_node *n);
 int cost_vector(const emit *e);                  /* of all that is done for every vector */
 
-/* ---- keep.c, rows.c, cols.c, object.c ---- */
+/* ---- keep.c, rows.c, cols.c ---- */
 
 void keep_plan(emit *e);
 void rows_emit(emit *e);
 void cols_emit(emit *e);
-#define EMIT_ENTRY "kernel"      /* name of the function */
-/* `object` is 8-byte aligned. */
-gt_err object_image(const void *object, size_t size, cpu_isa isa, buf *to);
 
 #endif

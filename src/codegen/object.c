@@ -1,10 +1,11 @@
 /* object.c: the ELF object that LLVM wrote made an image: text and constants in one piece, the
  * references between them resolved. Reads what it needs of the format and checks it; anything that
  * an image cannot have (data, other programs' symbols, absolute addresses) is a failed compile. */
-#include "codegen/emit.h"
+#include "codegen/object.h"
 
 #include <elf.h>
-#include "base/error.h"
+#include <string.h>
+#include "base/base.h"
 #include "base/mem.h"
 #include "cache/image.h"
 
@@ -175,7 +176,7 @@ static gt_err find_entry(const object *o, uint32_t *entry)
 		const Elf64_Sym *s;
 
 		for (uint64_t n = 0; t->sh_type == SHT_SYMTAB && (s = symbol_of(o, t, n)); n++)
-			if (!strcmp(symbol_name(o, t, s), EMIT_ENTRY) && s->st_shndx < o->count &&
+			if (!strcmp(symbol_name(o, t, s), OBJECT_ENTRY) && s->st_shndx < o->count &&
 				o->place[s->st_shndx] >= 0) {
 				*entry = (uint32_t)(o->place[s->st_shndx] + (int64_t)s->st_value);
 				return *entry < o->code_size ? GT_OK : broken("entry outside of the code");

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "../group/group_make.h"
+#include "group/group_make.h"
 #include "base/base.h"
 #include "base/cpu.h"
 #include "cache/image.h"
