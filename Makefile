@@ -13,7 +13,7 @@ all: tools
 	scripts/build.sh default
 
 demo: package
-	python examples/digits.py
+	python examples/digits.py --hot-paths
 
 test: package
 	scripts/test.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A small language model learns the characters of a text, then writes some.
 
-    python examples/char_gpt.py [TEXT] [--seconds 60] [--seed 0]
+    python examples/char_gpt.py [TEXT] [--seconds 60] [--steps N] [--seed 0]
 
 Two transformer layers see up to 64 characters and guess the next one. The last tenth of the text
 is held out; the
@@ -125,6 +125,7 @@ def main():
     )
     parser.add_argument("text", nargs="?", help="a UTF-8 text file")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--steps", type=int, help="so many, however long they take")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     text = read_text(args.text)
@@ -148,7 +149,7 @@ def main():
 
     begin = shown = time.perf_counter()
     step = 0
-    while time.perf_counter() - begin < args.seconds:
+    while step < args.steps if args.steps else time.perf_counter() - begin < args.seconds:
         step += 1
         loss = loss_of(model, *windows(training, gt.randint(0, cut - CONTEXT - 1, (BATCH,))))
         optimizer.zero_grad()

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -38,6 +40,34 @@ def test_char_gpt(tmp_path):
     assert done.returncode == 0 and "bigram" in done.stdout, done.stdout + done.stderr
     text.write_text("short")
     assert "too few" in run(ROOT / "examples" / "char_gpt.py", text).stderr
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        ["train_mlp_gt.py"],
+        ["digits.py", "--steps", "1500"],
+        ["char_gpt.py", ROOT / "src" / "ir" / "ops.def", "--steps", "25"],
+    ],
+    ids=lambda example: example[0],
+)
+def test_same_with_hot_paths(example):
+    """Not a digit differs, whether loops are looked for or not."""
+    script = ROOT / "examples" / example[0]
+    done = run(ROOT / "tests" / "differential" / "same.py", sys.executable, script, *example[1:])
+    assert "with {" not in done.stdout and "loss" in done.stdout, done.stdout + done.stderr
+
+
+def test_digits_shows_hot_paths():
+    done = run(ROOT / "examples" / "digits.py", "--steps", 4000, "--hot-paths")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in (
+        r"Worker worker_0: Hot path detection enabled \(threshold=10\)",
+        r"\[HotPath\] Detected hot sequence after 10 reps: Stream\(\w+:\d+ops\)",
+        r"hot paths: a loop of \d+ operations ran \d+ times; \d+\.\d% of all operations were replayed",
+        r"a step: +\d+\.\d µs before, \d+\.\d µs replayed \(\d\.\d\dx",
+    ):
+        assert re.search("^" + line, done.stdout, re.M), done.stdout
 
 
 def test_readme():
