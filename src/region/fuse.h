@@ -36,6 +36,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "group/group.h"
+#include "group/kernel.h"
 #include "hotpath/region.h"
 
 #define FUSE_SMALL 64            /* bytes of results that are stored in any case */
@@ -197,10 +198,11 @@ typedef struct fuse_memory {
 	uint32_t count;
 } fuse_memory;
 
-/* Run the steps up to those of op `last` the slow way: calls by the kernels of `e`, groups by
- * group_run. live_ins[m] is element 0 of live-in m. Gives *memory, also after an error. */
-gt_err fusion_run_reference(const fusion *f, const engine *e, const ins *const *run,
-	void *const *live_ins, uint32_t last, fuse_memory *memory);
+/* Run the steps up to those of op `last`, everything on one thread and on memory from malloc: calls
+ * by the kernels of `e`, groups by `kernels`, one a group, or by group_run if that is NULL.
+ * live_ins[m] is element 0 of live-in m. Gives *memory, also after an error. */
+gt_err fusion_run_reference(const fusion *f, const engine *e, kernel_fn *const *kernels,
+	const ins *const *run, void *const *live_ins, uint32_t last, fuse_memory *memory);
 void   fuse_memory_free(fuse_memory *memory);
 
 #endif

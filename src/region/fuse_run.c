@@ -3,11 +3,13 @@
 #include "region/fuse.h"
 
 #include "base/error.h"
+#include "group/helpers.h"
 #include "group/reference.h"
 
 typedef struct machine {
 	const fusion *f;
 	const engine *e;
+	kernel_fn *const *kernels;
 	const ins *const *run;
 	fuse_memory *memory;
 } machine;
@@ -106,6 +108,7 @@ static void run_kernel(const machine *m, const fuse_step *s)
 	uint64_t scalars[GROUP_SCALARS];
 	kernel_arg args[GROUP_ARGS];
 	int64_t calls = 1;
+	kernel_call call;
 
 	convert_scalars(m, s, g->scalars_count, scalars);
 	for (int k = 0; k < s->outer_count; k++)
@@ -125,16 +128,20 @@ static void run_kernel(const machine *m, const fuse_step *s)
 			}
 			args[k] = (kernel_arg){ data, a->row, a->col };
 		}
-		group_run(g, &(kernel_call){ s->rows, s->cols, args, scalars, NULL });
+		call = (kernel_call){ s->rows, s->cols, args, scalars, helpers };
+		if (m->kernels)
+			m->kernels[s->group](&call);
+		else
+			group_run(g, &call);
 	}
 }
 
 /* ---- a run ---- */
 
-gt_err fusion_run_reference(const fusion *f, const engine *e, const ins *const *run,
-	void *const *live_ins, uint32_t last, fuse_memory *memory)
+gt_err fusion_run_reference(const fusion *f, const engine *e, kernel_fn *const *kernels,
+	const ins *const *run, void *const *live_ins, uint32_t last, fuse_memory *memory)
 {
-	const machine m = { f, e, run, memory };
+	const machine m = { f, e, kernels, run, memory };
 	gt_err err = GT_OK;
 
 	memory->count = f->values.count;

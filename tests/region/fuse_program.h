@@ -8,6 +8,8 @@
 
 #include "engine/trial.h"
 #include "base/error.h"
+#include "cache/image.h"
+#include "cache/plugin.h"
 #include "region/fuse.h"
 
 #define PROGRAM_OPS  256
@@ -430,16 +432,66 @@ TRIAL void program_recompute(const program *p, const moment *now, uint32_t v)
 	mem_free(rows);
 }
 
+/* ---- compiled ---- */
+
+/* With a generator, groups are compiled; each once. */
+TRIAL const codegen *program_generator;
+TRIAL struct { buf key; image code; } program_codes[4096];
+TRIAL int program_codes_count;
+
+TRIAL kernel_fn *program_code(const fuse_group *g)
+{
+	const codegen_options o = { .isa = cpu_isa_level() };
+	buf bytes = { 0 };
+	int k = 0;
+
+	while (k < program_codes_count && (program_codes[k].key.size != g->key.size ||
+		memcmp(program_codes[k].key.data, g->key.data, g->key.size)))
+		k++;
+	if (k < program_codes_count)
+		return program_codes[k].code.run;
+	assert_true(k < (int)COUNT(program_codes));
+	if (program_generator->compile(g->g, &o, &bytes, NULL, NULL))
+		fail_msg("a group does not compile: %s", program_generator->error());
+	assert_int_equal(image_map(bytes.data, bytes.size, &program_codes[k].code), GT_OK);
+	buf_put(&program_codes[k].key, g->key.data, g->key.size);
+	buf_fini(&bytes);
+	program_codes_count++;
+	return program_codes[k].code.run;
+}
+
+TRIAL void program_codes_free(void)
+{
+	print_message("%d groups compiled\n", program_codes_count);
+	while (program_codes_count) {
+		image_unmap(&program_codes[--program_codes_count].code);
+		buf_fini(&program_codes[program_codes_count].key);
+	}
+}
+
+TRIAL kernel_fn **program_kernels(const fusion *f)
+{
+	kernel_fn **to;
+
+	if (!program_generator)
+		return NULL;
+	to = mem_alloc((f->groups.count + 1) * sizeof(*to));
+	for (uint32_t k = 0; k < f->groups.count; k++)
+		to[k] = program_code(&f->groups.at[k]);
+	return to;
+}
+
 /* Leave the run behind op `last`: everything that is not freed by then is there or can be had. */
 TRIAL void program_leave(const program *p, const fusion *f, uint32_t last)
 {
 	void **live = mem_alloc((p->live_count + 1) * sizeof(*live));
+	kernel_fn **kernels = program_kernels(f);
 	fuse_memory m;
 	moment now = { f, &m, last };
 
 	for (uint32_t k = 0; k < p->live_count; k++)
 		live[k] = p->live[k].v.data;
-	if (fusion_run_reference(f, p->e, p->run, live, last, &m))
+	if (fusion_run_reference(f, p->e, kernels, p->run, live, last, &m))
 		fail_msg("%s: %s", p->what, gt_last_error());
 	for (uint32_t k = 0; k <= last && k < p->n; k++) {
 		if (p->ops[k].freed < last)
@@ -453,6 +505,7 @@ TRIAL void program_leave(const program *p, const fusion *f, uint32_t last)
 		}
 	}
 	fuse_memory_free(&m);
+	mem_free(kernels);
 	mem_free(live);
 }
 

@@ -181,6 +181,9 @@ static void check(const char *name)
 		program_show(f);
 	program_check(p, f);
 	program_leave(p, f, p->n / 2);
+	if (!plugin_open(&program_generator))
+		program_check(p, f);
+	program_generator = NULL;
 	report(p, f, best_time(p));
 	fusion_free(f);
 	for (uint32_t k = 0; k < s->count; k++) {
@@ -214,5 +217,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_programs) };
 
-	return cmocka_run_group_tests_name("fuse_lab", tests, trial_open, trial_close_all);
+	int failed = cmocka_run_group_tests_name("fuse_lab", tests, trial_open, trial_close_all);
+
+	program_codes_free();
+	return failed;
 }

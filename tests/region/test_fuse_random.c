@@ -6,7 +6,8 @@
  */
 #include "region/fuse_program.h"
 
-#define RUNS 2500
+#define RUNS     2500
+#define COMPILED 25               /* every so many-th is run by machine code, too */
 
 static int64_t below(int64_t n) { return (int64_t)(trial_random() % (uint64_t)n); }
 static bool chance(int64_t of) { return !below(of); }
@@ -455,6 +456,9 @@ static void check_program(uint64_t seed, uint64_t *kernels, uint64_t *ops_fused)
 	check_arena(p, f);
 	program_leave(p, f, (uint32_t)below(p->n));
 	program_leave(p, f, (uint32_t)below(p->n));
+	if (seed % COMPILED == 0 && !plugin_open(&program_generator))
+		program_check(p, f);
+	program_generator = NULL;
 	program_vary(p);
 	for (uint32_t k = 0; k < p->n; k++)
 		assert_true(fusion_fits(f, k, p->run[k]));
@@ -490,5 +494,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random) };
 
-	return cmocka_run_group_tests_name("fuse_random", tests, trial_open, trial_close_all);
+	int failed = cmocka_run_group_tests_name("fuse_random", tests, trial_open, trial_close_all);
+
+	program_codes_free();
+	return failed;
 }
