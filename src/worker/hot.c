@@ -37,6 +37,7 @@ static void drop_run(hot *h, unsigned k)
 	h->count--;
 	memmove(h->runs + k, h->runs + k + 1, (h->count - k) * sizeof *h->runs);
 	h->under_way = (h->under_way & below) | (h->under_way >> 1 & ~below);
+	h->again = HOT_RUNS_MAX;
 }
 
 static unsigned oldest(const hot *h)
@@ -72,6 +73,7 @@ static void adopt(hot *h, hot_run *r)
 	h->count++;
 	below = (1u << k) - 1;
 	h->under_way = (h->under_way & below) | (h->under_way & ~below) << 1;
+	h->again = HOT_RUNS_MAX;
 	hot_judge_new(h, r);
 }
 
@@ -200,6 +202,7 @@ void hot_begin(tenant *t, uint64_t threshold)
 	if (loops && !atomic_exchange(&t->worker->looks, threshold))
 		hot_say_enabled(t->worker, threshold);
 	h->tenant = t;
+	h->again = HOT_RUNS_MAX;
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);
 	h->talks = flag_int(FLAG_GT_DEBUG_COMPILE);
 	h->checks = flag_int(FLAG_GT_CHECK);

@@ -90,6 +90,8 @@ typedef struct hot {
 	hot_run *runs[HOT_RUNS_MAX];     /* longest first */
 	unsigned count;
 	uint32_t under_way;              /* bit k: runs[k] has begun and not completed */
+	unsigned again;                  /* the run that completed with the last op; else a number
+	                                    that no run has */
 	hot_run *trial;                  /* runs eagerly, on trial: no plan runs; NULL: none does */
 	bool mute;                       /* a settled region runs eagerly, on trial: not recorded */
 	bool silent;                     /* a run that is told as a whole is under way */

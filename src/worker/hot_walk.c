@@ -114,6 +114,7 @@ static void complete(hot *h, unsigned k)
 	r->doubt = 0;
 	r->completed = r->moved;
 	counter_add(&h->counts.runs, 1);
+	h->again = k;
 	hot_judge_run(h, r);
 }
 
@@ -123,6 +124,7 @@ static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
 	hot_run *r = h->runs[k];
 	const uint32_t at = r->match.at;
 
+	h->again = HOT_RUNS_MAX;
 	if (!at)
 		enter(h, k);
 	if (!r->silent)
@@ -252,6 +254,19 @@ static bool go_on(tenant *t, const ins *i, call *c, value *out)
 	return false;
 }
 
+/* The end of a run points at its own beginning. */
+static bool begin_again(tenant *t, const ins *i, call *c, value *out)
+{
+	hot *h = t->hot;
+	const unsigned k = h->again;
+
+	if (k == HOT_RUNS_MAX || (h->under_way & ((1u << k) - 1)) || !hot_allowed(h, h->runs[k]) ||
+			!accept(t, h->runs[k], i, c, out))
+		return false;
+	execute(t, k, i, c, out);
+	return true;
+}
+
 /* The plans not under way that may begin with this op. */
 static uint32_t find_beginnings(hot *h, const ins *i)
 {
@@ -318,7 +333,7 @@ bool hot_replay(tenant *t, const ins *i, value *out)
 		if (h->trial)
 			return false;
 	}
-	if (!go_on(t, i, &c, out) && !begin(t, i, &c, out)) {
+	if (!begin_again(t, i, &c, out) && !go_on(t, i, &c, out) && !begin(t, i, &c, out)) {
 		pass(h, i);
 		return false;
 	}

@@ -1,0 +1,268 @@
+/* test_hot_judge.c: what becomes of plans that pay and of plans that do not. Time is made here: the
+ * busy time of an executor that does nothing moves on by what a run is said to cost. */
+#include "check.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "worker/hot.h"
+
+#define MS UINT64_C(1000000)
+
+typedef struct bench {
+	hot *h;
+	hot_run r;
+	plan plan;
+	region region;
+	unsigned replays, eagers;        /* runs of either kind */
+} bench;
+
+static void begin(bench *b, uint32_t n)
+{
+	memset(b, 0, sizeof *b);
+	b->h = mem_lines(ALIGN_UP(sizeof *b->h, CACHE_LINE));
+	recorder_init(&b->h->recorder, 1 << 12);
+	b->h->runs[0] = &b->r;
+	b->h->count = 1;
+	b->h->started = clock_ns();
+	b->region.n = n;
+	b->plan.region = &b->region;
+	b->r.plan = &b->plan;
+}
+
+static void end(bench *b)
+{
+	recorder_fini(&b->h->recorder);
+	mem_free(b->h);
+}
+
+static void pass_time(bench *b, uint64_t ns)
+{
+	b->h->busy += ns;
+	b->h->started = clock_ns();      /* what the test itself takes does not count */
+	atomic_fetch_add(&b->h->counts.ops, b->region.n);
+}
+
+/* One run of the loop, as the plan's state wants it. */
+static void run(bench *b, uint64_t eager, uint64_t replay)
+{
+	if (b->h->trial) {
+		pass_time(b, eager);
+		b->eagers++;
+		hot_judge_eager(b->h);
+	} else if (!hot_allowed(b->h, &b->r)) {
+		pass_time(b, eager);
+		b->eagers++;
+	} else {
+		pass_time(b, replay);
+		b->replays++;
+		b->r.moved = hot_ops(b->h) - 1;
+		hot_judge_run(b->h, &b->r);
+	}
+}
+
+static void run_many(bench *b, unsigned times, uint64_t eager, uint64_t replay)
+{
+	while (times--)
+		run(b, eager, replay);
+}
+
+/* The pace of the stream before there is a plan. */
+static void warm_up(bench *b, uint64_t eager)
+{
+	for (unsigned k = 0; k < 40; k++) {
+		pass_time(b, eager);
+		hot_mark_pace(b->h);
+	}
+	hot_judge_new(b->h, &b->r);
+}
+
+static void test_times(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 200);
+	warm_up(&b, 3 * MS);
+	assert_int_equal(b.r.reps, 1);
+	assert_int_equal(b.r.warm, 3 * MS);
+	run(&b, 0, 2 * MS);              /* the first border */
+	run(&b, 0, 5 * MS);
+	run(&b, 0, 2 * MS);
+	run(&b, 0, 4 * MS);
+	assert_int_equal(b.r.replay.n, 3);
+	assert_in_range(hot_times_least(&b.r.replay), 2 * MS - MS / 2, 2 * MS + MS / 2);
+	assert_in_range(hot_times_median(&b.r.replay), 4 * MS - MS / 2, 4 * MS + MS / 2);
+	assert_int_equal(hot_times_least(&b.r.eager), 0);
+	end(&b);
+}
+
+static void test_short_loops_are_timed_in_stretches(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 10);
+	warm_up(&b, 1 * MS);
+	assert_int_equal(b.r.reps, 6);
+	run_many(&b, 12, 0, 1 * MS);
+	assert_int_equal(b.r.replay.n, 1);
+	assert_in_range(hot_times_least(&b.r.replay), 6 * MS - MS / 2, 6 * MS + MS);
+	/* A stretch that was broken off is none. */
+	run_many(&b, 3, 0, 1 * MS);
+	hot_judge_exit(&b.r);
+	run_many(&b, 11, 0, 1 * MS);
+	assert_int_equal(b.r.replay.n, 1);
+	run(&b, 0, 1 * MS);
+	assert_int_equal(b.r.replay.n, 2);
+	end(&b);
+}
+
+static void test_what_pays_stays(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	run_many(&b, 1000, 10 * MS, 10 * MS);
+	assert_int_equal(b.replays, 1000);
+	assert_int_equal(b.r.verdict, HOT_RUNS);
+	end(&b);
+}
+
+/* It looks dearer than before, but the program has become dearer: it wins its trial. */
+static void test_a_trial_may_be_won(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	run_many(&b, 1000, 20 * MS, 19 * MS);
+	assert_int_equal(b.eagers, HOT_TIMES);
+	assert_int_equal(b.r.verdict, HOT_RUNS);
+	assert_int_equal(atomic_load(&b.h->counts.demotions), 0);
+	assert_in_range(b.r.warm, 19 * MS, 21 * MS);
+	end(&b);
+}
+
+/* Dearer by 10 %: barred, longer each time, at last for good; what it costs is bounded. */
+static void test_what_does_not_pay_goes(void **state)
+{
+	bench b;
+	unsigned replays;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	run_many(&b, 80, 10 * MS, 11 * MS);
+	assert_int_equal(b.r.verdict, HOT_BARRED);
+	assert_int_equal(b.r.demotions, 1);
+	assert_true(b.r.ratio > 0.85 && b.r.ratio < 0.95);
+	assert_true(b.r.until >= hot_ops(b.h));
+	run_many(&b, 20000, 10 * MS, 11 * MS);
+	assert_int_equal(b.r.verdict, HOT_BLACKLISTED);
+	assert_int_equal(atomic_load(&b.h->counts.blacklisted), 1);
+	replays = b.replays;
+	assert_true(replays < 400);
+	run_many(&b, 1000, 10 * MS, 11 * MS);
+	assert_int_equal(b.replays, replays);
+	end(&b);
+}
+
+/* Other shapes: nothing that was measured before counts, so it is tried. */
+static void test_other_shapes(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	run_many(&b, 40, 10 * MS, 10 * MS);
+	b.plan.changes++;
+	run_many(&b, 100, 1 * MS, 1 * MS);
+	assert_int_equal(b.eagers, HOT_TIMES);
+	assert_int_equal(b.r.verdict, HOT_RUNS);
+	/* Never the same twice: nothing to compare. */
+	for (unsigned k = 0; k < 200; k++) {
+		b.plan.changes++;
+		run(&b, 1 * MS, 9 * MS);
+	}
+	assert_int_equal(b.r.verdict, HOT_RUNS);
+	assert_int_equal(b.eagers, HOT_TIMES);
+	end(&b);
+}
+
+/* Eager stretches of a trial in which something else ran do not count. */
+static void test_disturbed_trials_end(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	for (unsigned k = 0; k < 400; k++) {
+		const bool trial = b.h->trial;
+
+		run(&b, 10 * MS, 20 * MS);
+		if (trial)
+			atomic_fetch_add(&b.h->counts.ops, 300);
+	}
+	assert_int_equal(b.r.eager.n, 0);
+	assert_int_equal(b.r.verdict, HOT_RUNS);
+	assert_true(b.eagers <= 70);
+	end(&b);
+}
+
+/* Of a settled loop the miner hears as much while it runs eagerly as when it is replayed. */
+static void test_trials_of_settled_loops(void **state)
+{
+	const record *first;
+	uint64_t told = 0;
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	b.region.signature = 42;
+	b.r.settled = true;
+	warm_up(&b, 10 * MS);
+	run_many(&b, 1000, 20 * MS, 19 * MS);
+	while ((first = recorder_peek(&b.h->recorder))) {
+		assert_int_equal(first->op, RECORD_REPLAY);
+		assert_int_equal(first->attr, 42);
+		told += first->out;
+		recorder_pop(&b.h->recorder, first);
+	}
+	assert_int_equal(told, (uint64_t)HOT_TIMES * 100);
+	assert_false(b.h->mute);
+	end(&b);
+}
+
+static void test_nothing_is_judged_in_tests(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	b.h->sync = true;
+	run_many(&b, 1000, 10 * MS, 90 * MS);
+	assert_int_equal(b.replays, 1000);
+	end(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_short_loops_are_timed_in_stretches),
+		cmocka_unit_test(test_what_pays_stays),
+		cmocka_unit_test(test_a_trial_may_be_won),
+		cmocka_unit_test(test_what_does_not_pay_goes),
+		cmocka_unit_test(test_other_shapes),
+		cmocka_unit_test(test_disturbed_trials_end),
+		cmocka_unit_test(test_trials_of_settled_loops),
+		cmocka_unit_test(test_nothing_is_judged_in_tests),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,389 @@
+/* test_hot_loops.c: loops written as text, with what may happen in the middle of them: errors, reads,
+ * late frees, aliases, foreign ops, branches, an end. Eager and replayed, the same is read.
+ *
+ * A step is a text in which $n is the id of the n-th value of this step, @n that of the step before
+ * and t1 .. t9 are values of the program. */
+#include "check.h"
+#include <ctype.h>
+#include "base/flags.h"
+#include "embed/embed.h"
+#include "play.h"
+
+#define STEPS_MAX 64
+#define STRIDE 20                /* ids of a step */
+
+typedef struct program {
+	const char *setup;
+	const char *(*step)(unsigned k);
+	unsigned steps;
+} program;
+
+/* What was read, in order. */
+typedef struct reads { play plays[STEPS_MAX + 1]; unsigned n; hot_stats stats; } reads;
+
+static void set(flag f, bool on)
+{
+	assert_int_equal(flag_set(f, on ? "1" : "0"), GT_OK);
+}
+
+static char *number(char *to, const char **from, unsigned base)
+{
+	return to + sprintf(to, "t%u", base + (unsigned)strtoul(*from, (char **)from, 10));
+}
+
+static void write_step(char *to, const char *s, unsigned k)
+{
+	while (*s) {
+		const char c = *s++;
+
+		if (c == '$' && isdigit((unsigned char)*s))
+			to = number(to, &s, 100 + k * STRIDE);
+		else if (c == '@' && isdigit((unsigned char)*s))
+			to = number(to, &s, 100 + k * STRIDE - STRIDE);
+		else
+			*to++ = c;
+	}
+	*to = '\0';
+}
+
+static void run(const program *p, bool hot, reads *to)
+{
+	static char text[8192];
+	worker_stats s;
+	struct link *l;
+
+	set(FLAG_GT_QUIET, true);
+	set(FLAG_GT_AUTO_COMPILE, hot);
+	set(FLAG_GT_COMPILE_SYNC, true);
+	memset(to, 0, sizeof *to);
+	assert_int_equal(embed_open(&l), GT_OK);
+	to->plays[to->n++] = play_text(l, p->setup);
+	for (unsigned k = 1; k <= p->steps; k++) {
+		write_step(text, p->step(k), k);
+		to->plays[to->n++] = play_text(l, text);
+	}
+	assert_int_equal(l->ops->sync(l, NULL), GT_OK);
+	for (unsigned k = 0; k < to->n; k++)
+		for (size_t j = 0; j < to->plays[k].n; j++)
+			play_wait(&to->plays[k], j);
+	assert_int_equal(embed_stats(l, &s), GT_OK);
+	to->stats = s.hot;
+	l->ops->close(l);
+}
+
+static bool same(const answer *a, const answer *b)
+{
+	if (a->state != b->state)
+		return false;
+	if (a->state == ANSWER_FAILED)
+		return a->why->code == b->why->code && a->why->site == b->why->site &&
+			!strcmp(a->why->text, b->why->text);
+	return a->m.dtype == b->m.dtype && meta_count(&a->m) == meta_count(&b->m) &&
+		!memcmp(a->data, b->data,
+			(size_t)meta_count(&a->m) * dtype_size((gt_dtype)a->m.dtype));
+}
+
+static unsigned failed;          /* answers of the last comparison that were failures */
+
+static hot_stats compare(const program *p)
+{
+	static reads eager, hot;
+
+	run(p, false, &eager);
+	run(p, true, &hot);
+	failed = 0;
+	for (unsigned k = 0; k < eager.n; k++) {
+		assert_int_equal(eager.plays[k].n, hot.plays[k].n);
+		for (size_t j = 0; j < eager.plays[k].n; j++) {
+			const answer *a = eager.plays[k].answers[j];
+
+			if (!same(a, hot.plays[k].answers[j]))
+				fail_msg("step %u: read %zu differs", k, j);
+			failed += a->state == ANSWER_FAILED;
+		}
+		play_end(&eager.plays[k]);
+		play_end(&hot.plays[k]);
+	}
+	return hot.stats;
+}
+
+#define SETUP \
+	"t1 = full float32 1.0 [4,4]\n" \
+	"t2 = arange float32 1.0, 1.0 [4]\n" \
+	"t3 = full int64 6 [2]\n" \
+	"t102 = full float32 0.5 [4,4]\n" \
+	"t105 = full float32 0.5 [4]\n"
+
+/* A parameter ($2 follows @2), a loss ($5), temporaries; eight ops. */
+#define HEAD \
+	"$0 = mul @2, 0.5\n$1 = add $0, t1\n"
+#define TAIL \
+	"$2 = sub @2, $1\nfree @2\nfree $0\n" \
+	"$3 = matmul $2, t1\nfree $1\n$4 = relu $3\nfree $3\n" \
+	"$5 = sum $4 axes=[0]\nfree $4\n$6 = mul $5, t2\n$7 = tanh $6\nfree $6\nfree $5\n" \
+	"fetch $7\nfree $7\n"
+
+static const char *plain(unsigned k)
+{
+	(void)k;
+	return HEAD TAIL;
+}
+
+static void test_plain(void **state)
+{
+	const program p = { SETUP, plain, 40 };
+	hot_stats s = compare(&p);
+
+	(void)state;
+	assert_int_equal(s.hot_paths, 1);
+	assert_true(s.matches >= 28 && s.batches >= 39);
+	assert_int_equal(s.passengers + s.exits, 0);
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* In three steps the divisor is zero: what depends on it fails with the same text, no other step. */
+static const char *divides(unsigned k)
+{
+	return k % 10 == 5 ? HEAD TAIL "$8 = upload int64 [2] {1, 0}\n$9 = floordiv t3, $8\n"
+		"$10 = neg $9\nfetch $10\n$11 = add $10, 1\nfetch $11\n" :
+		HEAD TAIL "$8 = upload int64 [2] {1, 2}\n$9 = floordiv t3, $8\n"
+		"$10 = neg $9\nfetch $10\n$11 = add $10, 1\nfetch $11\n";
+}
+
+static void test_errors(void **state)
+{
+	const program p = { SETUP, divides, 45 };
+	hot_stats s = compare(&p);
+
+	(void)state;
+	assert_int_equal(failed, 5 * 2);
+	assert_true(s.matches >= 28);
+}
+
+/* The error is in the loop's own state: all that follows is poisoned, until it starts anew. */
+static const char *spoils(unsigned k)
+{
+	return k == 25 ? "$2 = index_select t1, t3 axis=0\nfetch $2\n" :
+		k == 35 ? "$2 = full float32 0.25 [4,4]\n" : HEAD TAIL;
+}
+
+static void test_poisoned_state(void **state)
+{
+	const program p = { SETUP, spoils, 60 };
+	hot_stats s = compare(&p);
+
+	(void)state;
+	assert_int_equal(failed, 10);
+	assert_true(s.matches >= 33);
+}
+
+/* Ids that are unknown, freed, or in use already. */
+static const char *wrong_ids(unsigned k)
+{
+	return k == 20 ? "$0 = mul @2, 0.5\n$1 = add $0, t77\nfetch $1\n$2 = add @2, 0.5\n" :
+		k == 30 ? HEAD "free $0\n$8 = exp $0\nfetch $8\n" TAIL :
+		k == 38 ? HEAD "$1 = exp $0\n" TAIL "fetch $1\n" :
+		HEAD TAIL;
+}
+
+static void test_wrong_ids(void **state)
+{
+	const program p = { SETUP, wrong_ids, 50 };
+
+	(void)state;
+	assert_true(compare(&p).matches >= 20);
+	assert_true(failed >= 3);
+}
+
+/* ---- who sees what --------------------------------------------------------------------------- */
+
+/* Old values kept as views and as copies, read much later; parameters seen through an alias. */
+static const char *keeps(unsigned k)
+{
+	static char text[1024];
+	char *to = text;
+
+	to += sprintf(to, "%s", HEAD);
+	to += sprintf(to, "$2 = sub @2, $1\nfree $0\n$8 = permute @2 perm=[1,0]\n"
+		"$9 = clone $2\n$3 = matmul $2, t1\nfree $1\n$4 = relu $3\nfree $3\n"
+		"$5 = sum $4 axes=[0]\nfree $4\n$7 = tanh $5\nfree $5\nfetch $7\n");
+	if (k > 12)
+		to += sprintf(to, "fetch t%u\nfetch t%u\nfree t%u\nfree t%u\nfree t%u\n",
+			100 + (k - 10) * STRIDE + 8, 100 + (k - 10) * STRIDE + 9,
+			100 + (k - 10) * STRIDE + 8, 100 + (k - 10) * STRIDE + 2,
+			100 + (k - 10) * STRIDE + 9);
+	return text;
+}
+
+static void test_kept_values(void **state)
+{
+	const program p = { SETUP, keeps, 50 };
+
+	(void)state;
+	assert_true(compare(&p).matches >= 35);
+	assert_int_equal(failed, 0);
+}
+
+/* Frees: at once, one step late, never; a read of everything now and then. */
+static const char *frees(unsigned k)
+{
+	static const char *const ways[] = {
+		"$0 = mul @2, 0.5\n$1 = add $0, t1\nfree $0\n$2 = sub @2, $1\nfree @2\nfree $1\n"
+			"$3 = exp $2\nfetch $3\nfree $3\n",
+		"$0 = mul @2, 0.5\n$1 = add $0, t1\n$2 = sub @2, $1\n$3 = exp $2\n"
+			"fetch $3\nfree @0\nfree @1\nfree @3\n",
+		"$0 = mul @2, 0.5\n$1 = add $0, t1\n$2 = sub @2, $1\n$3 = exp $2\n"
+			"fetch $0\nfetch $1\nfetch $2\nfetch $3\n",
+	};
+
+	return ways[k % 7 == 3 ? 1 : k % 7 == 6 ? 2 : 0];
+}
+
+static void test_frees(void **state)
+{
+	const program p = { SETUP, frees, 60 };
+	hot_stats s = compare(&p);
+
+	(void)state;
+	/* When something is freed is no part of a loop. */
+	assert_true(s.matches >= 48);
+	assert_int_equal(s.exits, 0);
+}
+
+/* Scalars change in every step: no part of it either. */
+static const char *schedules(unsigned k)
+{
+	static char text[512];
+
+	snprintf(text, sizeof text, "$0 = mul @2, %g\n$1 = add $0, t1\n$2 = sub @2, $1\nfree @2\n"
+		"free $0\nfree $1\nfetch $2\n", 0.5 / k);
+	return text;
+}
+
+static void test_scalars(void **state)
+{
+	const program p = { SETUP, schedules, 60 };
+
+	(void)state;
+	assert_true(compare(&p).matches >= 48);
+}
+
+/* Sizes change in every step, to 0 and 1 as well. */
+static const char *sizes(unsigned k)
+{
+	static char text[512];
+
+	snprintf(text, sizeof text, "$0 = full float32 1.5 [%u,4]\n$1 = matmul $0, t1\nfree $0\n"
+		"$2 = relu $1\nfree $1\n$3 = sum $2 axes=[0]\nfree $2\nfetch $3\nfree $3\n",
+		k % 5 == 4 ? 0 : k % 3 == 1 ? 2 + k % 9 : 7);
+	return text;
+}
+
+static void test_sizes(void **state)
+{
+	const program p = { SETUP, sizes, 60 };
+
+	(void)state;
+	assert_true(compare(&p).matches >= 45);
+}
+
+/* ---- foreign ops, exits, branches ------------------------------------------------------------ */
+
+/* One op a step that has nothing to do with it, in three places. */
+static const char *logs(unsigned k)
+{
+	static const char *const ways[] = {
+		"$12 = exp t2\nfetch $12\nfree $12\n" HEAD TAIL,
+		HEAD "$12 = exp t2\nfetch $12\nfree $12\n" TAIL,
+		HEAD TAIL "$12 = exp t2\nfetch $12\nfree $12\n",
+		HEAD "$12 = exp $0\nfetch $12\nfree $12\n" TAIL,
+		HEAD TAIL,
+	};
+
+	return ways[k < 20 ? 4 : k % 5];
+}
+
+static void test_passengers(void **state)
+{
+	const program p = { SETUP, logs, 60 };
+	hot_stats s = compare(&p);
+
+	(void)state;
+	assert_true(s.matches >= 48);
+	assert_int_equal(s.exits, 0);
+	assert_true(s.passengers >= 8 && s.passengers <= 33);
+}
+
+/* The loop breaks off in the middle, for good or for a while. */
+static const char *breaks(unsigned k)
+{
+	static const char *const halves[] = {
+		"$8 = exp t1\n$9 = sqrt $8\n$10 = exp $9\n$11 = sqrt $10\n$12 = exp $11\n"
+		"$13 = sqrt $12\n$14 = exp $13\n$15 = sqrt $14\nfetch $15\n$2 = mul $15, 0.125\n",
+		HEAD "$8 = exp $1\n$9 = sqrt $8\n$10 = exp $9\n$11 = sqrt $10\n$12 = exp $11\n"
+		"$13 = sqrt $12\n$14 = exp $13\n$15 = sqrt $14\nfetch $15\n$2 = mul $15, 0.125\n",
+	};
+
+	return k < 20 || k % 8 ? HEAD TAIL : halves[k / 8 % 2];
+}
+
+static void test_exits(void **state)
+{
+	const program p = { SETUP, breaks, 60 };
+	hot_stats s = compare(&p);
+
+	(void)state;
+	assert_int_equal(s.exits, 3);
+	assert_true(s.matches >= 42);
+}
+
+/* Two kinds of steps that begin alike. */
+static const char *branches(unsigned k)
+{
+	return (k * 2654435761u >> 13) % 5 < 3 ? HEAD TAIL :
+		HEAD "$2 = add @2, $1\nfree @2\nfree $0\nfree $1\n$3 = neg $2\n$4 = tanh $3\n"
+		"free $3\nfetch $4\nfree $4\n";
+}
+
+static void test_branches(void **state)
+{
+	const program p = { SETUP, branches, STEPS_MAX };
+	hot_stats s = compare(&p);
+
+	(void)state;
+	assert_true(s.hot_paths >= 1);
+	assert_true(s.matches >= 30);
+}
+
+/* The program's end may lie anywhere in a run. */
+static void test_ends(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 14; n++) {
+		const program p = { SETUP, plain, 12 + n % 3 };
+
+		compare(&p);
+		assert_int_equal(failed, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_poisoned_state),
+		cmocka_unit_test(test_wrong_ids),
+		cmocka_unit_test(test_kept_values),
+		cmocka_unit_test(test_frees),
+		cmocka_unit_test(test_scalars),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_passengers),
+		cmocka_unit_test(test_exits),
+		cmocka_unit_test(test_branches),
+		cmocka_unit_test(test_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
