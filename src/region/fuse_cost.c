@@ -32,12 +32,6 @@ unsigned fuse_cost_weight(unsigned code)
 	}
 }
 
-static uint64_t memory_cost(uint64_t bytes)
-{
-	return bytes * (bytes <= COST_L1_SIZE ? COST_L1 :
-		bytes <= COST_L2_SIZE ? COST_L2 : COST_FAR);
-}
-
 uint64_t fuse_cost(const fuse_work *w)
 {
 	const uint64_t rows = (uint64_t)(w->calls * w->rows);
@@ -47,5 +41,5 @@ uint64_t fuse_cost(const fuse_work *w)
 		(uint64_t)w->calls * vectors * w->column) * COST_VECTOR;
 
 	return COST_LAUNCH + (uint64_t)(w->calls - 1) * COST_CALL +
-		rows * COST_ROW * (w->levels + 1) + MAX(arithmetic, memory_cost(w->bytes));
+		rows * COST_ROW * (w->levels + 1) + MAX(arithmetic, w->bytes * COST_BYTE);
 }

@@ -11,7 +11,9 @@
  *	                                        over rows once a column. Every level of reductions
  *	                                        reads or computes its operands again: one
  *	                                        instruction an element and level.
- *	    a byte read or written              by what all of them come to: COST_L1, _L2, _FAR
+ *	    a byte read or written              COST_BYTE, wherever it lies: what is near depends on
+ *	                                        what ran before, and a step between near and far
+ *	                                        would keep apart what is just near enough each
  *
  * Two kernels become one unless that costs clearly more, by COST_SLACK: small differences are
  * nothing the model knows, what joins now may draw in more later, and decisions that hang on sizes
@@ -25,9 +27,8 @@
  * Products stay calls of the engine, whose blocks are a pure function of their sizes
  * (engine/product.h). An epilogue would be a kernel whose rows are the product's and which is run
  * on product_block_rows of them at a time, while they are in the cache: it would save what
- * reading the product from memory costs beyond reading it from the cache, that is
- * bytes × (COST_FAR - COST_L2), and cost a launch a block; so it pays for products which exceed
- * COST_L2_SIZE only.
+ * reading the product from memory costs beyond reading it from the cache, and cost a launch a
+ * block; so it pays for products that do not stay in the cache only.
  */
 #ifndef REGION_FUSE_COST_H
 #define REGION_FUSE_COST_H
@@ -40,11 +41,7 @@
 #define COST_VECTOR    350
 #define COST_SLACK(x) ((x) + (x) / 4)
 #define COST_LANES      16
-#define COST_L1         10       /* up to COST_L1_SIZE bytes */
-#define COST_L2         30
-#define COST_FAR       100       /* more than COST_L2_SIZE */
-#define COST_L1_SIZE  (32 << 10)
-#define COST_L2_SIZE  (1 << 20)
+#define COST_BYTE       40
 
 typedef struct fuse_work {
 	int64_t calls, rows, cols;
