@@ -195,6 +195,8 @@ void hot_catch_up(hot *h, hot_stats *to);
 
 void hot_say_enabled(const worker *w, uint64_t threshold);
 void hot_say_detected(const proposal *p);
+/* What its tenants did that are gone. */
+void hot_say_stats(const worker *w);
 void hot_say_starting(const hot_run *r);
 void hot_say_missing(hot *h, const hot_run *r, const ins *i);
 void hot_say_disabled(const hot_run *r);

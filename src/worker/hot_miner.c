@@ -223,6 +223,8 @@ void hot_miner_remove(hot *h)
 	pthread_mutex_unlock(&lock);
 	pthread_mutex_lock(&h->mining);      /* whoever had it before is gone now */
 	pthread_mutex_unlock(&h->mining);
+	while (h->talks && hot_mine(h, SLICE_STEPS))
+		;                        /* what is told at the end is of everything */
 	pthread_mutex_lock(&lock);
 	hot_add_stats(h, &h->tenant->worker->past);
 	pthread_mutex_unlock(&lock);

@@ -43,6 +43,22 @@ static void say_ops(const proposal *p)
 		k < p->n ? " -> ..." : "", (unsigned long long)p->runs);
 }
 
+void hot_say_stats(const worker *w)
+{
+	const hot_stats *s = &w->past;
+
+	say("Worker worker_%d: %llu operations, %llu replayed (%.1f %%); %llu batches, %llu hot; "
+		"%llu patterns, %llu hot paths; %llu matches, %llu passengers, %llu exits, "
+		"%llu demotions, %llu blacklisted\n", w->options.number,
+		(unsigned long long)s->ops, (unsigned long long)s->replayed,
+		s->ops ? 100.0 * (double)s->replayed / (double)s->ops : 0.0,
+		(unsigned long long)s->batches, (unsigned long long)s->hot_batches,
+		(unsigned long long)s->patterns, (unsigned long long)s->hot_paths,
+		(unsigned long long)s->matches, (unsigned long long)s->passengers,
+		(unsigned long long)s->exits, (unsigned long long)s->demotions,
+		(unsigned long long)s->blacklisted);
+}
+
 void hot_say_detected(const proposal *p)
 {
 	char name[REGION_NAME_MAX];

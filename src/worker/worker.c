@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/flags.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -251,6 +252,8 @@ gt_err worker_new(const worker_options *o, worker **out)
 void worker_free(worker *w)
 {
 	stop_thread(w);
+	if (w->looks && flag_int(FLAG_GT_DEBUG_COMPILE))
+		hot_say_stats(w);
 	engine_close(w->engine);
 	pthread_mutex_destroy(&w->hiring);
 	mem_free(w->tenants);

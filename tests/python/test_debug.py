@@ -89,6 +89,8 @@ def test_lines():
     talks = run("", GT_DEBUG_COMPILE="1", **HOT)
     assert "[HotPath] Starting hot sequence (length=" in talks
     assert "[COMPILE] Detected hot sequence: " in talks and "(executed 10 times)" in talks
+    assert talks.splitlines()[-1].startswith("Worker worker_0: ")
+    assert "100 batches, 90 hot; 1 patterns, 1 hot paths; " in talks.splitlines()[-1]
 
 
 @pytest.mark.parametrize("sync", ["0", "1"])
