@@ -1,6 +1,6 @@
-/* bench_codegen.c: compiled groups against the engine, one thread: the same ops as one kernel and as
- * one call an op (and, where there is one, as the engine's composite); what compiling costs by number
- * of ops; what a call costs. Minima; the data is in the cache where it fits.
+/* bench_codegen.c: compiled groups against the engine, one thread: the same ops as one kernel and
+ * as one call an op (and, where there is one, as the engine's composite); what compiling costs by
+ * number of ops; what a call costs. Minima; the data is in the cache where it fits.
  *
  *	bench_codegen [tail]     rows that are no multiple of a vector end in a loop of their own
  */
@@ -44,7 +44,8 @@ static void make_bias_gelu(group *g)
 static void make_chain(group *g, int count)
 {
 	static const op ops[] = { OP_mul, OP_add, OP_tanh, OP_sub };
-	int a = make_load(g, GT_FLOAT32, ACCESS_RUN), b = make_load(g, GT_FLOAT32, ACCESS_RUN), x = a;
+	int a = make_load(g, GT_FLOAT32, ACCESS_RUN), b = make_load(g, GT_FLOAT32, ACCESS_RUN),
+		x = a;
 
 	for (int k = 0; k < count; k++)
 		x = make_op(g, ops[k % 4], x, b, 0);

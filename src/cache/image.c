@@ -1,4 +1,5 @@
-/* image.c: bytes made executable: copied to fresh pages, which then lose the right to be written. */
+/* image.c: bytes made executable: copied to fresh pages, which then lose the right to be
+ * written. */
 #include "cache/image.h"
 
 #include <errno.h>
@@ -46,7 +47,8 @@ gt_err image_map(const void *data, size_t size, image *to)
 	to->size = ALIGN_UP((size_t)h.size, page);
 	pages = mmap(NULL, to->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (pages == MAP_FAILED)
-		return fail(GT_EMEMORY, "image: no %zu bytes of memory: %s", to->size, strerror(errno));
+		return fail(GT_EMEMORY, "image: no %zu bytes of memory: %s", to->size,
+			strerror(errno));
 	memcpy(pages, (const uint8_t *)data + sizeof h, h.size);
 	if (mprotect(pages, to->size, PROT_READ | PROT_EXEC)) {
 		e = fail(GT_EIO, "image: this system does not let memory become executable: %s",

@@ -25,7 +25,8 @@ static void own_folder(char *path, size_t size)
 	if (!dladdr((const void *)(uintptr_t)plugin_open, &me) || !me.dli_fname)
 		me.dli_fname = "";
 	slash = strrchr(me.dli_fname, '/');
-	snprintf(path, size, "%.*s", slash ? (int)(slash - me.dli_fname) : 1, slash ? me.dli_fname : ".");
+	snprintf(path, size, "%.*s", slash ? (int)(slash - me.dli_fname) : 1, slash ? me.dli_fname
+		: ".");
 }
 
 /* False where there is no such file; otherwise it is the one, for good or bad. */
@@ -70,6 +71,7 @@ gt_err plugin_open(const codegen **out)
 {
 	pthread_once(&once, look);
 	*out = found;
-	return found ? GT_OK : fail(GT_EUNSUPPORTED, "no code generator, so nothing is compiled: %s; "
+	return found ? GT_OK : fail(GT_EUNSUPPORTED,
+		"no code generator, so nothing is compiled: %s; "
 		"install LLVM 16 or newer and build GT with -Dllvm=enabled", reason);
 }

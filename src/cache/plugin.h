@@ -4,9 +4,9 @@
 
 #include "codegen/codegen.h"
 
-/* The code generator, loaded by the first call (some 10 ms) and never unloaded. GT_EUNSUPPORTED with
- * the reason if there is none: libgt_codegen.so or LLVM is not installed, or it is of another version.
- * The answer stays the same for the life of the process. Any thread.
+/* The code generator, loaded by the first call (some 10 ms) and never unloaded. GT_EUNSUPPORTED
+ * with the reason if there is none: libgt_codegen.so or LLVM is not installed, or it is of another
+ * version. The answer stays the same for the life of the process. Any thread.
  *
  * Looked for, in this order: next to the library or extension that this function is in, in the
  * folder where libgt was installed. */

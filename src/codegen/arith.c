@@ -134,7 +134,8 @@ static val float_to_int(emit *e, gt_dtype from, gt_dtype to, val x)
 
 static val cast(emit *e, gt_dtype from, gt_dtype to, val x)
 {
-	bool from_float = dtype_kind_of(from) == KIND_FLOAT, to_float = dtype_kind_of(to) == KIND_FLOAT;
+	bool from_float = dtype_kind_of(from) == KIND_FLOAT,
+		to_float = dtype_kind_of(to) == KIND_FLOAT;
 
 	if (from == to)
 		return x;
@@ -202,7 +203,8 @@ static val binary_int(emit *e, op o, gt_dtype d, val a, val b)
 	case OP_gt:  return LLVMBuildICmp(s, LLVMIntSGT, a, b, "");
 	case OP_ge:  return LLVMBuildICmp(s, LLVMIntSGE, a, b, "");
 	case OP_pow:
-		return arith_helper(e, d == GT_INT32 ? HELPER_pow_INT32 : HELPER_pow_INT64, d, a, b);
+		return arith_helper(e, d == GT_INT32 ? HELPER_pow_INT32 : HELPER_pow_INT64,
+			d, a, b);
 	default:
 		return extreme(e, o, d, a, b);
 	}
@@ -228,8 +230,8 @@ static val binary_float(emit *e, op o, gt_dtype d, val a, val b)
 	case OP_mod:
 		return arith_helper(e, narrow ? HELPER_mod_FLOAT32 : HELPER_mod_FLOAT64, d, a, b);
 	case OP_floordiv:
-		return arith_helper(e, narrow ? HELPER_floordiv_FLOAT32 : HELPER_floordiv_FLOAT64, d,
-			a, b);
+		return arith_helper(e, narrow ? HELPER_floordiv_FLOAT32 : HELPER_floordiv_FLOAT64,
+			d, a, b);
 	default:
 		return extreme(e, o, d, a, b);
 	}

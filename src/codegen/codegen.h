@@ -21,7 +21,7 @@
 typedef enum codegen_rest { REST_AUTO, REST_MASK, REST_TAIL } codegen_rest;
 
 typedef struct codegen_options {
-	cpu_isa isa;             /* what the code may use; at most what the machine has that runs it */
+	cpu_isa isa;             /* what the code may use: at most what its machine has */
 	codegen_rest rest;
 	int level;               /* effort of LLVM's code generator: 0 usual, 1 less, 2 more */
 } codegen_options;
@@ -29,9 +29,9 @@ typedef struct codegen_options {
 typedef struct codegen {
 	uint32_t version;        /* CODEGEN_VERSION it was built with */
 	const char *llvm;        /* LLVM's version: "19.1.7" */
-	/* Make an image (cache/image.h) of a group that has passed group_check; appended to `image`.
-	 * `ir` and `assembly` may be NULL: texts for people. Any thread, one at a time inside.
-	 * On failure error() has the reason and nothing was appended to `image`. */
+	/* Make an image (cache/image.h) of a group that has passed group_check; appended to
+	 * `image`. `ir` and `assembly` may be NULL: texts for people. Any thread, one at a time
+	 * inside. On failure error() has the reason and nothing was appended to `image`. */
 	gt_err (*compile)(const group *g, const codegen_options *o, buf *image, buf *ir,
 		buf *assembly);
 	const char *(*error)(void);

@@ -38,6 +38,8 @@ static int64_t tile_bytes(const emit *e, int node)
 	return TILE * (int64_t)dtype_size(tree_dtype(e, node));
 }
 
+static void do_vector(emit *e, val *carry, void *context);
+
 /* Of a table of tiles: the place of column e->at in row k. */
 static val tile_address(emit *e, int node, val table, val k)
 {
@@ -50,10 +52,15 @@ static val tile_address(emit *e, int node, val table, val k)
 	return emit_address(e, table, column);
 }
 
-/* Run `body` over the columns of the tile. */
+/* Run `body` over the columns of the tile. What is done once a tile and not once a row is not worth
+ * a second loop for the rest, where masks are instructions. */
 static void for_columns(emit *e, val end, emit_body *body, void *context)
 {
+	bool masks = e->masks;
+
+	e->masks = masks || (e->isa == ISA_AVX512 && body != do_vector);
 	emit_columns(e, e->tile, end, 0, NULL, body, context);
+	e->masks = masks;
 }
 
 /* ---- Values of a column. ---- */
@@ -86,10 +93,12 @@ static void do_stage(emit *e, val *carry, void *context)
 	(void)carry;
 	node_forget(e, false, true);
 	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_column(e, k) && e->g->nodes[k].what == NODE_OP && e->shapes[k].level == level)
+		if (is_column(e, k) && e->g->nodes[k].what == NODE_OP &&
+			e->shapes[k].level == level)
 			compute_column(e, k);
 	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_column(e, k) && e->g->nodes[k].what == NODE_STORE && e->shapes[k].level == level)
+		if (is_column(e, k) && e->g->nodes[k].what == NODE_STORE &&
+			e->shapes[k].level == level)
 			node_store(e, k);
 }
 
@@ -107,7 +116,8 @@ static void column_stage(emit *e, int level, val end)
 
 static bool is_stored_now(const emit *e, int node)
 {
-	return e->g->nodes[node].what == NODE_STORE && e->shapes[node].rows && e->shapes[node].cols &&
+	return e->g->nodes[node].what == NODE_STORE && e->shapes[node].rows &&
+		e->shapes[node].cols &&
 		e->shapes[node].level == e->pass;
 }
 
@@ -132,9 +142,9 @@ static void do_vector(emit *e, val *carry, void *context)
 		int node = p->r[k].node;
 		gt_dtype d = tree_dtype(e, node);
 		val lane = tile_address(e, node, p->r[k].lanes, p->row);
+		val sum = tree_combine(e, node, emit_get(e, d, lane, "lane"), tree_input(e, node));
 
-		emit_put(e, d, tree_combine(e, node, emit_get(e, d, lane, "lane"), tree_input(e, node)),
-			lane);
+		emit_put(e, d, sum, lane);
 	}
 	for (int k = 0; k < e->g->nodes_count; k++)
 		if (is_stored_now(e, k))
@@ -194,7 +204,8 @@ static void start_lanes(emit *e, val *carry, void *context)
 	loop l;
 
 	(void)carry;
-	loop_open(e, &l, "start", emit_size(e, 0), emit_size(e, TREE_LANES), emit_size(e, 1), 0, NULL);
+	loop_open(e, &l, "start", emit_size(e, 0), emit_size(e, TREE_LANES), emit_size(e, 1), 0,
+		NULL);
 	for (int k = 0; k < p->count; k++) {
 		int node = p->r[k].node;
 

@@ -16,7 +16,8 @@
 
 static gt_err llvm_failed(const char *what, char *text)
 {
-	gt_err e = fail(GT_EINTERNAL, "code generator: %s: %s", what, text ? text : "no reason given");
+	gt_err e = fail(GT_EINTERNAL, "code generator: %s: %s", what,
+		text ? text : "no reason given");
 
 	LLVMDisposeMessage(text);
 	return e;
@@ -146,7 +147,8 @@ static void read_call(emit *e)
 		e->data[k] = field(e, e->ptr, args, at + offsetof(kernel_arg, data), "data");
 		e->row_step[k] = field(e, e->i64, args, at + offsetof(kernel_arg, row), "row_step");
 		if (e->g->args[k].access == ACCESS_STEP)
-			e->col_step[k] = field(e, e->i64, args, at + offsetof(kernel_arg, col), "col_step");
+			e->col_step[k] = field(e, e->i64, args, at + offsetof(kernel_arg, col),
+				"col_step");
 	}
 }
 
@@ -285,7 +287,8 @@ static gt_err compile(const group *g, const codegen_options *o, buf *image, buf 
 		return e;
 	if (o->isa >= ISA_COUNT || o->rest > REST_TAIL || o->level < 0 ||
 		o->level >= (int)COUNT(levels))
-		return fail(GT_EINVAL, "code generator: level of instructions %d, rest %d, effort %d",
+		return fail(GT_EINVAL,
+			"code generator: level of instructions %d, rest %d, effort %d",
 			o->isa, o->rest, o->level);
 	pthread_mutex_lock(&lock);
 	e = compile_locked(g, o, image, ir, assembly);

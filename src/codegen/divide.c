@@ -2,10 +2,10 @@
  * that 512 bits of divider take.
  *
  * By Markstein's theorem: y is 1 / a rounded; q = x * y is off by less than two units in the last
- * place, by less than one after one correction by the remainder; then the remainder is exact and the
- * second correction gives the nearest float: the bits of x / a. It needs quotients and remainders
- * that stay normal: 2^-60 <= |x| < 2^60 and 2^-40 <= |a| < 2^40 see to that. +0 is fine, too; -0
- * would lose its sign. A vector with anything else is divided.
+ * place, by less than one after one correction by the remainder; then the remainder is exact and
+ * the second correction gives the nearest float: the bits of x / a. It needs quotients and
+ * remainders that stay normal: 2^-60 <= |x| < 2^60 and 2^-40 <= |a| < 2^40 see to that. +0 is fine,
+ * too; -0 would lose its sign. A vector with anything else is divided.
  */
 #include "codegen/emit.h"
 

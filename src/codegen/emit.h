@@ -15,7 +15,8 @@
  *
  * Every value is a vector of `lanes` neighbours along the row, also one that is the same in all of
  * them; a bool is a vector of single bits. Where rows go side by side, a vector holds as many
- * neighbours of each, row by row, and a value that is the same for a row a lane of each in turn. No value depends on a flag of fast arithmetic.
+ * neighbours of each, row by row, and a value that is the same for a row a lane of each in turn. No
+ * value depends on a flag of fast arithmetic.
  */
 #ifndef CODEGEN_EMIT_H
 #define CODEGEN_EMIT_H
@@ -67,7 +68,7 @@ typedef struct emit {
 	val inverse[GROUP_NODES];        /* of a divisor: divide.c */
 	val divides[GROUP_NODES];        /* it is out of the range of the short way */
 	int keep[GROUP_NODES];           /* argument that holds the value for later passes, or -1 */
-	val column[GROUP_NODES];         /* GROUP_COLS: memory of values of a column, for one tile */
+	val column[GROUP_NODES];         /* GROUP_COLS: memory of a column's values, one tile */
 	val tile;                        /* first column of that memory */
 } emit;
 

@@ -1,5 +1,6 @@
 /* fun.c: ir/fun.def as vector code: every step of a definition is one call of LLVM's builder. The
- * first argument of all functions is the emit `gen`, which the macros name: fun.def has an `e` of its own. */
+ * first argument of all functions is the emit `gen`, which the macros name: fun.def has an `e` of
+ * its own. */
 #include "codegen/emit.h"
 
 #include <math.h>
@@ -22,13 +23,14 @@ static val fun_fma_soft(emit *gen, val a, val b, val c)
 	val bits = fun_bits(gen, GT_INT64, sum);
 	val inward = LLVMBuildLShr(s, LLVMBuildXor(s, fun_bits(gen, GT_INT64, error), bits, ""),
 		emit_i64(gen, 63), "");
-	val way = LLVMBuildSub(s, emit_i64(gen, 1), LLVMBuildShl(s, inward, emit_i64(gen, 1), ""), "");
-	val even = LLVMBuildSub(s, LLVMBuildAnd(s, bits, emit_i64(gen, 1), ""), emit_i64(gen, 1), "");
+	val one = emit_i64(gen, 1);
+	val way = LLVMBuildSub(s, one, LLVMBuildShl(s, inward, one, ""), "");
+	val even = LLVMBuildSub(s, LLVMBuildAnd(s, bits, one, ""), one, "");
 	val odd = LLVMBuildAdd(s, bits, LLVMBuildAnd(s, way, even, ""), "");
 	val inexact = LLVMBuildFCmp(s, LLVMRealONE, error, emit_double(gen, 0), "");
 
-	return LLVMBuildFPTrunc(s, LLVMBuildSelect(s, inexact, fun_bits(gen, GT_FLOAT64, odd), sum, ""),
-		gen->vector[GT_FLOAT32], "");
+	sum = LLVMBuildSelect(s, inexact, fun_bits(gen, GT_FLOAT64, odd), sum, "");
+	return LLVMBuildFPTrunc(s, sum, gen->vector[GT_FLOAT32], "");
 }
 
 static val fun_fma(emit *gen, val a, val b, val c)
@@ -135,7 +137,8 @@ static val join_far(emit *gen, helper h, float limit, val x, val near)
 
 	if (gen->mask)
 		far = LLVMBuildAnd(gen->b, far, emit_mask(gen), "");
-	any = LLVMBuildBitCast(gen->b, far, LLVMIntTypeInContext(gen->context, (unsigned)gen->lanes), "");
+	any = LLVMBuildBitCast(gen->b, far,
+		LLVMIntTypeInContext(gen->context, (unsigned)gen->lanes), "");
 	any = LLVMBuildICmp(gen->b, LLVMIntNE, any, LLVMConstNull(LLVMTypeOf(any)), "");
 	branch_open(gen, &b, "far", any);
 	all = arith_helper(gen, h, GT_FLOAT32, x, NULL);
@@ -146,7 +149,9 @@ static val join_far(emit *gen, helper h, float limit, val x, val near)
 #define FUN1_IN(name, ulp, limit, f64) \
 	FUN_STATIC val fun_##name(emit *gen, val x) \
 	{ \
-		return join_far(gen, HELPER_far_##name##_FLOAT32, limit, x, fun_near_##name(gen, x)); \
+		val near = fun_near_##name(gen, x); \
+ \
+		return join_far(gen, HELPER_far_##name##_FLOAT32, limit, x, near); \
 	}
 #include "ir/fun.def"
 

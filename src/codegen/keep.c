@@ -1,9 +1,9 @@
 /* keep.c: which values of GROUP_ROWS are worth storing on the way.
  *
  * A value that is known in one pass and used in a later one is computed again there, unless that is
- * dear and there is a place: an argument that the group writes anyway, as softmax has for e^(x - max)
- * in its result. A row is in the cache, so getting it back costs one load. Any length of row is
- * served, which a buffer of the kernel's own could not do; and the bits are the same either way,
+ * dear and there is a place: an argument that the group writes anyway, as softmax has for e^(x -
+ * max) in its result. A row is in the cache, so getting it back costs one load. Any length of row
+ * is served, which a buffer of the kernel's own could not do; and the bits are the same either way,
  * because the place has the dtype of the value.
  */
 #include "codegen/emit.h"

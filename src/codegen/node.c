@@ -16,8 +16,8 @@ void node_name(emit *e, int node, val v)
 	LLVMGetValueName2(v, &length);
 	if (length || LLVMIsConstant(v))
 		return;
-	snprintf(name, sizeof name, "n%d.%s", node,
-		n->what == NODE_LOAD ? "load" : n->what == NODE_SCALAR ? "scalar" : op_rows[n->op].name);
+	snprintf(name, sizeof name, "n%d.%s", node, n->what == NODE_LOAD ? "load" :
+		n->what == NODE_SCALAR ? "scalar" : op_rows[n->op].name);
 	LLVMSetValueName2(v, name, strlen(name));
 }
 
@@ -138,7 +138,8 @@ static val make(emit *e, int node)
 	const group_node *n = &e->g->nodes[node];
 
 	if (e->column[node])
-		return emit_get(e, n->dtype, run_address(e, n->dtype, e->column[node], e->tile), "");
+		return emit_get(e, n->dtype, run_address(e, n->dtype, e->column[node], e->tile),
+			"");
 	if (is_kept(e, node))
 		return get_lines(e, n->dtype, ACCESS_RUN, e->keep[node]);
 	switch (n->what) {

@@ -21,6 +21,7 @@ typedef struct object {
 	uint64_t code_size;
 } object;
 
+/* Of a file that need not be well formed: NULL where it has no such part. */
 static const void *part_of(const object *o, uint64_t from, uint64_t size)
 {
 	return from <= o->size && size <= o->size - from ? o->data + from : NULL;
@@ -107,7 +108,8 @@ static const Elf64_Sym *symbol_of(const object *o, const Elf64_Shdr *table, uint
 {
 	const Elf64_Sym *all = part_of(o, table->sh_offset, table->sh_size);
 
-	return all && number < table->sh_size / sizeof *all ? all + number : NULL;
+	return all && table->sh_offset % 8 == 0 && number < table->sh_size / sizeof *all
+		? all + number : NULL;
 }
 
 static const char *symbol_name(const object *o, const Elf64_Shdr *table, const Elf64_Sym *s)
@@ -115,11 +117,13 @@ static const char *symbol_name(const object *o, const Elf64_Shdr *table, const E
 	const Elf64_Shdr *strings = table->sh_link < o->count ? &o->sections[table->sh_link] : NULL;
 	const char *all = strings ? part_of(o, strings->sh_offset, strings->sh_size) : NULL;
 
-	return all && strings->sh_size && !all[strings->sh_size - 1] && s->st_name < strings->sh_size
+	return all && strings->sh_size && !all[strings->sh_size - 1] &&
+		s->st_name < strings->sh_size
 		? all + s->st_name : "?";
 }
 
-static gt_err resolve_one(object *o, const Elf64_Shdr *symbols, unsigned target, const Elf64_Rela *r)
+static gt_err resolve_one(object *o, const Elf64_Shdr *symbols, unsigned target,
+	const Elf64_Rela *r)
 {
 	const Elf64_Sym *s = symbol_of(o, symbols, ELF64_R_SYM(r->r_info));
 	unsigned kind = ELF64_R_TYPE(r->r_info);
@@ -129,15 +133,17 @@ static gt_err resolve_one(object *o, const Elf64_Shdr *symbols, unsigned target,
 	if (!s)
 		return broken("reference to no symbol");
 	if (s->st_shndx >= o->count || o->place[s->st_shndx] < 0)
-		return fail(GT_EINTERNAL, "code generator: the code calls %s, which images cannot reach",
+		return fail(GT_EINTERNAL,
+			"code generator: the code calls %s, which images cannot reach",
 			symbol_name(o, symbols, s));
 	if (kind != R_X86_64_PC32 && kind != R_X86_64_PLT32)
-		return fail(GT_EINTERNAL, "code generator: reference of kind %u, expected one relative "
+		return fail(GT_EINTERNAL,
+			"code generator: reference of kind %u, expected one relative "
 			"to the code", kind);
 	if (o->sections[target].sh_size < 4 || r->r_offset > o->sections[target].sh_size - 4)
 		return broken("reference outside of its section");
-	value = o->place[s->st_shndx] + (int64_t)s->st_value + r->r_addend -
-		(o->place[target] + (int64_t)r->r_offset);
+	value = (int64_t)((uint64_t)o->place[s->st_shndx] + s->st_value + (uint64_t)r->r_addend -
+		((uint64_t)o->place[target] + r->r_offset));
 	narrow = (int32_t)value;
 	if (narrow != value)
 		return broken("reference too far");
@@ -178,8 +184,9 @@ static gt_err find_entry(const object *o, uint32_t *entry)
 		for (uint64_t n = 0; t->sh_type == SHT_SYMTAB && (s = symbol_of(o, t, n)); n++)
 			if (!strcmp(symbol_name(o, t, s), OBJECT_ENTRY) && s->st_shndx < o->count &&
 				o->place[s->st_shndx] >= 0) {
-				*entry = (uint32_t)(o->place[s->st_shndx] + (int64_t)s->st_value);
-				return *entry < o->code_size ? GT_OK : broken("entry outside of the code");
+				*entry = (uint32_t)((uint64_t)o->place[s->st_shndx] + s->st_value);
+				return *entry < o->code_size ? GT_OK
+					: broken("entry outside of the code");
 			}
 	}
 	return broken("no entry");

@@ -136,7 +136,8 @@ static void reduce_row(emit *e, pass *p)
 	emit_lanes(e, EMIT_NARROW);
 	for (int k = 0; k < p->count; k++)
 		folded[k] = tree_nothing(e, p->nodes[k]);
-	loop_open(e, &l, "block", emit_size(e, 0), e->cols, emit_size(e, TREE_BLOCK), p->count, folded);
+	loop_open(e, &l, "block", emit_size(e, 0), e->cols, emit_size(e, TREE_BLOCK), p->count,
+		folded);
 	emit_lanes(e, lanes);
 	do_block(e, p, l.i, folded);
 	emit_lanes(e, EMIT_NARROW);

@@ -83,8 +83,8 @@ static val halves_of(emit *e, val v, int lines, int half, bool second, int width
 		LLVMConstVector(numbers, (unsigned)width), "");
 }
 
-/* arith_op makes its constants as wide as e->lanes says. The last steps stay as wide as the smallest
- * register, because single elements are compared by other, slower instructions. */
+/* arith_op makes its constants as wide as e->lanes says. The last steps stay as wide as the
+ * smallest register, because single elements are compared by other, slower instructions. */
 val tree_fold(emit *e, int node, val lanes)
 {
 	int whole = e->lanes;
@@ -146,7 +146,8 @@ val tree_result(emit *e, int node, val levels, int64_t stride, val blocks)
 	loop_open(e, &l, "pairs", from, emit_size(e, TREE_LEVELS), emit_size(e, 1), 1, &all);
 	bit = LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, blocks, l.i, ""), e->i1, "bit");
 	branch_open(e, &b, "pair", bit);
-	next = tree_combine(e, node, get_level(e, t, level_address(e, levels, stride, l.i)), l.carry[0]);
+	next = tree_combine(e, node, get_level(e, t, level_address(e, levels, stride, l.i)),
+		l.carry[0]);
 	next = branch_close(e, &b, next, l.carry[0]);
 	loop_close(e, &l, &next);
 	return l.carry[0];

@@ -57,14 +57,17 @@ static gt_err check_args(const group *g)
 		const group_arg *a = &g->args[k];
 
 		if (!is_dtype(a->dtype) || a->access > ACCESS_STEP)
-			return fail(GT_EPROTO, "group: argument %d has dtype %u and access %u; there are "
+			return fail(GT_EPROTO,
+				"group: argument %d has dtype %u and access %u; there are "
 				"dtypes 1 to %d, accesses 0 to %d", k, a->dtype, a->access,
 				GT_DTYPE_COUNT - 1, ACCESS_STEP);
 		if (a->out && a->fixed && g->mode != GROUP_COLS)
-			return fail(GT_EPROTO, "group: argument %d is written and the same for all rows, "
+			return fail(GT_EPROTO,
+				"group: argument %d is written and the same for all rows, "
 				"which only a reduction over rows may have", k);
 		if (a->out && a->access == ACCESS_SAME && g->mode == GROUP_COLS)
-			return fail(GT_EPROTO, "group: argument %d is one value for all columns, which a "
+			return fail(GT_EPROTO,
+				"group: argument %d is one value for all columns, which a "
 				"reduction over rows does not write", k);
 	}
 	return GT_OK;
@@ -91,14 +94,16 @@ static gt_err check_op(const checker *c, int at)
 		gt_dtype want = k < first ? GT_BOOL : d;
 
 		if (c->g->nodes[n->in[k]].dtype != want)
-			return fail(GT_EPROTO, "group: node %d: input %d of %s is %s, expected %s", at, k,
-				row->name, dtype_name(c->g->nodes[n->in[k]].dtype), dtype_name(want));
+			return fail(GT_EPROTO, "group: node %d: input %d of %s is %s, expected %s",
+				at, k, row->name, dtype_name(c->g->nodes[n->in[k]].dtype),
+				dtype_name(want));
 	}
 	if (!op_takes(row, dtype_kind_of(d)))
 		return fail(GT_EPROTO, "group: node %d: %s does not take %s", at, row->name,
 			dtype_name(d));
 	if ((n->op == OP_floordiv || n->op == OP_mod) && dtype_kind_of(d) == KIND_INT)
-		return fail(GT_EPROTO, "group: node %d: %s of integers may fail; ops of a group may not",
+		return fail(GT_EPROTO,
+			"group: node %d: %s of integers may fail; ops of a group may not",
 			at, row->name);
 	if (n->op != OP_cast && n->dtype != result_of(row, d))
 		return fail(GT_EPROTO, "group: node %d: %s of %s gives %s, not %s", at, row->name,
@@ -159,10 +164,12 @@ static gt_err check_store(checker *c, int at)
 		return fail(GT_EPROTO, "group: argument %u is written twice", n->at);
 	c->stored[n->at] = true;
 	if (c->shapes[n->in[0]].cols && a->access == ACCESS_SAME)
-		return fail(GT_EPROTO, "group: node %d stores what varies along the row to argument %u, "
+		return fail(GT_EPROTO,
+			"group: node %d stores what varies along the row to argument %u, "
 			"one value a row", at, n->at);
 	if (c->shapes[n->in[0]].rows && a->fixed)
-		return fail(GT_EPROTO, "group: node %d stores what varies from row to row to argument %u, "
+		return fail(GT_EPROTO,
+			"group: node %d stores what varies from row to row to argument %u, "
 			"the same for all rows", at, n->at);
 	return GT_OK;
 }
@@ -193,14 +200,16 @@ static gt_err check_node(checker *c, int at)
 	gt_err e;
 
 	if (n->what >= NODE_COUNT || !is_dtype(n->dtype))
-		return fail(GT_EPROTO, "group: node %d is of kind %u and dtype %u", at, n->what, n->dtype);
+		return fail(GT_EPROTO, "group: node %d is of kind %u and dtype %u", at, n->what,
+			n->dtype);
 	if ((n->what == NODE_OP && !(row && row->kind == KIND_ELEMENT)) ||
 		(n->what == NODE_REDUCE && !is_reduction(n->op)))
 		return fail(GT_EPROTO, "group: node %d: op %u (%s) cannot be in a group", at, n->op,
 			row ? row->name : "unknown");
 	for (int k = 0; k < group_inputs(n); k++)
 		if (n->in[k] >= at || c->g->nodes[n->in[k]].what == NODE_STORE)
-			return fail(GT_EPROTO, "group: node %d uses node %u, which is no earlier value",
+			return fail(GT_EPROTO,
+				"group: node %d uses node %u, which is no earlier value",
 				at, n->in[k]);
 	e = check_what(c, at);
 	if (!e)
@@ -215,7 +224,8 @@ gt_err group_check(const group *g)
 
 	if (g->mode > GROUP_COLS || g->nodes_count > GROUP_NODES || g->args_count > GROUP_ARGS ||
 		g->scalars_count > GROUP_SCALARS)
-		return fail(GT_EPROTO, "group: mode %u, %u nodes, %u arguments, %u scalars; at most "
+		return fail(GT_EPROTO,
+			"group: mode %u, %u nodes, %u arguments, %u scalars; at most "
 			"%d, %d, %d, %d", g->mode, g->nodes_count, g->args_count, g->scalars_count,
 			GROUP_COLS, GROUP_NODES, GROUP_ARGS, GROUP_SCALARS);
 	e = check_args(g);

@@ -1,5 +1,5 @@
-/* code.c: groups as bytes. Each node has the fields that its kind uses and no others, so equal bytes
- * and equal code are one thing. */
+/* code.c: groups as bytes. Each node has the fields that its kind uses and no others, so equal
+ * bytes and equal code are one thing. */
 #include "base/base.h"
 #include "base/error.h"
 #include "group/group.h"
@@ -42,7 +42,8 @@ static gt_err get_arg(reader *r, group_arg *a)
 	flags = reader_u8(r);
 	a->out = flags & 1;
 	a->fixed = flags >> 1 & 1;
-	return flags < 4 ? GT_OK : fail(GT_EPROTO, "group: argument flags %u, expected at most 3", flags);
+	return flags < 4 ? GT_OK : fail(GT_EPROTO, "group: argument flags %u, expected at most 3",
+		flags);
 }
 
 /* How many inputs to read depends on the op: only one that exists says. */

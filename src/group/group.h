@@ -34,8 +34,8 @@ typedef enum group_access {
 } group_access;
 
 /* `fixed`: the same for all rows, kernel_arg.row is 0 at every call. Worth saying of what is read
- * (a bias): loads and what is computed from fixed loads only need not be repeated. It has to be said
- * of what GROUP_COLS writes once a column, and of nothing else that is written. */
+ * (a bias): loads and what is computed from fixed loads only need not be repeated. It has to be
+ * said of what GROUP_COLS writes once a column, and of nothing else that is written. */
 typedef struct group_arg {
 	uint8_t dtype;           /* gt_dtype */
 	uint8_t access;          /* group_access */
@@ -46,9 +46,9 @@ typedef struct group_arg {
 typedef enum group_what {
 	NODE_LOAD,               /* element of args[at] */
 	NODE_SCALAR,             /* scalars[at] of the call, already of the node's dtype */
-	NODE_OP,                 /* row `op` of the table, of KIND_ELEMENT and infallible, on in[] */
+	NODE_OP,                 /* row `op` of the table, of KIND_ELEMENT, infallible */
 	NODE_REDUCE,             /* OP_sum, prod, max, min, any or all of in[0]: see group_mode */
-	NODE_STORE,              /* in[0] to args[at], which no other node stores to or loads from */
+	NODE_STORE,              /* in[0] to args[at], which no other node names */
 	NODE_COUNT
 } group_what;
 
@@ -58,7 +58,7 @@ typedef enum group_what {
  * fixed one. GROUP_COLS writes no argument of ACCESS_SAME. Of nothing, a sum is 0, a product 1, any
  * false, all true, and here max and min are 0. */
 typedef struct group_node {
-	uint8_t what, dtype;     /* group_what; gt_dtype of the value (STORE: that of the argument) */
+	uint8_t what, dtype;     /* group_what; gt_dtype of the value (STORE: the argument) */
 	uint16_t op;
 	uint16_t in[3];          /* earlier nodes */
 	uint16_t at;

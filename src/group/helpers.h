@@ -1,8 +1,8 @@
 /* helpers.h: the functions that compiled kernels call because no straight-line vector code computes
  * them: HELPER_<function>_<dtype>. The numbers are part of what an image means.
  *
- * They are the eager kernels' functions, from the same tables: a function of fun.def on float64, the
- * far part of one on float32, powers of integers, division of floats that rounds down.
+ * They are the eager kernels' functions, from the same tables: a function of fun.def on float64,
+ * the far part of one on float32, powers of integers, division of floats that rounds down.
  */
 #ifndef GROUP_HELPERS_H
 #define GROUP_HELPERS_H

@@ -6,16 +6,16 @@
 
 /* Bytes from element to element; `col` counts for ACCESS_STEP only. What is read may lie in any
  * way; rows of what is written do not overlap. In GROUP_ELEMENT an argument that is written may lie
- * exactly where one that is read lies, if both have the same dtype, access and steps; otherwise what
- * is written overlaps nothing. */
+ * exactly where one that is read lies, if both have the same dtype, access and steps; otherwise
+ * what is written overlaps nothing. */
 typedef struct kernel_arg {
 	void *data;
 	int64_t row, col;
 } kernel_arg;
 
 /* Functions that images may call, by number (helpers.h): scalar C functions where fun.def says so
- * (far sin and cos), libm's for float64, ... An image holds no address. out[k] = f(a[k], b[k]) for k
- * below `lanes`; helpers of one argument do not look at b. */
+ * (far sin and cos), libm's for float64, ... An image holds no address. out[k] = f(a[k], b[k]) for
+ * k below `lanes`; helpers of one argument do not look at b. */
 typedef void kernel_helper(void *out, const void *a, const void *b, int64_t lanes);
 
 typedef struct kernel_call {
@@ -28,8 +28,8 @@ typedef struct kernel_call {
 /* Pieces of the space may be computed by separate calls on any threads: any ranges of rows in
  * GROUP_ELEMENT and GROUP_ROWS, any ranges of columns in GROUP_COLS, and in GROUP_ELEMENT if it
  * writes no argument of ACCESS_SAME. The bits do not depend on it. A group of GROUP_ELEMENT whose
- * arguments are all ACCESS_RUN, without gaps between rows, and not fixed may be called as one row of
- * rows * cols elements: rows shorter than a vector cost as much as a vector. */
+ * arguments are all ACCESS_RUN, without gaps between rows, and not fixed may be called as one row
+ * of rows * cols elements: rows shorter than a vector cost as much as a vector. */
 typedef void kernel_fn(const kernel_call *c);
 
 #endif

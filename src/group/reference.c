@@ -16,7 +16,8 @@ typedef union value { uint8_t bytes[8]; float f; double d; int64_t i; int32_t w;
 
 /* Reductions are done on float, double or int64_t, as the engine's reference does them. */
 #define TREES(X)                                                                               \
-	X(sum_float, float, -0.0f, arith_add_FLOAT32) X(sum_double, double, -0.0, arith_add_FLOAT64) \
+	X(sum_float, float, -0.0f, arith_add_FLOAT32)                                          \
+	X(sum_double, double, -0.0, arith_add_FLOAT64)                                         \
 	X(sum_int, int64_t, 0, arith_add_INT64)                                                \
 	X(prod_float, float, 1, arith_mul_FLOAT32) X(prod_double, double, 1, arith_mul_FLOAT64) \
 	X(prod_int, int64_t, 1, arith_mul_INT64)                                               \
@@ -95,7 +96,7 @@ typedef struct run {
 	int level;                       /* reductions of lower levels are known */
 	int64_t line, length;            /* which row (GROUP_COLS: column), of how many elements */
 	value values[GROUP_NODES];       /* of one element; of reductions: of the line */
-	value *inputs[GROUP_NODES];      /* of reductions: `length` values, each in the tree's type */
+	value *inputs[GROUP_NODES];      /* of reductions: `length` values of the tree's type */
 } run;
 
 static char *element(const run *r, int arg, int64_t row, int64_t col)
@@ -145,7 +146,8 @@ static void store(run *r, int64_t row, int64_t col, bool rows, bool cols)
 		const group_node *n = &r->g->nodes[k];
 
 		if (n->what == NODE_STORE && r->shapes[k].rows == rows && r->shapes[k].cols == cols)
-			memcpy(element(r, n->at, row, col), &r->values[n->in[0]], dtype_size(n->dtype));
+			memcpy(element(r, n->at, row, col), &r->values[n->in[0]],
+				dtype_size(n->dtype));
 	}
 }
 
@@ -183,7 +185,8 @@ static void reduce(run *r)
 		else if (n->dtype == GT_FLOAT64)
 			r->values[k].d = reduce_double(n->op, r->inputs[k], r->length);
 		else
-			set_int(n->dtype, reduce_int(n->op, r->inputs[k], r->length), &r->values[k]);
+			set_int(n->dtype, reduce_int(n->op, r->inputs[k], r->length),
+				&r->values[k]);
 	}
 }
 

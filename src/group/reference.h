@@ -5,8 +5,8 @@
 #include "group/group.h"
 #include "group/kernel.h"
 
-/* Do what a kernel made of `g` does, element by element, node by node, with the engine's arithmetic;
- * c->helpers is not used. `g` has passed group_check. */
+/* Do what a kernel made of `g` does, element by element, node by node, with the engine's
+ * arithmetic; c->helpers is not used. `g` has passed group_check. */
 void group_run(const group *g, const kernel_call *c);
 
 #endif

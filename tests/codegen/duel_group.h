@@ -40,9 +40,11 @@ DUEL double duel_float(void)
 
 DUEL int64_t duel_int(void)
 {
-	static const int64_t special[] = { 0, 1, -1, 2, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN };
+	static const int64_t special[] = { 0, 1, -1, 2, INT32_MAX, INT32_MIN, INT64_MAX,
+		INT64_MIN };
 
-	return duel_random(4) ? (int64_t)duel_random(41) - 20 : special[duel_random(COUNT(special))];
+	return duel_random(4) ? (int64_t)duel_random(41) - 20
+		: special[duel_random(COUNT(special))];
 }
 
 DUEL void duel_put(gt_dtype d, void *to)
@@ -99,7 +101,8 @@ DUEL void duel_arg_make(duel *d, int k)
 	for (size_t at = 0; at + (size_t)size <= a->size; at += (size_t)size)
 		duel_put(a->dtype, a->memory + at);
 	memcpy(a->expected, a->memory, a->size);
-	a->a = (kernel_arg){ .data = a->memory + DUEL_MARGIN, .row = ga->fixed ? 0 : row, .col = step };
+	a->a = (kernel_arg){ .data = a->memory + DUEL_MARGIN, .row = ga->fixed ? 0 : row,
+		.col = step };
 	if (!ga->out && !ga->fixed && !d->dense && !duel_random(4))
 		a->a.row = 0;                   /* rows broadcast */
 	if (back) {
@@ -197,7 +200,8 @@ DUEL void duel_compile_for(const group *g, duel_code *code, cpu_isa isa, codegen
 	if (duel_codegen->compile(g, &o, &b, NULL, NULL)) {
 		buf text = { 0 };
 		group_print(g, &text);
-		fail_msg("%s: %s\n%s", duel_names[isa][rest], duel_codegen->error(), buf_text(&text));
+		fail_msg("%s: %s\n%s", duel_names[isa][rest], duel_codegen->error(),
+			buf_text(&text));
 	}
 	if (image_map(b.data, b.size, &code->m[isa][rest]))
 		fail_msg("%s", gt_last_error());

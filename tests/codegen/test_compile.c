@@ -1,6 +1,6 @@
 /* test_compile.c: what compiling promises beside the code: LLVM is loaded by the first use and not
- * before, garbage is refused, texts can be read, the same group gives the same bytes, any thread may
- * ask. */
+ * before, garbage is refused, texts can be read, the same group gives the same bytes, any thread
+ * may ask. */
 #include "duel_group.h"
 
 #include <pthread.h>
@@ -102,7 +102,8 @@ static void test_largest(void **state)
 	while (g.nodes_count < GROUP_NODES - 1)
 		x = count < GROUP_REDUCTIONS && g.nodes_count % 8 == 0 && ++count
 			? make_op(&g, OP_sub, make_reduce(&g, OP_sum, x), g.nodes_count % 23, 0)
-			: make_op(&g, g.nodes_count % 2 ? OP_mul : OP_maximum, x, g.nodes_count % 23, 0);
+			: make_op(&g, g.nodes_count % 2 ? OP_mul : OP_maximum, x,
+				g.nodes_count % 23, 0);
 	make_store(&g, x, ACCESS_RUN);
 	assert_int_equal(group_check(&g), GT_OK);
 	duel_compile(&g, &code);

@@ -23,7 +23,8 @@ static void make(group *g, op o, gt_dtype in, gt_dtype out, group_access access)
 
 	make_start(g, GROUP_ELEMENT);
 	for (int k = 0; k < op_rows[o].nin; k++)
-		x[k] = make_load(g, o == OP_where && !k ? GT_BOOL : in, k == 1 ? ACCESS_SAME : access);
+		x[k] = make_load(g, o == OP_where && !k ? GT_BOOL : in,
+			k == 1 ? ACCESS_SAME : access);
 	result = make_op(g, o, x[0], x[1], x[2]);
 	if (o == OP_cast)
 		g->nodes[result].dtype = (uint8_t)out;
@@ -111,7 +112,8 @@ static void test_floats(void **state)
 			o == OP_cast)
 			continue;
 		make_start(&g, GROUP_ELEMENT);
-		make_store(&g, make_op(&g, o, make_load(&g, GT_FLOAT32, ACCESS_RUN), 0, 0), ACCESS_RUN);
+		make_store(&g, make_op(&g, o, make_load(&g, GT_FLOAT32, ACCESS_RUN), 0, 0),
+			ACCESS_RUN);
 		if (group_check(&g) || g.args[1].dtype != GT_FLOAT32)
 			continue;
 		group_run(&g, &c);
@@ -121,7 +123,8 @@ static void test_floats(void **state)
 			code.m[isa][REST_TAIL].run(&c);
 			for (int k = 0; k < COUNT_OF; k++)
 				if (!duel_same(GT_FLOAT32, &y[k], &z[k]))
-					fail_msg("%s(%a) at level %d: %a, expected %a", op_rows[o].name,
+					fail_msg("%s(%a) at level %d: %a, expected %a",
+						op_rows[o].name,
 						x[k], isa, z[k], y[k]);
 		}
 		duel_drop(&code);
@@ -129,6 +132,51 @@ static void test_floats(void **state)
 	free(x);
 	free(y);
 	free(z);
+}
+
+/* Rows divided by one number each, which has a short way: all kinds of floats by all kinds. */
+static void test_divide(void **state)
+{
+	enum { ROWS = 600, COLS = 1024 };
+	float *x = malloc(ROWS * COLS * sizeof *x), *y = malloc(ROWS * COLS * sizeof *y), a[ROWS];
+	kernel_arg args[] = { { x, COLS * 4, 0 }, { a, 4, 0 }, { y, COLS * 4, 0 } };
+	kernel_call c = { ROWS, COLS, args, NULL, helpers };
+	duel_code code;
+	group g;
+
+	(void)state;
+	for (uint32_t k = 0; k < ROWS * COLS; k++) {
+		uint32_t bits = (uint32_t)duel_random(1ull << 32);
+
+		/* Half of the rows stay in the range of the short way: there it must round. */
+		if (k / COLS % 2)
+			bits = (bits & 0x807fffff) | (uint32_t)(67 + duel_random(120)) << 23;
+		memcpy(&x[k], &bits, sizeof bits);
+	}
+	for (int k = 0; k < ROWS; k++) {
+		uint32_t bits = (uint32_t)duel_random(1ull << 32);
+
+		if (k % 2)
+			bits = (bits & 0x807fffff) | (uint32_t)(87 + duel_random(80)) << 23;
+		memcpy(&a[k], &bits, sizeof bits);
+	}
+	make_start(&g, GROUP_ELEMENT);
+	make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	make_load(&g, GT_FLOAT32, ACCESS_SAME);
+	make_store(&g, make_op(&g, OP_div, 0, 1, 0), ACCESS_RUN);
+	duel_compile(&g, &code);
+	for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++) {
+		code.m[isa][REST_MASK].run(&c);
+		for (int k = 0; k < ROWS * COLS; k++) {
+			float q = x[k] / a[k / COLS];
+
+			if (!duel_same(GT_FLOAT32, &y[k], &q))
+				fail_msg("%a / %a: %a, expected %a", x[k], a[k / COLS], y[k], q);
+		}
+	}
+	duel_drop(&code);
+	free(x);
+	free(y);
 }
 
 /* What is written may lie where something is read, also something that is read twice. */
@@ -169,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_scalars),
 		cmocka_unit_test(test_floats),
+		cmocka_unit_test(test_divide),
 		cmocka_unit_test(test_in_place),
 	};
 

@@ -35,7 +35,8 @@ static void set_section(file *f, int k, const char *name, uint32_t kind, uint64_
 	const void *part, uint64_t size)
 {
 	f->s[k] = (Elf64_Shdr){ .sh_name = add_name(f, name), .sh_type = kind, .sh_flags = flags,
-		.sh_offset = (uint64_t)((const uint8_t *)part - (const uint8_t *)f), .sh_size = size,
+		.sh_offset = (uint64_t)((const uint8_t *)part - (const uint8_t *)f),
+		.sh_size = size,
 		.sh_addralign = 16 };
 }
 
@@ -55,7 +56,8 @@ static void make(file *f)
 	f->head.e_shstrndx = NAMES;
 	memcpy(f->text, code, sizeof code);
 	f->rodata[16] = 77;
-	set_section(f, TEXT, ".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, f->text, sizeof code);
+	set_section(f, TEXT, ".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, f->text,
+		sizeof code);
 	set_section(f, RODATA, ".rodata", SHT_PROGBITS, SHF_ALLOC, f->rodata, 32);
 	set_section(f, FRAME, ".eh_frame", SHT_PROGBITS, SHF_ALLOC, f->rodata, 32);
 	set_section(f, RELA, ".rela.text", SHT_RELA, 0, f->rela, sizeof f->rela[0]);

@@ -130,12 +130,14 @@ static void run_one(int number)
 
 	make_random(&g);
 	if (group_check(&g))
-		fail_msg("seed %llu, group %d: %s", (unsigned long long)seed, number, gt_last_error());
+		fail_msg("seed %llu, group %d: %s", (unsigned long long)seed, number,
+			gt_last_error());
 	memset(&code, 0, sizeof code);
 	duel_compile_for(&g, &code, random_isa(), (codegen_rest)(REST_MASK + duel_random(2)));
 	for (int k = 0; k < 3; k++) {
 		int64_t rows = g.mode == GROUP_COLS ? random_size(true) : (int64_t)duel_random(4);
-		int64_t cols = g.mode == GROUP_COLS && rows > 100 ? 3 : random_size(g.mode == GROUP_ROWS);
+		int64_t cols = g.mode == GROUP_COLS && rows > 100 ? 3
+			: random_size(g.mode == GROUP_ROWS);
 
 		duel_run(&g, &code, rows, cols, duel_random(2));
 	}

@@ -12,7 +12,8 @@ static void run_lengths(const group *g, int most)
 		fail_msg("%s", gt_last_error());
 	duel_compile(g, &code);
 	for (size_t k = 0; k < COUNT(lengths); k++)
-		for (int64_t lines = 0; lines <= (lengths[k] > 100 ? 2 : most); lines += most > 5 ? 11 : 1)
+		for (int64_t lines = 0; lines <= (lengths[k] > 100 ? 2 : most); lines += most > 5
+			? 11 : 1)
 			duel_run(g, &code, g->mode == GROUP_ROWS ? lines : lengths[k],
 				g->mode == GROUP_ROWS ? lengths[k] : lines, k % 2);
 	duel_drop(&code);
@@ -37,7 +38,8 @@ static void test_all(void **state)
 				group g;
 
 				make_start(&g, mode);
-				store_result(&g, make_reduce(&g, ops[k], make_load(&g, d, ACCESS_RUN)));
+				store_result(&g, make_reduce(&g, ops[k], make_load(&g, d,
+					ACCESS_RUN)));
 				run_lengths(&g, mode == GROUP_COLS && d == GT_FLOAT32 ? 70 : 3);
 			}
 }
@@ -52,9 +54,11 @@ static void test_access(void **state)
 				group g;
 
 				make_start(&g, mode);
-				store_result(&g, make_reduce(&g, OP_sum, make_load(&g, GT_FLOAT32, access)));
+				store_result(&g, make_reduce(&g, OP_sum, make_load(&g, GT_FLOAT32,
+					access)));
 				g.args[0].fixed = fixed;
-				store_result(&g, make_reduce(&g, OP_max, make_scalar(&g, GT_FLOAT32)));
+				store_result(&g, make_reduce(&g, OP_max, make_scalar(&g,
+					GT_FLOAT32)));
 				run_lengths(&g, 3);
 			}
 }
@@ -95,7 +99,8 @@ static void make_layer_norm(group *g, bool store_gelu)
 	d = make_op(g, OP_sub, x, mean, 0);
 	var = make_op(g, OP_mul, make_reduce(g, OP_sum, make_op(g, OP_square, d, 0, 0)), share, 0);
 	r = make_op(g, OP_rsqrt, make_op(g, OP_add, var, make_scalar(g, GT_FLOAT32), 0), 0, 0);
-	y = make_op(g, OP_mul, make_op(g, OP_mul, d, r, 0), make_load(g, GT_FLOAT32, ACCESS_RUN), 0);
+	y = make_op(g, OP_mul, make_op(g, OP_mul, d, r, 0), make_load(g, GT_FLOAT32, ACCESS_RUN),
+		0);
 	g->args[g->args_count - 1].fixed = true;
 	make_store(g, make_op(g, OP_add, y, make_load(g, GT_FLOAT32, ACCESS_RUN), 0), ACCESS_RUN);
 	make_store(g, mean, ACCESS_SAME);
@@ -127,7 +132,8 @@ static void test_bias(void **state)
 	y = make_op(&g, OP_sub, b, make_op(&g, OP_mul, s, make_scalar(&g, GT_FLOAT32), 0), 0);
 	store_result(&g, y);
 	make_store(&g, make_op(&g, OP_exp, y, 0, 0), ACCESS_STEP);
-	make_store(&g, make_op(&g, OP_mul, make_load(&g, GT_FLOAT32, ACCESS_SAME), y, 0), ACCESS_RUN);
+	make_store(&g, make_op(&g, OP_mul, make_load(&g, GT_FLOAT32, ACCESS_SAME), y, 0),
+		ACCESS_RUN);
 	run_lengths(&g, 70);
 }
 
@@ -152,6 +158,38 @@ static void test_many(void **state)
 	}
 }
 
+/* The sum of nothing is +0, of any number of -0 it is -0: the identity is -0. */
+static void test_zeros(void **state)
+{
+	static const int64_t counts[] = { 0, 1, 15, 16, 17, 40 };
+	float x[40], y[1];
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(x); k++)
+		x[k] = -0.0f;
+	for (int mode = GROUP_ROWS; mode <= GROUP_COLS; mode++) {
+		duel_code code;
+		group g;
+
+		make_start(&g, mode);
+		store_result(&g, make_reduce(&g, OP_sum, make_load(&g, GT_FLOAT32, ACCESS_RUN)));
+		duel_compile(&g, &code);
+		for (size_t k = 0; k < COUNT(counts); k++)
+			for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++) {
+				kernel_arg args[] = { { x, 4, 0 }, { y, 0, 0 } };
+				bool cols = mode == GROUP_COLS;
+				kernel_call c = { cols ? counts[k] : 1, cols ? 1 : counts[k], args,
+					NULL,
+					helpers };
+
+				y[0] = 1;
+				code.m[isa][REST_TAIL].run(&c);
+				assert_true(y[0] == 0 && !signbit(y[0]) == !counts[k]);
+			}
+		duel_drop(&code);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_layer_norm),
 		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_zeros),
 	};
 
 	duel_open();

@@ -1,5 +1,5 @@
-/* group.c: any bytes as a group: refused, or decoded to one that is well formed, encodes to the same
- * bytes, and has the shapes that its check stands on. */
+/* group.c: any bytes as a group: refused, or decoded to one that is well formed, encodes to the
+ * same bytes, and has the shapes that its check stands on. */
 #include "require.h"
 
 #include <string.h>
