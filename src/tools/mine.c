@@ -23,7 +23,8 @@
 typedef struct mine {
 	const char *name;
 	FILE *file;
-	bool json;
+	bool json, svg;
+	region *longest;         /* to be drawn; NULL: none */
 	miner_options options;
 	recorder ring;
 	miner *miner;
@@ -136,6 +137,37 @@ static void print_summary(mine *m)
 		m->ops, 100 * covered, each, s.bytes / 1024);
 }
 
+/* Hot loops that were not replaced or dropped again are worth a picture. */
+static void keep_longest(mine *m)
+{
+	proposal p;
+
+	while (miner_next(m->miner, &p)) {
+		const bool hot = p.what == PROPOSAL_HOT;
+		const bool gone = m->longest && p.what != PROPOSAL_HOT &&
+			p.what <= PROPOSAL_RETIRED && p.signature == m->longest->signature;
+
+		if (gone || (hot && (!m->longest || p.n > m->longest->n))) {
+			region_free(m->longest);
+			m->longest = p.region;
+		} else {
+			region_free(p.region);
+		}
+	}
+}
+
+static int draw(mine *m)
+{
+	int status;
+
+	if (!m->longest)
+		return tool_fail(EXIT_WRONG, "%s: no loop is hot; give a lower --threshold, or a "
+			"longer stream", m->name);
+	status = draw_region(m->longest);
+	region_free(m->longest);
+	return status;
+}
+
 /* ---- the stream ----------------------------------------------------------------------------- */
 
 static void work_off(mine *m)
@@ -145,7 +177,10 @@ static void work_off(mine *m)
 	while (miner_run(m->miner, &m->ring, 1000) == 1000)
 		;
 	m->nanoseconds += clock_thread_cpu_ns() - begin;
-	print_proposals(m);
+	if (m->svg)
+		keep_longest(m);
+	else
+		print_proposals(m);
 }
 
 static void forget(mine *m, uint64_t id)
@@ -225,7 +260,10 @@ static int run_miner(mine *m)
 	status = read_stream(m);
 	if (status == EXIT_DONE && ferror(m->file))
 		status = tool_fail(EXIT_WRONG, "%s: %s", m->name, strerror(errno));
-	print_summary(m);
+	if (!m->svg)
+		print_summary(m);
+	else if (status == EXIT_DONE)
+		status = draw(m);
 	miner_free(m->miner);
 	recorder_fini(&m->ring);
 	for (size_t k = 0; (k = idmap_next(&m->metas, k));)
@@ -234,7 +272,7 @@ static int run_miner(mine *m)
 	return status;
 }
 
-/* --threshold N, --json and one file. */
+/* --threshold N, --json or --svg, and one file. */
 static bool parse(mine *m, int argc, char **argv)
 {
 	for (int k = 1; k < argc; k++) {
@@ -242,6 +280,8 @@ static bool parse(mine *m, int argc, char **argv)
 
 		if (!strcmp(argv[k], "--json")) {
 			m->json = true;
+		} else if (!strcmp(argv[k], "--svg")) {
+			m->svg = true;
 		} else if (!strcmp(argv[k], "--threshold")) {
 			m->options.threshold = k + 1 < argc ? strtoull(argv[++k], &end, 10) : 0;
 			if (!m->options.threshold || *end)
@@ -252,7 +292,7 @@ static bool parse(mine *m, int argc, char **argv)
 			m->name = argv[k];
 		}
 	}
-	return m->name != NULL;
+	return m->name && !(m->json && m->svg);
 }
 
 int mine_command(int argc, char **argv)

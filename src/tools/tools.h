@@ -3,6 +3,7 @@
 #define TOOLS_TOOLS_H
 
 #include <stddef.h>
+#include "hotpath/region.h"
 
 /* Exit statuses: done; it went wrong; the command line was wrong. */
 enum { EXIT_DONE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2 };
@@ -22,6 +23,9 @@ extern const size_t tool_count;
 
 /* bench_hotpath.c: `gt bench hotpath`; argv[0] is its name. */
 int bench_hotpath(int argc, char **argv);
+
+/* draw.c: a region as SVG on standard output; returns an exit status. */
+int draw_region(const region *r);
 
 /* Print "gt: ..." on stderr and return `status`. */
 int tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
