@@ -40,8 +40,7 @@ class System:
         env = dict(os.environ, GT_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
                    MKL_NUM_THREADS=str(threads), NPROC=str(threads), JAX_PLATFORMS="cpu",
                    GT_AUTO_COMPILE=str(int(name == "gt-compiled")), GT_QUIET="1",
-                   GT_CACHE_DIR=os.path.join(folder, name),
-                   TORCHINDUCTOR_CACHE_DIR=os.path.join(folder, name))
+                   GT_CACHE_DIR="", TORCHINDUCTOR_CACHE_DIR=os.path.join(folder, name))
         if threads == 1:
             flags = "--xla_cpu_multi_thread_eigen=false"
             env["XLA_FLAGS"] = (env.get("XLA_FLAGS", "") + " " + flags).strip()
