@@ -1,4 +1,4 @@
-/* hot_check.c: GT_CHECK: each op that a plan runs is run eagerly as well, and the bits are compared.
+/* hot_check.c: GT_CHECK: each op that a plan runs is run eagerly, too, and the bits are compared.
  *
  * The eager run comes first and from the instruction alone: its inputs by their ids, its shape
  * inferred, the engine's kernel. A difference is kept and raised by the session's next read; the

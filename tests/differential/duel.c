@@ -197,6 +197,8 @@ static void set_mode(mode m, const manner *how)
 	set(FLAG_GT_AUTO_COMPILE, m == MODE_EAGER ? "0" : "1");
 	set(FLAG_GT_COMPILE_SYNC, m == MODE_SYNC ? "1" : "0");
 	set(FLAG_GT_HOTPATH_THRESHOLD, threshold);
+	set(FLAG_GT_COMPILE, m != MODE_EAGER && how->compiles ? "1" : "0");
+	set(FLAG_GT_CHECK, m != MODE_EAGER && how->checks ? "1" : "0");
 	set(FLAG_GT_QUIET, "1");
 }
 

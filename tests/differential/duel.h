@@ -20,6 +20,8 @@ typedef struct manner {
 	bool threaded;   /* the worker's thread executes, too, not only who waits */
 	bool vanishes;   /* the client goes in the middle of the stream */
 	unsigned threshold;
+	bool compiles;   /* GT_COMPILE */
+	bool checks;     /* GT_CHECK */
 } manner;
 
 /* What came of it. */

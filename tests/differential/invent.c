@@ -55,6 +55,7 @@ static void invent_module(maker *mk, module *m, int length)
 	mk->m = m;
 	m->first_reg = mk->next_reg = STATES_MAX + (int)(m - mk->p->modules) * MODULE_REGS;
 	m->signals = dice_chance(&mk->d, 20);
+	m->marks = dice_chance(&mk->d, 85) ? 0 : dice_range(&mk->d, 1, 2);
 	memset(mk->bound, 0, sizeof mk->bound);
 	for (int r = 0; r < mk->p->state_count; r++) {
 		mk->bound[r] = true;

@@ -57,6 +57,8 @@ static manner manner_of(uint64_t seed)
 		.threaded = dice_chance(&d, 10),
 		.vanishes = dice_chance(&d, 3),
 		.threshold = (unsigned)dice_range(&d, 1, 4),
+		.compiles = dice_chance(&d, 10),
+		.checks = dice_chance(&d, 5),
 	};
 }
 
@@ -273,7 +275,7 @@ static bool run_file(const char *path)
 	}
 	for (unsigned k = 0; k < 24 && same; k++) {
 		const manner how = { .seed = k, .plain = k % 4 == 0, .threaded = k % 8 == 7,
-			.threshold = 1 + k / 4 % 3 };
+			.threshold = 1 + k / 4 % 3, .compiles = k % 6 == 2 };
 		buf why = { 0 };
 
 		same = duel(&s, NULL, &how, k % 2 ? MODE_THREAD : MODE_SYNC, NULL, &why);

@@ -1,7 +1,7 @@
 /* maker.h: making up the statements of a module.
  *
- * Every statement is well typed by symbols, so it is valid whatever they stand for. What exists at a
- * place of a module is its registers bound so far and the state; nothing else may be used.
+ * Every statement is well typed by symbols, so it is valid whatever they stand for. What exists at
+ * a place of a module is its registers bound so far and the state; nothing else may be used.
  */
 #ifndef DIFFERENTIAL_MAKER_H
 #define DIFFERENTIAL_MAKER_H

@@ -236,13 +236,15 @@ static size_t send_op(run *r, const statement *s)
 	return r->count++;
 }
 
-static void send_signal(run *r, unsigned code)
+static void send_mark(run *r, unsigned code, int mode)
 {
 	ins_room room;
 	ins *i = ins_init(&room, code, 0);
 
 	if (code == OP_enter)
 		ins_put_name(i, "forward", 7);
+	if (code == OP_begin)
+		ins_put_operand(i, mode);
 	stream_add(&r->out, i, r->tag);
 }
 
@@ -331,7 +333,9 @@ static void end_step(run *r, const module *m)
 static void perform_module(run *r, const module *m, int from, int to)
 {
 	if (m->signals && !from)
-		send_signal(r, OP_enter);
+		send_mark(r, OP_enter, 0);
+	if (m->marks && !from)
+		send_mark(r, OP_begin, m->marks - 1);
 	for (int k = from; k < to; k++) {
 		r->tag.statement = (uint32_t)((m - r->p->modules) * STATEMENTS_MAX + k);
 		if (is_due(r, &m->list[k]))
@@ -341,8 +345,10 @@ static void perform_module(run *r, const module *m, int from, int to)
 	if (to < m->count)
 		return;
 	end_step(r, m);
+	if (m->marks)
+		send_mark(r, OP_end, 0);
 	if (m->signals)
-		send_signal(r, OP_leave);
+		send_mark(r, OP_leave, 0);
 }
 
 /* ---- schedules ------------------------------------------------------------------------------- */

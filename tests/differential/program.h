@@ -107,6 +107,7 @@ typedef struct module {
 	int count;
 	int first_reg;           /* registers of its own are from there */
 	bool signals;            /* inside "forward" */
+	int marks;               /* each run is a marked part: 1 + its mode; 0: it is not */
 } module;
 
 typedef enum schedule {
