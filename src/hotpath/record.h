@@ -155,6 +155,13 @@ void recorder_flush(recorder *r);
 /* Note that a plan ran `ops` instructions that were not recorded one by one. */
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
 
+/* Words that the miner has not read. */
+static inline uint64_t recorder_backlog(const recorder *r)
+{
+	return atomic_load_explicit(&r->written, memory_order_relaxed) -
+		atomic_load_explicit(&r->read, memory_order_relaxed);
+}
+
 /* Whether the miner has read everything. */
 static inline bool recorder_is_empty(const recorder *r)
 {

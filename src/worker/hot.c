@@ -159,6 +159,7 @@ void hot_slice_begin(hot *h)
 {
 	read_post(h);
 	h->started = clock_ns();
+	h->crowded = recorder_backlog(&h->recorder) > RING_WORDS / 4;
 }
 
 void hot_slice_end(hot *h)

@@ -95,6 +95,7 @@ typedef struct hot {
 	hot_run *trial;                  /* runs eagerly, on trial: no plan runs; NULL: none does */
 	bool mute;                       /* a settled region runs eagerly, on trial: not recorded */
 	bool silent;                     /* a run that is told as a whole is under way */
+	bool crowded;                    /* the miner is far behind: no op of a plan is recorded */
 	bool sync;                       /* GT_COMPILE_SYNC: mine in place */
 	bool talks;                      /* GT_DEBUG_COMPILE */
 	bool checks;                     /* GT_CHECK */

@@ -88,7 +88,8 @@ static void enter(hot *h, unsigned k)
 	hot_run *r = h->runs[k];
 
 	h->under_way |= 1u << k;
-	r->silent = r->settled;
+	/* A loop around this one would not be found in what gets lost either. */
+	r->silent = r->settled || h->crowded;
 	h->silent |= r->silent;
 	if (UNLIKELY(h->talks) && !r->runs && !r->doubt)
 		hot_say_starting(r);
