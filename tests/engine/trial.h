@@ -155,7 +155,7 @@ TRIAL int trial_close_all(void **state)
  * tensor. */
 TRIAL tensor trial_run(const engine *e, const ins *i, const tensor *in)
 {
-	const meta *metas[INS_SCALARS_MAX] = {NULL};
+	const meta *metas[INS_INPUTS_MAX] = {NULL};
 	view scalars[INS_SCALARS_MAX];
 	double memory[INS_SCALARS_MAX];
 	tensor out = {0};

@@ -1,5 +1,8 @@
 /* test_fuse_lab.c: regions that the miner finds in the laboratory's streams, as fusions: the same
  * bits as op by op. What becomes of them is printed: ops, kernels, time to make the fusion.
+ *
+ * FUSE_LAB=name tries that program only, FUSE_FILE=file.gts a recorded stream (GT_DUMP) instead;
+ * FUSE_SHOW=1 prints the fusions.
  */
 #include "region/fuse_program.h"
 
@@ -7,6 +10,7 @@
 #include "base/map.h"
 #include "hotpath/match.h"
 #include "hotpath/miner.h"
+#include "ir/text.h"
 #include "tools/lab.h"
 
 #define STEPS 14
@@ -17,6 +21,7 @@ typedef struct stream {
 	miner *m;
 	region *hot;
 	const engine *e;
+	bool data;               /* uploads have some */
 	ins **ops;
 	tensor *results;         /* of ops */
 	uint32_t count, room, results_room;
@@ -32,9 +37,11 @@ static void mine(stream *s)
 	while (miner_run(s->m, &s->r, 1000) == 1000)
 		;
 	while (miner_next(s->m, &p))
-		if (p.what == PROPOSAL_HOT) {
+		if (p.what == PROPOSAL_HOT && (!s->hot || p.n >= s->hot->n)) {
 			region_free(s->hot);
 			s->hot = p.region;
+		} else {
+			region_free(p.region);
 		}
 }
 
@@ -55,7 +62,10 @@ static void compute(stream *s, const ins *i, tensor *out)
 		assert_int_equal(shape_infer(i, NULL, &m), GT_OK);
 		*out = trial_tensor((gt_dtype)m.dtype, m.rank, m.dims, PLAIN);
 		blob_hold(ins_blob(i));
-		memcpy(ins_blob(i)->data, out->memory, ins_blob(i)->size);
+		if (s->data)
+			memcpy(out->memory, ins_blob(i)->data, ins_blob(i)->size);
+		else
+			memcpy(ins_blob(i)->data, out->memory, ins_blob(i)->size);
 		return;
 	}
 	program_compute(&(program){ .e = s->e, .what = s->name }, i, in, out);
@@ -79,6 +89,55 @@ static void sink(void *ctx, const ins *i, const meta *const *in, const meta *out
 	compute(s, i, &s->results[s->count]);
 	idmap_put(&s->ids, i->out, (void *)(uintptr_t)++s->count);
 }
+
+/* ---- recorded streams ---- */
+
+#define FILE_MAX 40000           /* instructions */
+
+static size_t read_file(void *ctx, char *to, size_t n)
+{
+	return fread(to, 1, n, ctx);
+}
+
+static void feed(stream *s, const ins *i)
+{
+	const meta *in[INS_INPUTS_MAX];
+	meta out;
+
+	if (op_rows[i->op].kind == KIND_CONTROL) {
+		sink(s, i, NULL, NULL);
+		return;
+	}
+	for (unsigned k = 0; k < i->nin; k++)
+		in[k] = ins_kind(i, k) ? NULL : &value(s, ins_in(i)[k])->v.m;
+	if (shape_infer(i, in, &out))
+		fail_msg("%s: %s", s->name, gt_last_error());
+	sink(s, i, in, &out);
+	if (i->op == OP_upload)
+		blob_drop(ins_blob(i));
+}
+
+static void feed_file(stream *s)
+{
+	text_reader *t = mem_alloc(sizeof(*t));
+	FILE *file = fopen(s->name, "r");
+	bool end = false;
+	ins_room words;
+
+	assert_non_null(file);
+	s->data = true;
+	text_open(t, read_file, file, NULL);
+	for (int k = 0; k < FILE_MAX && !end; k++) {
+		if (text_get(t, &words, &end))
+			fail_msg("%s: %s", s->name, gt_last_error());
+		if (!end)
+			feed(s, &words.head);
+	}
+	fclose(file);
+	mem_free(t);
+}
+
+/* ---- one run of the region ---- */
 
 /* The last place where the region lies in the stream, op by op. */
 static uint32_t find_run(const stream *s, uint64_t *ids)
@@ -168,11 +227,14 @@ static void check(const char *name)
 	program *p;
 	fusion *f;
 
-	s->e = trial_reference;
+	s->e = lab_find(name) ? trial_reference : trial_fast[trial_fast_count - 2].e;
 	s->name = name;
 	recorder_init(&s->r, 1 << 14);
 	s->m = miner_new(&options);
-	lab_run(lab_find(name), &o, sink, s, NULL);
+	if (lab_find(name))
+		lab_run(lab_find(name), &o, sink, s, NULL);
+	else
+		feed_file(s);
 	mine(s);
 	assert_non_null(s->hot);
 	p = program_of(s);
@@ -208,6 +270,10 @@ static void test_programs(void **state)
 		"gan", "accumulate", "stateless", "batches", "deep", "huge" };
 
 	(void)state;
+	if (getenv("FUSE_FILE")) {
+		check(getenv("FUSE_FILE"));
+		return;
+	}
 	for (unsigned k = 0; k < COUNT(names); k++)
 		if (!getenv("FUSE_LAB") || !strcmp(getenv("FUSE_LAB"), names[k]))
 			check(names[k]);
