@@ -24,11 +24,12 @@
  * step's results take storages of their own, and the arena belongs to whoever still looks into it.
  *
  *	fuse_map     linear maps between shapes
- *	fuse_graph   composites expanded, the graph simplified; where each value lies
+ *	fuse_graph   composites expanded, the graph simplified (fuse_simplify); where values lie
+ *	fuse_kernel  would these ops make a kernel, and which?
  *	fuse_cost    what a kernel costs: decides what is fused
  *	fuse_group   ops to groups
  *	fuse_emit    groups to group.h's form, steps
- *	fuse_memory  what is stored where, how long
+ *	fuse_memory  what is stored where, how long; fuse_arena: where exactly
  */
 #ifndef REGION_FUSE_H
 #define REGION_FUSE_H

@@ -77,9 +77,14 @@ static inline uint32_t fuse_input_of(const ins *row, unsigned k)
 	return (uint32_t)(ins_in(row)[k] - 1);
 }
 
-static inline bool fuse_in_memory(const fuse_node *n)   /* by its nature */
+static inline fuse_value *fuse_value_at(const fuse_graph *g, uint32_t v)
 {
-	return n->class == CLASS_LIVE_IN || n->class == CLASS_CALL;
+	return &g->f->values.at[v];
+}
+
+static inline uint64_t fuse_bytes(const fuse_value *o)
+{
+	return (uint64_t)meta_count(&o->m) * dtype_size((gt_dtype)o->m.dtype);
 }
 
 static inline bool fuse_computed(const fuse_node *n)
@@ -98,6 +103,8 @@ bool fuse_group_make(fuse_graph *g);
 void fuse_emit(fuse_graph *g);
 /* fuse_memory.c: what is stored where, until when. */
 void fuse_memory_plan(fuse_graph *g);
+/* fuse_arena.c: places for values that are FUSE_STORED and need not be; `until` is known. */
+void fuse_arena_fill(fuse_graph *g);
 
 #define FUSE_PUSH(list, value)                                           \
 	do {                                                             \
