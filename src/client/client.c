@@ -45,6 +45,7 @@ gt_client *client_new(struct link *l, const gt_options *o)
 	gt->manual = o && o->manual;
 	gt->recording = true;
 	gt->debug = flag_int(FLAG_GT_DEBUG_CLIENT) != 0;
+	gt->pieces = flag_int(FLAG_GT_COMPILE) != 0;
 	gt->next_id = gt->next_seq = 1;
 	gt->forks = __atomic_load_n(&forks, __ATOMIC_RELAXED);
 	gt->sites = sites_new();
@@ -152,7 +153,11 @@ bool client_refuse(const gt_client *gt)
 
 gt_err gt_flush(gt_client *gt)
 {
-	return client_ready(gt, "gt_flush") ? stream_flush(gt) : gt_last_error_code();
+	gt_err e;
+
+	if (!client_ready(gt, "gt_flush"))
+		return gt_last_error_code();
+	return (e = signal_issue_pause(gt)) ? e : stream_flush(gt);
 }
 
 gt_err gt_sync(gt_client *gt)
@@ -161,7 +166,7 @@ gt_err gt_sync(gt_client *gt)
 
 	if (!client_ready(gt, "gt_sync"))
 		return gt_last_error_code();
-	if ((e = stream_flush(gt)))
+	if ((e = signal_issue_pause(gt)) || (e = stream_flush(gt)))
 		return e;
 	gt->state = CLIENT_BUSY;
 	e = gt->link->ops->sync(gt->link, &gt->link->interrupt);

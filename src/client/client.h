@@ -148,6 +148,7 @@ struct gt_client {
 	uint64_t next_id, next_seq;
 	gt_tensor *dropped;      /* atomic: handles that gt_drop, on any thread, left for us */
 	bool manual, recording, debug;
+	bool pieces;             /* GT_COMPILE: a flush ends a piece of work */
 	bool interrupted;        /* while it handed over what was freed */
 	uint32_t frames;         /* open ones: results are owned even if manual */
 	gt_tensor **owned;
@@ -390,6 +391,8 @@ bool signal_begins(const gt_client *gt, uint32_t s);
 /* Issue enter, or leave, of a signal without counting; and begin or end of the compiled part. */
 gt_err signal_issue_enter(gt_client *gt, uint32_t s);
 gt_err signal_issue_leave(gt_client *gt, bool begun);
+/* The program waits for what it issued: what is in no part that is marked ends here. */
+gt_err signal_issue_pause(gt_client *gt);
 
 /* ---- read.c ---------------------------------------------------------------------------------- */
 

@@ -201,6 +201,19 @@ gt_err gt_compile_end(gt_client *gt)
 	return issue_plain(gt, OP_end);
 }
 
+static bool is_in_part(const struct signals *s)
+{
+	for (uint32_t k = 0; k < s->depth; k++)
+		if (s->begun[k])
+			return true;
+	return s->parts;
+}
+
+gt_err signal_issue_pause(gt_client *gt)
+{
+	return LIKELY(!gt->pieces) || is_in_part(gt->signals) ? GT_OK : issue_plain(gt, OP_end);
+}
+
 static gt_err set_wish(gt_client *gt, const char *name, unsigned wish)
 {
 	struct signals *s = gt->signals;

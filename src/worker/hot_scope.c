@@ -13,7 +13,9 @@ void hot_scope(tenant *t, const ins *i)
 		hot_begin(t, (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD));
 	if (!t->hot)
 		return;
-	if (begins)
+	if (!begins && !t->hot->recorder.compiled && !t->hot->recorder.excluded)
+		recorder_flush(&t->hot->recorder);       /* the client waits */
+	else if (begins)
 		recorder_enter(&t->hot->recorder, i, wanted ? SCOPE_COMPILE : SCOPE_EXCLUDE);
 	else
 		recorder_control(&t->hot->recorder, i);

@@ -1,6 +1,7 @@
 /* test_compile.c: which parts are compiled: the marks that a client sends. */
 #include "fake.h"
 #include <gt/nn.h>
+#include "base/flags.h"
 
 static int open_fake(void **state)
 {
@@ -84,12 +85,33 @@ static void test_modules(void **state)
 	gt_module_free(m);
 }
 
+/* GT_COMPILE: what is in no part ends where the program waits. */
+static void test_pieces(void **state)
+{
+	gt_client *gt;
+
+	(void)state;
+	WORKS(flag_set(FLAG_GT_COMPILE, "1"));
+	gt = fake_open(NULL);
+	WORKS(flag_set(FLAG_GT_COMPILE, "0"));
+	gt_ones(gt, GT_SHAPE());
+	WORKS(gt_flush(gt));
+	WORKS(gt_compile_begin(gt, GT_COMPILE_DEFAULT));
+	WORKS(gt_flush(gt));
+	WORKS(gt_compile_end(gt));
+	WORKS(gt_sync(gt));
+	/* The last one is of the flush that SENDS makes. */
+	SENDS(gt, "t1 = full float32 1.0 []\nend\nbegin mode=1\nend\nend\nend\n");
+	gt_close(gt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_parts, open_fake, close_fake),
 		cmocka_unit_test_setup_teardown(test_signals, open_fake, close_fake),
 		cmocka_unit_test_setup_teardown(test_modules, open_fake, close_fake),
+		cmocka_unit_test(test_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,6 +133,15 @@ static void test_everything(void **state)
 	assert_true(stats().matches >= 5);
 }
 
+/* Or where the client says that it waits. */
+static void test_pieces(void **state)
+{
+	(void)state;
+	make_first();
+	repeat(STEP "end\n", 0, 8);
+	assert_true(stats().matches >= 6);
+}
+
 /* ---- GT_CHECK -------------------------------------------------------------------------------- */
 
 static kernel *right;
@@ -200,6 +209,7 @@ int main(void)
 		TEST(test_marked_parts, open_plain),
 		TEST(test_excluded_parts, open_loops),
 		TEST(test_everything, open_all),
+		TEST(test_pieces, open_all),
 		TEST(test_check, open_checked),
 	};
 
