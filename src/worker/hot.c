@@ -16,12 +16,12 @@
 
 /* ---- the post -------------------------------------------------------------------------------- */
 
-static void free_run(hot_run *r)
+/* Giving megabytes back to the system takes long: that is left to the miner's side. */
+static void give_up(hot *h, hot_run *r)
 {
-	plan_free(r->plan);
-	match_fini(&r->match);
-	mem_free(r->values);
-	mem_free(r);
+	r->next = atomic_load(&h->dead);
+	while (!atomic_compare_exchange_weak(&h->dead, &r->next, r))
+		;
 }
 
 static void drop_run(hot *h, unsigned k)
@@ -33,7 +33,7 @@ static void drop_run(hot *h, unsigned k)
 		h->trial = NULL;
 		h->mute = false;
 	}
-	free_run(h->runs[k]);
+	give_up(h, h->runs[k]);
 	h->count--;
 	memmove(h->runs + k, h->runs + k + 1, (h->count - k) * sizeof *h->runs);
 	h->under_way = (h->under_way & below) | (h->under_way >> 1 & ~below);
@@ -227,6 +227,7 @@ void hot_end(tenant *t)
 		drop_run(h, h->count - 1);
 	if (h->wrong)
 		failure_drop(h->wrong);
+	hot_bury(h);
 	miner_free(h->miner);
 	recorder_fini(&h->recorder);
 	pthread_mutex_destroy(&h->mining);

@@ -37,6 +37,7 @@ typedef enum hot_verdict { HOT_RUNS, HOT_ON_TRIAL, HOT_BARRED, HOT_BLACKLISTED }
 
 /* A plan, where the stream is in it, and the values its slots were bound to last. */
 typedef struct hot_run {
+	struct hot_run *next;    /* among the dead */
 	plan *plan;
 	match match;
 	value **values;          /* by slot: hints for store_hint, never more */
@@ -110,6 +111,7 @@ typedef struct hot {
 	uint64_t marked;                 /* all that were made */
 
 	_Alignas(CACHE_LINE) _Atomic(hot_letter *) post;
+	_Atomic(hot_run *) dead;         /* given up by the executor; the miner's side frees them */
 
 	/* The miner's side; `mining` is held. The executor only ever tries to take it. */
 	_Alignas(CACHE_LINE) pthread_mutex_t mining;
@@ -180,6 +182,8 @@ void hot_miner_remove(hot *h);
 bool hot_mine(hot *h, size_t steps);
 /* The same without what comes of it: no step takes long. */
 bool hot_mine_records(hot *h, size_t steps);
+/* Free what the executor has given up. */
+void hot_bury(hot *h);
 /* There are records: see that somebody comes. Cheap where the thread is up. */
 void hot_miner_wake(void);
 /* What the worker's tenants did, those that are gone included. */

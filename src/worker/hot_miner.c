@@ -47,6 +47,20 @@ static hot_run *new_run(hot *h, region *g)
 	return r;
 }
 
+void hot_bury(hot *h)
+{
+	hot_run *r = LIKELY(!atomic_load_explicit(&h->dead, memory_order_relaxed)) ? NULL :
+		atomic_exchange(&h->dead, NULL), *next;
+
+	for (; r; r = next) {
+		next = r->next;
+		plan_free(r->plan);
+		match_fini(&r->match);
+		mem_free(r->values);
+		mem_free(r);
+	}
+}
+
 bool hot_mine_records(hot *h, size_t steps)
 {
 	return miner_run(h->miner, &h->recorder, steps) == steps;
@@ -57,6 +71,7 @@ bool hot_mine(hot *h, size_t steps)
 	const bool more = hot_mine_records(h, steps);
 	proposal p;
 
+	hot_bury(h);
 	while (miner_next(h->miner, &p)) {
 		if (p.what == PROPOSAL_HOT && !p.scope)
 			hot_say_detected(&p);
