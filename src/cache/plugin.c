@@ -53,7 +53,8 @@ static bool take(const char *path)
 /* Behind the slashes: as installed, in the build folder, from its programs, from installed ones. */
 static void look(void)
 {
-	static const char *const places[] = { "", "/src/codegen", "/../src/codegen", "/../lib" };
+	static const char *const places[] = { "", "/src/codegen", "/../src/codegen",
+		"/../../src/codegen", "/../lib" };
 	char folder[2048], path[4096];
 
 	own_folder(folder, sizeof folder);
