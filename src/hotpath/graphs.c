@@ -5,9 +5,11 @@
 
 #define WORTH_A_TRACK 256u       /* ops that a graph must have had */
 
-void graphs_start(graphs *g, uint64_t threshold, uint64_t min_seq, uint64_t window)
+void graphs_start(graphs *g, tokens *t, uint64_t threshold, uint64_t min_seq, uint64_t window)
 {
 	memset(g, 0, sizeof(*g));
+	for (uint32_t i = 0; i < t->capacity; i++)
+		t->slots[i].graph = 0;   /* numbers of the last time mean nothing any more */
 	g->into = mem_alloc(GRAPHS_MAX * sizeof(*g->into));
 	g->ops = mem_alloc(GRAPHS_MAX * sizeof(*g->ops));
 	g->count = 1;

@@ -25,7 +25,7 @@ typedef struct graphs {
 	bool on;
 } graphs;
 
-void graphs_start(graphs *g, uint64_t threshold, uint64_t min_seq, uint64_t window);
+void graphs_start(graphs *g, tokens *t, uint64_t threshold, uint64_t min_seq, uint64_t window);
 void graphs_stop(graphs *g);
 /* The op made `made`: number it. Its graph's track, NULL if it has none. */
 track *graphs_route(graphs *g, tokens *t, const record *r, sig *made);

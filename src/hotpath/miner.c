@@ -156,7 +156,7 @@ static void choose_graphs(miner *m)
 		graphs_stop(&m->graphs);
 		m->last = NULL;
 	} else if (!m->graphs.on && m->ops - m->bad_since >= GRAPHS_AFTER) {
-		graphs_start(&m->graphs, o->threshold, o->min_seq, o->window);
+		graphs_start(&m->graphs, &m->tokens, o->threshold, o->min_seq, o->window);
 	}
 }
 

@@ -4,8 +4,8 @@
  * timed from completion to completion, short ones several at a time (a stretch). What the stream
  * cost before there was a plan says what to expect. If the least of sixteen stretches is dearer
  * than that, or the shapes have changed since, the plan goes on trial: eager stretches and replayed
- * ones take turns until there are sixteen of each, and the leasts are compared. A plan that loses is
- * barred for a while, which doubles each time, and at last for good.
+ * ones take turns until there are sixteen of each, and the leasts are compared. A plan that loses
+ * is barred for a while, which doubles each time, and at last for good.
  *
  * With GT_COMPILE_SYNC nothing is judged: tests want the same runs every time.
  */

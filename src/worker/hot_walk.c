@@ -17,7 +17,7 @@ static inline value *find_input(tenant *t, hot_run *r, uint32_t slot, uint64_t i
 	return LIKELY(v && !v->why) ? r->values[slot] = v : NULL;
 }
 
-/* The slot whose value live-in `slot` was in the run before: what it is now, if the loop goes on. */
+/* Live-in `slot` is what another slot was bound to in the run before, if the loop goes on. */
 static void look_ahead(hot_run *r, uint32_t slot)
 {
 	const region *g = r->plan->region;
@@ -53,7 +53,8 @@ static inline bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t
 }
 
 /* The result's meta, known or inferred; false if the op is another one than the plan's. */
-static inline bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t stamp, meta *out)
+static inline bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t stamp,
+	meta *out)
 {
 	const uint32_t at = r->match.at;
 	plan *p = r->plan;

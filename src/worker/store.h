@@ -9,8 +9,8 @@
 #define STORE_VALUES_MAX (1u << 20)   /* live tensors of a session */
 
 /* A tensor, or (why != NULL) the reason why there is none: then only why, op, id and meta.rank
- * count. Values lie in slabs that go with the store: a pointer to one that was dropped can be looked
- * at, and its id tells. */
+ * count. Values lie in slabs that go with the store: a pointer to one that was dropped can be
+ * looked at, and its id tells. */
 typedef struct value {
 	view v;
 	storage *s;

@@ -1,5 +1,5 @@
-/* drive.h: programs of the laboratory executed by a worker, eagerly or with hot paths, and what they
- * read compared. */
+/* drive.h: programs of the laboratory executed by a worker, eagerly or with hot paths, and what
+ * they read compared. */
 #ifndef WORKER_DRIVE_H
 #define WORKER_DRIVE_H
 

@@ -1,4 +1,5 @@
-/* test_hot.c: programs with and without hot paths: the same bits, and as much replayed as promised. */
+/* test_hot.c: programs with and without hot paths: the same bits, and as much replayed as
+ * promised. */
 #include "drive.h"
 
 /* The program's reads and every 7th result, which changes the place from step to step. */

@@ -1,5 +1,5 @@
-/* test_hot_loops.c: loops written as text, with what may happen in the middle of them: errors, reads,
- * late frees, aliases, foreign ops, branches, an end. Eager and replayed, the same is read.
+/* test_hot_loops.c: loops written as text, with what may happen in the middle of them: errors,
+ * reads, late frees, aliases, foreign ops, branches, an end. Eager and replayed, the same is read.
  *
  * A step is a text in which $n is the id of the n-th value of this step, @n that of the step before
  * and t1 .. t9 are values of the program. */
@@ -142,7 +142,7 @@ static void test_plain(void **state)
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-/* In three steps the divisor is zero: what depends on it fails with the same text, no other step. */
+/* Every tenth divisor is zero: what depends on it fails with the same text, no other step does. */
 static const char *divides(unsigned k)
 {
 	return k % 10 == 5 ? HEAD TAIL "$8 = upload int64 [2] {1, 0}\n$9 = floordiv t3, $8\n"
