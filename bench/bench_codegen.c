@@ -77,6 +77,14 @@ static void make_sum(group *g)
 	make_store(g, make_reduce(g, OP_sum, make_load(g, GT_FLOAT32, ACCESS_RUN)), ACCESS_SAME);
 }
 
+static void make_squared_error(group *g)
+{
+	int a = make_load(g, GT_FLOAT32, ACCESS_RUN), b = make_load(g, GT_FLOAT32, ACCESS_RUN);
+	int d = make_op(g, OP_square, make_op(g, OP_sub, a, b, 0), 0, 0);
+
+	make_store(g, make_reduce(g, OP_sum, d), ACCESS_SAME);
+}
+
 /* A bias gradient behind a relu's mask. */
 static void make_bias_gradient(group *g)
 {
@@ -322,6 +330,10 @@ static const bench_case cases[] = {
 	{ "layer norm", make_layer_norm, GROUP_ROWS, 64, 64, OP_layer_norm },
 	{ "layer norm", make_layer_norm, GROUP_ROWS, 512, 1024, OP_layer_norm },
 	{ "sum of rows", make_sum, GROUP_ROWS, 512, 1024, 0 },
+	{ "sum of all", make_sum, GROUP_ROWS, 1, 1 << 14, 0 },
+	{ "sum of all", make_sum, GROUP_ROWS, 1, 1 << 20, 0 },
+	{ "squared error", make_squared_error, GROUP_ROWS, 1, 1280, 0 },
+	{ "squared error", make_squared_error, GROUP_ROWS, 1, 1 << 16, 0 },
 	{ "bias gradient", make_bias_gradient, GROUP_COLS, 32, 64, 0 },
 	{ "bias gradient", make_bias_gradient, GROUP_COLS, 128, 256, 0 },
 	{ "bias gradient", make_bias_gradient, GROUP_COLS, 512, 1024, 0 },

@@ -60,6 +60,7 @@ typedef struct emit {
 
 	/* Where the code is. */
 	val line[GROUP_ARGS][EMIT_LINES];  /* address of column 0 of the row */
+	val alone;                       /* the row goes side by side with itself */
 	val at, end;                     /* first column of the vector; columns end here */
 	val mask;                        /* of one line, columns below `end`; NULL: all are */
 	int pass;                        /* levels up to here are known */

@@ -4,7 +4,7 @@
  *		values of the row that need no reduction
  *		for each pass                           (GROUP_ELEMENT: one)
  *			for each block of 4,096 columns         (if the pass reduces)
- *				for each vector of the block
+ *				for each vector of the block            (a lone row: of two)
  *					values, reductions, stores
  *				fold; push
  *			values of the row that need these reductions
@@ -100,12 +100,80 @@ static void do_block(emit *e, pass *p, val at, val *folded)
 		folded[k] = tree_fold(e, p->nodes[k], lanes[k]);
 }
 
-static void push_block(emit *e, pass *p, val at, const val *folded)
-{
-	val blocks = LLVMBuildLShr(e->b, at, emit_size(e, __builtin_ctz(TREE_BLOCK)), "blocks");
+/* ---- A row that is alone does two of its blocks side by side. ---- */
 
+/* Are there two whole blocks from column `at` on, and is the row its own neighbour? NULL where rows
+ * have no neighbours. */
+static val has_two(emit *e, val at)
+{
+	val end = LLVMBuildAdd(e->b, at, emit_size(e, 2 * TREE_BLOCK), "");
+	val fits = LLVMBuildICmp(e->b, LLVMIntSLE, end, e->cols, "");
+
+	return e->lines == 1 ? NULL : LLVMBuildAnd(e->b, fits, e->alone, "two");
+}
+
+/* Where `two` holds, let the second line be a block further on. `saved` gets what it was. */
+static void shift_lines(emit *e, val two, val *saved)
+{
+	val columns = LLVMBuildSelect(e->b, two, emit_size(e, TREE_BLOCK), emit_size(e, 0), "");
+
+	for (int k = 0; k < e->g->args_count; k++) {
+		const group_arg *a = &e->g->args[k];
+		val step = a->access == ACCESS_STEP ? e->col_step[k]
+			: emit_size(e, (int64_t)dtype_size(a->dtype));
+
+		saved[k] = e->line[k][1];
+		if (a->access != ACCESS_SAME)
+			e->line[k][1] = emit_address(e, saved[k],
+				LLVMBuildMul(e->b, columns, step, ""));
+	}
+}
+
+static void restore_lines(emit *e, const val *saved)
+{
+	for (int k = 0; k < e->g->args_count; k++)
+		e->line[k][1] = saved[k];
+}
+
+/* The value of one line, for both. */
+static val line_only(emit *e, val v, int line)
+{
+	val from[EMIT_NARROW];
+
+	for (int k = 0; k < EMIT_NARROW; k++)
+		from[k] = LLVMConstInt(e->i32, (uint64_t)line, 0);
+	return LLVMBuildShuffleVector(e->b, v, LLVMGetUndef(LLVMTypeOf(v)),
+		LLVMConstVector(from, EMIT_NARROW), "");
+}
+
+/* ---- Blocks. ---- */
+
+static void push_block(emit *e, pass *p, val blocks, const val *folded)
+{
 	for (int k = 0; k < p->count; k++)
 		tree_push(e, p->nodes[k], p->levels[k], LEVEL_BYTES, blocks, folded[k]);
+}
+
+/* One turn for each of the blocks side by side. */
+static void push_blocks(emit *e, pass *p, val at, val two, const val *folded)
+{
+	val blocks = LLVMBuildLShr(e->b, at, emit_size(e, __builtin_ctz(TREE_BLOCK)), "blocks");
+	val v[GROUP_REDUCTIONS], first, count;
+	loop l;
+
+	if (!two) {
+		push_block(e, p, blocks, folded);
+		return;
+	}
+	count = LLVMBuildSelect(e->b, two, emit_size(e, 2), emit_size(e, 1), "");
+	loop_open(e, &l, "side", emit_size(e, 0), count, emit_size(e, 1), 0, NULL);
+	first = LLVMBuildICmp(e->b, LLVMIntEQ, l.i, emit_size(e, 0), "");
+	for (int k = 0; k < p->count; k++) {
+		v[k] = LLVMBuildSelect(e->b, two, line_only(e, folded[k], 0), folded[k], "");
+		v[k] = LLVMBuildSelect(e->b, first, v[k], line_only(e, folded[k], 1), "");
+	}
+	push_block(e, p, LLVMBuildAdd(e->b, blocks, l.i, ""), v);
+	loop_close(e, &l, NULL);
 }
 
 /* Of all blocks, where there is more than one. */
@@ -124,34 +192,49 @@ static void join_blocks(emit *e, pass *p, val many, val *folded)
 	}
 }
 
-/* Rows of one block, the usual ones, never touch the counter's memory. */
+/* One turn of the loop over blocks. Rows of one block, the usual ones, never touch the counter's
+ * memory. */
+static void reduce_block(emit *e, pass *p, loop *l, val many, val *folded)
+{
+	val two = has_two(e, l->i), saved[GROUP_ARGS];
+	int lanes = e->lanes;
+	branch b;
+
+	if (two) {
+		shift_lines(e, two, saved);
+		l->step = LLVMBuildSelect(e->b, two, emit_size(e, 2 * TREE_BLOCK), l->step, "");
+	}
+	do_block(e, p, l->i, folded);
+	if (two)
+		restore_lines(e, saved);
+	emit_lanes(e, EMIT_NARROW);
+	branch_open(e, &b, "more", many);
+	push_blocks(e, p, l->i, two, folded);
+	branch_close(e, &b, NULL, NULL);
+	emit_lanes(e, lanes);
+}
+
 static void reduce_row(emit *e, pass *p)
 {
 	val many = LLVMBuildICmp(e->b, LLVMIntSGT, e->cols, emit_size(e, TREE_BLOCK), "many");
 	val folded[GROUP_REDUCTIONS];
 	int lanes = e->lanes;
 	loop l;
-	branch b;
 
 	emit_lanes(e, EMIT_NARROW);
 	for (int k = 0; k < p->count; k++)
 		folded[k] = tree_nothing(e, p->nodes[k]);
+	emit_lanes(e, lanes);
 	loop_open(e, &l, "block", emit_size(e, 0), e->cols, emit_size(e, TREE_BLOCK), p->count,
 		folded);
-	emit_lanes(e, lanes);
-	do_block(e, p, l.i, folded);
-	emit_lanes(e, EMIT_NARROW);
-	branch_open(e, &b, "more", many);
-	push_block(e, p, l.i, folded);
-	branch_close(e, &b, NULL, NULL);
+	reduce_block(e, p, &l, many, folded);
 	loop_close(e, &l, folded);
-	for (int k = 0; k < p->count; k++)
-		folded[k] = l.carry[k];
-	join_blocks(e, p, many, folded);
+	emit_lanes(e, EMIT_NARROW);
+	join_blocks(e, p, many, l.carry);
 	emit_lanes(e, lanes);
 	for (int k = 0; k < p->count; k++) {
-		e->value[p->nodes[k]] = folded[k];
-		node_name(e, p->nodes[k], folded[k]);
+		e->value[p->nodes[k]] = l.carry[k];
+		node_name(e, p->nodes[k], l.carry[k]);
 	}
 }
 
@@ -176,6 +259,7 @@ static void find_lines(emit *e, val row)
 {
 	val last = LLVMBuildSub(e->b, e->rows, emit_size(e, 1), "");
 
+	e->alone = LLVMBuildICmp(e->b, LLVMIntEQ, row, last, "alone");
 	for (int j = 0; j < e->lines; j++) {
 		val r = j ? emit_min(e, LLVMBuildAdd(e->b, row, emit_size(e, j), ""), last) : row;
 

@@ -2,7 +2,8 @@
  * lanes and blocks; reductions of reductions; values that are kept on the way. */
 #include "duel_group.h"
 
-static const int64_t lengths[] = { 0, 1, 2, 15, 16, 17, 31, 100, 4095, 4096, 4097, 12289, 20481 };
+static const int64_t lengths[] = { 0, 1, 2, 15, 16, 17, 31, 100, 4095, 4096, 4097, 8192, 12289,
+	20481 };
 
 static void run_lengths(const group *g, int most)
 {
@@ -12,7 +13,7 @@ static void run_lengths(const group *g, int most)
 		fail_msg("%s", gt_last_error());
 	duel_compile(g, &code);
 	for (size_t k = 0; k < COUNT(lengths); k++)
-		for (int64_t lines = 0; lines <= (lengths[k] > 100 ? 2 : most); lines += most > 5
+		for (int64_t lines = 0; lines <= (lengths[k] > 100 ? 3 : most); lines += most > 5
 			? 11 : 1)
 			duel_run(g, &code, g->mode == GROUP_ROWS ? lines : lengths[k],
 				g->mode == GROUP_ROWS ? lengths[k] : lines, k % 2);
