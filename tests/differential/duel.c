@@ -37,6 +37,7 @@ typedef struct player {
 	const stream *s;
 	struct link *link;
 	dice d;
+	bool sabotage;
 	size_t done;             /* instructions handed over */
 	const ins *at;
 	outcome *out;
@@ -153,6 +154,8 @@ static void collect(player *p, batch *b, size_t n)
 			p->out[p->count++] = o;
 			room.words[INS_HEAD_WORDS + room.head.nin] = (uint64_t)(uintptr_t)o.a;
 		}
+		if (p->sabotage && room.head.op == OP_tanh)
+			room.head.op = OP_sin;
 		if (ins_blob(&room.head))
 			blob_hold(ins_blob(&room.head));
 		batch_push(b, &room.head);
@@ -202,9 +205,10 @@ static void set_mode(mode m, const manner *how)
 	set(FLAG_GT_QUIET, "1");
 }
 
-static void begin(player *p, const stream *s, const manner *how)
+static void begin(player *p, const stream *s, const manner *how, mode m)
 {
-	*p = (player){ .s = s, .d = { how->seed ^ s->count } };
+	*p = (player){ .s = s, .d = { how->seed ^ s->count },
+		.sabotage = how->sabotage && m != MODE_EAGER };
 	if (embed_open(&p->link)) {
 		fprintf(stderr, "%s\n", gt_last_error());
 		abort();
@@ -288,10 +292,12 @@ bool duel(const stream *s, const stream *other, const manner *how, mode m, duel_
 	bool same = true;
 
 	for (unsigned time = 0; time < 2; time++) {
-		set_mode(time ? m : MODE_EAGER, how);
+		const mode now = time ? m : MODE_EAGER;
+
+		set_mode(now, how);
 		for (unsigned k = 0; k < n; k++)
-			begin(&players[time][k], streams[k], how);
-		play(players[time], n, how, time ? m : MODE_EAGER, &last[time]);
+			begin(&players[time][k], streams[k], how, now);
+		play(players[time], n, how, now, &last[time]);
 	}
 	for (unsigned k = 0; k < n; k++)
 		same = same && compare(&players[0][k], &players[1][k], why);

@@ -22,6 +22,7 @@ typedef struct manner {
 	unsigned threshold;
 	bool compiles;   /* GT_COMPILE */
 	bool checks;     /* GT_CHECK */
+	bool sabotage;   /* the second time tanh is sin: does the tester notice? */
 } manner;
 
 /* What came of it. */

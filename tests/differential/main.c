@@ -3,6 +3,7 @@
  *	differential [--programs N] [--seconds S] [--seed FIRST] [--mode eager|sync|thread] [--dir D]
  *	differential FILE.gts...        each file in all modes
  *	differential --show SEED        the stream of a seed, on standard output
+ *	differential --sabotage 1 ...   whether it would notice: the second time tanh is sin
  *
  * Random programs run eagerly and with hot paths; whatever they read must be the same. A program
  * that goes wrong is cut down and written to D (default: the present folder) as a .gts file. At the
@@ -40,6 +41,7 @@ typedef struct options {
 	unsigned seconds;
 	int mode;                        /* -1: by the seed */
 	const char *dir;
+	bool sabotage;
 } options;
 
 static mode mode_of(const options *o, uint64_t seed)
@@ -47,7 +49,7 @@ static mode mode_of(const options *o, uint64_t seed)
 	return o->mode >= 0 ? (mode)o->mode : seed % 8 == 7 ? MODE_THREAD : MODE_SYNC;
 }
 
-static manner manner_of(uint64_t seed)
+static manner manner_of(const options *o, uint64_t seed)
 {
 	dice d = { seed ^ 0x5eed };
 
@@ -59,6 +61,7 @@ static manner manner_of(uint64_t seed)
 		.threshold = (unsigned)dice_range(&d, 1, 4),
 		.compiles = dice_chance(&d, 10),
 		.checks = dice_chance(&d, 5),
+		.sabotage = o->sabotage,
 	};
 }
 
@@ -89,7 +92,7 @@ static stream stream_of(uint64_t seed)
 /* Every sixteenth program has another client beside it. */
 static bool play_seed(const options *o, totals *t, uint64_t seed)
 {
-	const manner how = manner_of(seed);
+	const manner how = manner_of(o, seed);
 	const bool pair = seed % 16 == 5;
 	stream s, other = { .count = 0 };
 	duel_stats stats;
@@ -156,7 +159,7 @@ static void write_small(const options *o, uint64_t seed, const stream *small, co
 static void report(const options *o, uint64_t seed, const char *why)
 {
 	const mode m = mode_of(o, seed);
-	manner how = manner_of(seed), plain = how;
+	manner how = manner_of(o, seed), plain = how;
 	stream s = stream_of(seed), small;
 	verdict v;
 
@@ -312,7 +315,7 @@ static int show(uint64_t seed)
 static int usage(void)
 {
 	fprintf(stderr, "usage: differential [--programs N] [--seconds S] [--seed FIRST] "
-		"[--mode eager|sync|thread] [--dir D]\n"
+		"[--mode eager|sync|thread] [--dir D] [--sabotage 1]\n"
 		"       differential FILE.gts...\n       differential --show SEED\n");
 	return 2;
 }
@@ -344,6 +347,8 @@ int main(int argc, char **argv)
 			o.first = strtoull(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--dir"))
 			o.dir = argv[k + 1];
+		else if (!strcmp(argv[k], "--sabotage"))
+			o.sabotage = strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--show"))
 			return show(strtoull(argv[k + 1], NULL, 0));
 		else if (strcmp(argv[k], "--mode") || (o.mode = parse_mode(argv[k + 1])) < 0)
