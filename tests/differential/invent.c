@@ -102,7 +102,7 @@ static void invent_states(maker *mk)
 {
 	program *p = mk->p;
 
-	p->state_count = dice_range(&mk->d, 2, STATES_MAX);
+	p->state_count = dice_range(&mk->d, 2, p->state_count_max);
 	for (int k = 0; k < p->state_count; k++) {
 		type *t = &p->states[k];
 
@@ -123,7 +123,7 @@ void program_invent(program *p, uint64_t seed)
 	dice *d = &mk.d;
 	int length;
 
-	*p = (program){ .seed = seed };
+	*p = (program){ .seed = seed, .state_count_max = STATES_MAX };
 	p->schedule = dice_chance(d, 50) ? RUN_ONE :
 		(schedule)dice_range(d, RUN_ALTERNATE, SCHEDULES - 1);
 	p->batches = dice_chance(d, 55) ? BATCH_FIXED :
@@ -140,6 +140,15 @@ void program_invent(program *p, uint64_t seed)
 	mk.reads = dice_chance(d, 60) ? 2 : 12;
 	mk.long_lived = dice_chance(d, 50);
 	length = dice_chance(d, 85) ? 24 : 90;
+	/* Few run long enough for a plan to be judged, fewer until a loop is settled. */
+	if (seed % 300 == 33) {
+		p->runs = dice_range(d, 5000, 8000);
+		p->state_count_max = 3;
+		length = 8;
+	} else if (seed % 25 == 8) {
+		p->runs = dice_range(d, 150, 400);
+		length = 24;
+	}
 	invent_sizes(&mk);
 	invent_states(&mk);
 	for (int k = 0; k < p->count; k++)

@@ -124,7 +124,7 @@ typedef struct program {
 	module modules[MODULES_MAX];
 	int count;
 	type states[STATES_MAX];         /* registers 0 .. */
-	int state_count;
+	int state_count, state_count_max;
 	schedule schedule;
 	batches batches;
 	int runs, inner, every;
