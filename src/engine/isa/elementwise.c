@@ -4,6 +4,9 @@
  * row), expanded from arith.def and fun.def; tiles.c runs them over a call. The loops are plain C
  * with arith.h's functions in them, which the compiler turns into vector code for the instruction
  * set. An output may lie exactly where an input does: every element is read before it is written.
+ *
+ * What the compiler needs for that: `cols` in a variable of its own (a store of bytes or of int64
+ * could change t->cols, as far as it knows), and loads that hang on no condition.
  */
 #include "engine/isa/tiles.h"
 
@@ -17,12 +20,14 @@
 #define LOOP_1(loop_name, f, type, result)                                               \
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
+		const int64_t cols = t->cols;                                            \
+                                                                                         \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
 			result *out = OUT(result);                                       \
 			const type *x = ROW(0, type);                                    \
                                                                                          \
 			FUN_LOOP                                                         \
-			for (int64_t k = 0; k < t->cols; k++)                            \
+			for (int64_t k = 0; k < cols; k++)                               \
 				out[k] = f(x[k]);                                        \
 		}                                                                        \
 	}
@@ -98,12 +103,14 @@ static gt_err cast(const kcall *c)
 #define LOOP_2(loop_name, f, type, result, A, B)                                         \
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
+		const int64_t cols = t->cols;                                            \
+                                                                                         \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
 			result *out = OUT(result);                                       \
 			const type *a = ROW(0, type), *b = ROW(1, type);                 \
                                                                                          \
 			FUN_LOOP                                                         \
-			for (int64_t k = 0; k < t->cols; k++)                            \
+			for (int64_t k = 0; k < cols; k++)                               \
 				out[k] = f(a[A], b[B]);                                  \
 		}                                                                        \
 	}
@@ -185,14 +192,19 @@ static gt_err divide(const kcall *c)
 #define LOOP_WHERE(loop_name, type, B, C)                                                \
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
+		const int64_t cols = t->cols;                                            \
+                                                                                         \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
 			type *out = OUT(type);                                           \
 			const uint8_t *a = ROW(0, uint8_t);                              \
 			const type *b = ROW(1, type), *c = ROW(2, type);                 \
                                                                                          \
 			FUN_LOOP                                                         \
-			for (int64_t k = 0; k < t->cols; k++)                            \
-				out[k] = a[k] ? b[B] : c[C];                             \
+			for (int64_t k = 0; k < cols; k++) {                             \
+				const type x = b[B], y = c[C];                           \
+                                                                                         \
+				out[k] = a[k] ? x : y;                                   \
+			}                                                                \
 		}                                                                        \
 	}
 #define LOOPS_WHERE(bytes, type)                                                         \
@@ -215,21 +227,35 @@ static gt_err where(const kcall *c)
 	return GT_OK;
 }
 
-#define LOOP_CLAMP(loop_name, f, type, B)                                                \
+/* One bound after the other: gcc finds no vectors in both at once. */
+#define CLAMP_BLOCK 128
+#define LOOP_CLAMP(loop_name, d, type, B)                                                \
+	static void part_of_##loop_name(type *out, const type *x, const type *low,       \
+			const type *high, int64_t n)                                     \
+	{                                                                                \
+		type raised[CLAMP_BLOCK];                                                \
+                                                                                         \
+		FUN_LOOP                                                                 \
+		for (int64_t k = 0; k < n; k++)                                          \
+			raised[k] = arith_maximum_##d(x[k], low[B]);                     \
+		FUN_LOOP                                                                 \
+		for (int64_t k = 0; k < n; k++)                                          \
+			out[k] = arith_minimum_##d(raised[k], high[B]);                  \
+	}                                                                                \
 	static void loop_name(const tile *t)                                             \
 	{                                                                                \
 		for (int64_t r = 0; r < t->rows; r++) {                                  \
 			type *out = OUT(type);                                           \
 			const type *x = ROW(0, type), *low = ROW(1, type), *high = ROW(2, type); \
                                                                                          \
-			FUN_LOOP                                                         \
-			for (int64_t k = 0; k < t->cols; k++)                            \
-				out[k] = f(x[k], low[B], high[B]);                       \
+			for (int64_t k = 0; k < t->cols; k += CLAMP_BLOCK)               \
+				part_of_##loop_name(out + k, x + k, low + (B), high + (B), \
+						MIN(CLAMP_BLOCK, t->cols - k));          \
 		}                                                                        \
 	}
 #define LOOPS_CLAMP(d, type, unused)                                                     \
-	LOOP_CLAMP(clamp_##d##_rrr, arith_clamp_##d, type, k)                            \
-	LOOP_CLAMP(clamp_##d##_r11, arith_clamp_##d, type, 0)
+	LOOP_CLAMP(clamp_##d##_rrr, d, type, k)                                          \
+	LOOP_CLAMP(clamp_##d##_r11, d, type, 0)
 EACH_NUMBER(LOOPS_CLAMP, )
 
 #define CLAMP(d, type, unused) [GT_##d] = { 3, 1, LOOPS(clamp_##d##_rrr, NULL, NULL, NULL, \

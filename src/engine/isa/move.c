@@ -25,11 +25,13 @@ static void move_rows(const matrix_move *m, size_t size)
 #define DEFINE_MOVES(bytes, type)                                                        \
 	static void fill_rows_##bytes(const matrix_move *m)                              \
 	{                                                                                \
+		const int64_t cols = m->cols;                                            \
+                                                                                         \
 		for (int64_t r = 0; r < m->rows; r++) {                                  \
 			type *to = (type *)m->to + r * m->to_row;                        \
 			type value = ((const type *)m->from)[r * m->from_row];           \
                                                                                          \
-			for (int64_t k = 0; k < m->cols; k++)                            \
+			for (int64_t k = 0; k < cols; k++)                               \
 				to[k] = value;                                           \
 		}                                                                        \
 	}                                                                                \
