@@ -158,3 +158,17 @@ def test_lines():
     out = run(LOOP, GT_AUTO_COMPILE="1", GT_DEBUG_COMPILE="1")
     assert "[HotPath] Starting hot sequence (length=3)\n" in out
     assert "[COMPILE] Detected hot sequence: mul -> add -> sin (executed 10 times)\n" in out
+
+
+def test_a_run_that_breaks_off_is_told_of():
+    out = run(LOOP + """
+y = x * 0.5
+for k in range(100):
+    y = (y.abs() if k % 7 else y.exp()) if k % 3 else y.tanh()
+y.sum().item()
+print("exits", gt.debug.get_worker_stats()["worker_0"]["hotpath"]["exits"])
+""", GT_AUTO_COMPILE="1", GT_DEBUG_COMPILE="1")
+    start = "[HotPath] Input missing, flushing buffer and executing eagerly: t"
+    missing = [line for line in out.splitlines() if line.startswith(start)]
+    assert missing and missing[0].endswith("where add was expected"), out
+    assert f"exits {len(missing)}\n" in out
