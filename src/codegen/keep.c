@@ -8,8 +8,9 @@
  */
 #include "codegen/emit.h"
 
-/* Steps of vector code from which a value is kept. By measurement, softmax takes 1.3 to 1.4 times as
- * long if it computes its exponentials twice; whether a difference is kept makes no difference. */
+/* Steps of vector code from which a value is kept. By measurement, softmax takes 1.3 to 1.4 times
+ * as long if it computes its exponentials twice; whether a difference is kept makes no
+ * difference. */
 enum { DEAR = 10 };
 
 static bool is_chunk(const emit *e, int node) { return e->shapes[node].cols; }

@@ -159,6 +159,46 @@ static void test_many(void **state)
 	}
 }
 
+/* Rows from..to of GROUP_ROWS, columns from..to of GROUP_COLS. */
+static void run_piece(const image *m, group_mode mode, float *x, float *y, int64_t from, int64_t to)
+{
+	enum { ROWS = 37, COLS = 75 };
+	int64_t step = mode == GROUP_ROWS ? from * COLS : from;
+	kernel_arg args[] = { { x + step, COLS * 4, 0 }, { y + step, COLS * 4, 0 } };
+	bool rows = mode == GROUP_ROWS;
+	kernel_call c = { rows ? to - from : ROWS, rows ? COLS : to - from, args, NULL, helpers };
+
+	m->run(&c);
+}
+
+/* Separate calls for pieces of the space give the bits of one call. */
+static void test_pieces(void **state)
+{
+	float x[37 * 75], whole[37 * 75], y[37 * 75];
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(x); k++)
+		x[k] = (float)duel_float();
+	for (int mode = GROUP_ROWS; mode <= GROUP_COLS; mode++) {
+		int64_t end = mode == GROUP_ROWS ? 37 : 75;
+		duel_code code;
+		group g;
+
+		make_softmax(&g, mode);
+		duel_compile(&g, &code);
+		for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++) {
+			const image *m = &code.m[isa][REST_TAIL];
+
+			run_piece(m, mode, x, whole, 0, end);
+			for (int64_t from = 0, size = 1; from < end; from += size, size += 3)
+				run_piece(m, mode, x, y, from, MIN(from + size, end));
+			for (size_t k = 0; k < COUNT(x); k++)
+				assert_true(duel_same(GT_FLOAT32, &whole[k], &y[k]));
+		}
+		duel_drop(&code);
+	}
+}
+
 /* The sum of nothing is +0, of any number of -0 it is -0: the identity is -0. */
 static void test_zeros(void **state)
 {
@@ -200,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_layer_norm),
 		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_zeros),
 	};
 
