@@ -70,7 +70,15 @@ static void read_by_step(fuse_graph *g, const fuse_step *s)
 			extend(g, fuse_input_of(row, k), s->launch);
 }
 
-/* In reverse order: what v is made of, or lies in, is needed as long as v. */
+static void extend_inputs(fuse_graph *g, const ins *i, uint32_t until)
+{
+	for (unsigned k = 0; k < i->nin; k++)
+		if (!ins_kind(i, k))
+			extend(g, fuse_input_of(i, k), until);
+}
+
+/* In reverse order: what v is made of, or lies in, is needed as long as v. A composite may be
+ * computed anew as one op, too: then from what the program gave it. */
 static void pass_on(fuse_graph *g, uint32_t v)
 {
 	const fuse_value *o = fuse_value_at(g, v);
@@ -81,9 +89,9 @@ static void pass_on(fuse_graph *g, uint32_t v)
 		return;
 	if (g->nodes[v].class == CLASS_SAME)
 		extend(g, o->from, o->until);
-	for (unsigned k = 0; k < o->row->nin; k++)
-		if (!ins_kind(o->row, k))
-			extend(g, fuse_input_of(o->row, k), o->until);
+	extend_inputs(g, o->row, o->until);
+	if (o->composed && fusion_visible(g->f, v))
+		extend_inputs(g, g->f->seen[o->op], o->until);
 }
 
 static void find_ends(fuse_graph *g)
