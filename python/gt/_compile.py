@@ -1,19 +1,28 @@
 """gt.compile: which part of a program is one piece of work."""
 
 import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
 
 from gt import _gt
 
+F = TypeVar("F", bound=Callable[..., Any])
 MODES = {"default": 1, "reduce-overhead": 2, "max-autotune": 3}
 
 
-def number_of(mode, enable):
+def number_of(mode: str, enable: bool) -> int:
     """The number of a mode in the stream; 0 is left alone."""
     if mode not in MODES:
         raise ValueError(f"compile: mode is {mode!r}, expected one of {', '.join(map(repr, MODES))}")
     return MODES[mode] if enable else 0
 
 
+@overload
+def compile(model: F, mode: str = "default", enable: bool = True) -> F: ...
+@overload
+def compile(
+    model: None = None, mode: str = "default", enable: bool = True
+) -> Callable[[F], F]: ...
 def compile(model=None, mode="default", enable=True):
     """Mark a function or a module as a piece of work that is compiled as a whole.
 
