@@ -33,6 +33,7 @@ static void drop_run(hot *h, unsigned k)
 		h->trial = NULL;
 		h->mute = false;
 	}
+	fused_settle(&h->runs[k]->fused);
 	give_up(h, h->runs[k]);
 	h->count--;
 	memmove(h->runs + k, h->runs + k + 1, (h->count - k) * sizeof *h->runs);
@@ -106,8 +107,18 @@ static void read_letter(hot *h, hot_letter *l)
 	mem_free(l);
 }
 
+static void read_made(hot *h, job *j)
+{
+	if (!j)
+		return;
+	read_made(h, j->next);
+	fused_receive(h, j);
+}
+
 static void read_post(hot *h)
 {
+	if (UNLIKELY(atomic_load_explicit(&h->made, memory_order_relaxed) != NULL))
+		read_made(h, atomic_exchange(&h->made, NULL));
 	if (UNLIKELY(atomic_load_explicit(&h->post, memory_order_relaxed) != NULL))
 		read_letter(h, atomic_exchange(&h->post, NULL));
 }
@@ -117,7 +128,7 @@ static void read_post(hot *h)
 void hot_mine_in_place(hot *h)
 {
 	pthread_mutex_lock(&h->mining);
-	while (hot_mine(h, SYNC_STEPS))
+	while (hot_mine(h, SYNC_STEPS) || compile_some(h))
 		;
 	pthread_mutex_unlock(&h->mining);
 	read_post(h);
@@ -207,6 +218,7 @@ void hot_begin(tenant *t, uint64_t threshold)
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);
 	h->talks = flag_int(FLAG_GT_DEBUG_COMPILE);
 	h->checks = flag_int(FLAG_GT_CHECK);
+	h->tier = (hot_tier)flag_int(FLAG_GT_HOTPATH_TIER);
 	h->started = clock_ns();
 	recorder_init(&h->recorder, RING_WORDS);
 	pthread_mutex_init(&h->mining, NULL);
@@ -228,6 +240,7 @@ void hot_end(tenant *t)
 	if (h->wrong)
 		failure_drop(h->wrong);
 	hot_bury(h);
+	compile_cancel(h);
 	miner_free(h->miner);
 	recorder_fini(&h->recorder);
 	pthread_mutex_destroy(&h->mining);

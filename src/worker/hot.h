@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include "hotpath/miner.h"
 #include "region/plan.h"
+#include "worker/fused.h"
 #include "worker/tenant.h"
 
 #define HOT_RUNS_MAX 16          /* plans of a tenant; bits of a word */
@@ -31,6 +32,9 @@ typedef struct hot_times {
 
 /* Where runs were left: the op that was expected there, and how often. */
 typedef struct hot_place { uint32_t at, count; } hot_place;
+
+/* How far it goes: GT_HOTPATH_TIER. */
+typedef enum hot_tier { HOT_FOUND, HOT_REPLAYED, HOT_COMPILED } hot_tier;
 
 /* Of the executor's judgement of a plan: is it slower than eager execution? */
 typedef enum hot_verdict { HOT_RUNS, HOT_ON_TRIAL, HOT_BARRED, HOT_BLACKLISTED } hot_verdict;
@@ -61,6 +65,8 @@ typedef struct hot_run {
 
 	uint64_t runs, exits;            /* completed; broken off */
 	hot_place places[HOT_PLACES];
+
+	fused fused;             /* tier T2 */
 } hot_run;
 
 /* What the miner's side has to say; letters are linked, the newest first. */
@@ -100,6 +106,7 @@ typedef struct hot {
 	bool sync;                       /* GT_COMPILE_SYNC: mine in place */
 	bool talks;                      /* GT_DEBUG_COMPILE */
 	bool checks;                     /* GT_CHECK */
+	hot_tier tier;
 	failure *wrong;                  /* what it found, for the next read; NULL: nothing */
 	uint32_t complaints;             /* exits that were told of */
 	hot_counts counts;
@@ -111,6 +118,7 @@ typedef struct hot {
 	uint64_t marked;                 /* all that were made */
 
 	_Alignas(CACHE_LINE) _Atomic(hot_letter *) post;
+	_Atomic(job *) jobs, made;       /* compile.h: to the miner's side, and back */
 	_Atomic(hot_run *) dead;         /* given up by the executor; the miner's side frees them */
 
 	/* The miner's side; `mining` is held. The executor only ever tries to take it. */
@@ -118,8 +126,23 @@ typedef struct hot {
 	miner *miner;
 	struct hot *next;                /* among those that are mined; `lock` of hot_miner.c */
 	uint64_t turn;
+	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
 } hot;
+
+/* The value of an input; NULL if it is unknown or poisoned: then eager execution knows what to say.
+ * `fresh`: a live-in, bound just now. What it was in the run before tells what it is now, if the
+ * loop goes on. */
+static inline value *hot_find(tenant *t, hot_run *r, uint32_t slot, uint64_t id, bool fresh)
+{
+	const region *g = r->plan->region;
+	value *v;
+
+	if (fresh && g->live_ins[slot - g->n].carried != REGION_NEVER)
+		r->values[slot] = r->values[g->live_ins[slot - g->n].carried];
+	v = store_hint(&t->store, r->values[slot], id);
+	return LIKELY(v && !v->why) ? r->values[slot] = v : NULL;
+}
 
 static inline uint64_t hot_ops(hot *h)
 {

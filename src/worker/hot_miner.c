@@ -54,6 +54,7 @@ void hot_bury(hot *h)
 
 	for (; r; r = next) {
 		next = r->next;
+		fused_fini(&r->fused);
 		plan_free(r->plan);
 		match_fini(&r->match);
 		mem_free(r->values);
@@ -110,6 +111,7 @@ static bool run_round(void)
 	while ((h = next_turn())) {
 		any |= recorder_peek(&h->recorder) != NULL;
 		more = hot_mine(h, SLICE_STEPS);
+		any |= compile_some(h);
 		if (!more)
 			atomic_store_explicit(&h->drained, clock_ns(), memory_order_relaxed);
 		pthread_mutex_unlock(&h->mining);

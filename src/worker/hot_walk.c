@@ -9,24 +9,6 @@
 
 /* ---- is it the op expected? ------------------------------------------------------------------ */
 
-/* The input's value; NULL if it is unknown or poisoned: then eager execution knows what to say. */
-static inline value *find_input(tenant *t, hot_run *r, uint32_t slot, uint64_t id)
-{
-	value *v = store_hint(&t->store, r->values[slot], id);
-
-	return LIKELY(v && !v->why) ? r->values[slot] = v : NULL;
-}
-
-/* Live-in `slot` is what another slot was bound to in the run before, if the loop goes on. */
-static void look_ahead(hot_run *r, uint32_t slot)
-{
-	const region *g = r->plan->region;
-	const uint32_t carried = g->live_ins[slot - g->n].carried;
-
-	if (carried != REGION_NEVER)
-		r->values[slot] = r->values[carried];
-}
-
 /* Find the inputs' values and their stamp; false if one is missing. */
 static inline bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t *stamp)
 {
@@ -41,9 +23,8 @@ static inline bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t
 		c->metas[k] = NULL;
 		if (in[k] == MATCH_SCALAR)
 			continue;
-		if (in[k] & MATCH_BIND)
-			look_ahead(r, slot);
-		if (UNLIKELY(!(v = find_input(t, r, slot, ins_in(i)[k]))))
+		v = hot_find(t, r, slot, ins_in(i)[k], in[k] & MATCH_BIND);
+		if (UNLIKELY(!v))
 			return false;
 		call_put(c, k, v);
 		*stamp += in[k] & MATCH_BIND ? plan_bind(r->plan, slot, &v->v.m) :
@@ -77,8 +58,16 @@ static inline bool accept(tenant *t, hot_run *r, const ins *i, call *c, value *o
 {
 	uint64_t stamp;
 
-	return match_wired(&r->match, i) && gather(t, r, i, c, &stamp) &&
-		infer(t, r, i, c, stamp, &out->v.m);
+	if (!match_wired(&r->match, i))
+		return false;
+	r->fused.chosen = NULL;
+	if (fused_wanted(&r->fused, r->match.at)) {
+		if (!fused_accept(t, r, i))
+			return false;
+		if (r->fused.chosen)
+			return true;
+	}
+	return gather(t, r, i, c, &stamp) && infer(t, r, i, c, stamp, &out->v.m);
 }
 
 /* ---- then run it ----------------------------------------------------------------------------- */
@@ -92,6 +81,8 @@ static void enter(hot *h, unsigned k)
 	/* A loop around this one would not be found in what gets lost either. */
 	r->silent = r->settled || h->crowded;
 	h->silent |= r->silent;
+	if (!r->fused.chosen && h->tier >= HOT_COMPILED)
+		fused_enter(h, r);
 	if (UNLIKELY(h->talks) && !r->runs && !r->doubt)
 		hot_say_starting(r);
 }
@@ -116,8 +107,26 @@ static void complete(hot *h, unsigned k)
 	r->doubt = 0;
 	r->completed = r->moved;
 	counter_add(&h->counts.runs, 1);
+	fused_complete(h, r);
 	h->again = k;
 	hot_judge_run(h, r);
+}
+
+/* Tier T1: at once. */
+static void replay(tenant *t, hot_run *r, const ins *i, call *c, value *out)
+{
+	hot *h = t->hot;
+	const uint32_t at = r->match.at;
+
+	if (!r->silent)
+		recorder_op(&h->recorder, i, c->metas, &out->v.m);
+	if (UNLIKELY(r->fused.sample != NULL))
+		fused_note(r, i, c);
+	t->worker->spent += r->plan->slots[at].cost;
+	if (UNLIKELY(h->checks))
+		hot_check(t, r, i, c, out);
+	else
+		exec_finish(t, i, c, r->plan->steps[at].run, out);
 }
 
 static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
@@ -129,13 +138,10 @@ static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
 	h->again = HOT_RUNS_MAX;
 	if (!at)
 		enter(h, k);
-	if (!r->silent)
-		recorder_op(&h->recorder, i, c->metas, &out->v.m);
-	t->worker->spent += r->plan->slots[at].cost;
-	if (UNLIKELY(h->checks))
-		hot_check(t, r, i, c, out);
+	if (r->fused.chosen)
+		fused_take(t, r, i, out);
 	else
-		exec_finish(t, i, c, r->plan->steps[at].run, out);
+		replay(t, r, i, c, out);
 	r->values[at] = out;
 	r->moved = hot_ops(h);
 	counter_add(&h->counts.ops, 1);
@@ -182,6 +188,7 @@ void hot_stop(hot *h, unsigned k)
 		return;
 	h->under_way &= ~(1u << k);
 	match_leave(&r->match);
+	fused_stop(r);
 	hot_judge_exit(r);
 	if (!r->silent)
 		return;

@@ -33,12 +33,15 @@ value *store_take(store *s)
 	s->idle = v->next;
 	v->s = NULL;
 	v->why = NULL;
+	v->run = NULL;
 	v->id = 0;
 	return v;
 }
 
 void store_return(store *s, value *v)
 {
+	if (v->run)
+		fused_free(v);
 	if (v->s)
 		storage_drop(v->s);
 	if (UNLIKELY(v->why != NULL))

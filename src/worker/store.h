@@ -17,6 +17,8 @@ typedef struct value {
 	failure *why;
 	uint64_t id;             /* 0: not filed */
 	uint16_t op;             /* what made it */
+	uint32_t slot;           /* .. of the fused run that makes it, or has made it: */
+	struct fused_run *run;   /* NULL: none. With neither s nor why the value is pending */
 	struct value *next;      /* on the free list */
 } value;
 
@@ -29,16 +31,33 @@ typedef struct store {
 
 void store_fini(store *s);
 
+/* fused_run.c: compute what is pending, by its run (fused.h); its tensor is freed. */
+value *fused_resolve(value *v);
+void   fused_free(value *v);
+
+static inline bool store_pends(const value *v)
+{
+	return !v->s && !v->why && v->run;
+}
+
+/* What is filed under `id`, if anything, be it pending. */
+static inline value *store_find(const store *s, uint64_t id)
+{
+	return idmap_get(&s->ids, id);
+}
+
 /* Every look at a value goes through here or through store_hint. */
 static inline value *store_get(const store *s, uint64_t id)
 {
-	return idmap_get(&s->ids, id);
+	value *v = store_find(s, id);
+
+	return UNLIKELY(v && store_pends(v)) ? fused_resolve(v) : v;
 }
 
 /* The same where `v` (NULL, or any value of this store) may well be it. */
 static inline value *store_hint(const store *s, value *v, uint64_t id)
 {
-	return LIKELY(v && v->id == id) ? v : store_get(s, id);
+	return LIKELY(v && v->id == id && !store_pends(v)) ? v : store_get(s, id);
 }
 
 /* A value without contents, known to nobody yet; store_put gives it an id that is not in use,

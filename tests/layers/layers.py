@@ -22,7 +22,7 @@ KNOWS = {
 	"codegen": ["cache/image.h", "group", "ir", "base"],
 	"hotpath": ["ir", "base"],
 	"region": ["hotpath", "group", "engine", "ir", "base"],
-	"worker": ["link", "region", "hotpath", "engine", "ir", "base"],
+	"worker": ["link", "cache", "codegen/codegen.h", "region", "group", "hotpath", "engine", "ir", "base"],
 	"embed": [ANY],
 	"tools": [ANY],
 }

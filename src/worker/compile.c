@@ -1,0 +1,210 @@
+/* compile.c: jobs: handed over, worked on piece by piece, sent back. */
+#include "worker/compile.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "worker/hot.h"
+
+#define CREDIT_NS UINT64_C(200000000)
+#define SHARE     10             /* of the time that has passed: one in so many */
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
+
+static void *copy(const void *from, size_t size)
+{
+	void *to = mem_alloc(size + 1);
+
+	return memcpy(to, from, size);
+}
+
+static region *copy_region(const region *r)
+{
+	region *to = copy(r, sizeof *r);
+
+	to->ops = copy(r->ops, r->n * sizeof *r->ops);
+	to->inputs = copy(r->inputs, r->inputs_count * sizeof *r->inputs);
+	to->live_ins = copy(r->live_ins, r->live_ins_count * sizeof *r->live_ins);
+	return to;
+}
+
+job *job_new(const region *r, const engine *e)
+{
+	job *j = mem_zero(sizeof *j);
+	size_t words = 0;
+
+	j->signature = r->signature;
+	j->r = copy_region(r);
+	j->e = e;
+	j->run = mem_alloc((r->n + 1) * sizeof *j->run);
+	j->live_ins = mem_zero((r->live_ins_count + 1) * sizeof *j->live_ins);
+	for (uint32_t k = 0; k < r->n; k++)
+		words += INS_HEAD_WORDS + r->ops[k].nin + r->ops[k].nopd;
+	j->words = mem_alloc((words + 1) * sizeof *j->words);
+	words = 0;
+	for (uint32_t k = 0; k < r->n; k++) {
+		j->run[k] = (const ins *)(j->words + words);
+		words += INS_HEAD_WORDS + r->ops[k].nin + r->ops[k].nopd;
+	}
+	return j;
+}
+
+void job_free(job *j)
+{
+	if (!j)
+		return;
+	fused_plan_free(j->made);
+	fusion_free(j->f);
+	region_free(j->r);
+	mem_free(j->words);
+	mem_free(j->run);
+	mem_free(j->live_ins);
+	mem_free(j->cause);
+	mem_free(j->error);
+	mem_free(j->codes);
+	mem_free(j);
+}
+
+/* ---- lists of them --------------------------------------------------------------------------- */
+
+static void push(_Atomic(job *) *list, job *j)
+{
+	j->next = atomic_load(list);
+	while (!atomic_compare_exchange_weak(list, &j->next, j))
+		;
+}
+
+void compile_post(hot *h, job *j)
+{
+	push(&h->jobs, j);
+	hot_miner_wake();
+}
+
+/* The oldest first: they lie newest first. */
+static job *next_job(hot *h)
+{
+	job *all = atomic_exchange(&h->jobs, NULL), **last = &h->working;
+
+	while (*last)
+		last = &(*last)->next;
+	while (all) {
+		job *j = all;
+
+		all = j->next;
+		j->next = *last;
+		*last = j;
+	}
+	return h->working;
+}
+
+static void free_all(job *j)
+{
+	for (job *next; j; j = next) {
+		next = j->next;
+		job_free(j);
+	}
+}
+
+void compile_cancel(hot *h)
+{
+	free_all(atomic_exchange(&h->jobs, NULL));
+	free_all(atomic_exchange(&h->made, NULL));
+	free_all(h->working);
+	h->working = NULL;
+}
+
+bool compile_busy(const hot *h)
+{
+	return atomic_load(&h->jobs) || h->working;
+}
+
+/* ---- the work -------------------------------------------------------------------------------- */
+
+static void give_up(job *j)
+{
+	j->error = mem_string(gt_last_error());
+}
+
+static void fuse(job *j)
+{
+	const fuse_input in = { .r = j->r, .run = j->run, .live_ins = j->live_ins,
+		.small = FUSE_SMALL };
+
+	if (fuse_make(&in, &j->f)) {
+		give_up(j);
+		return;
+	}
+	j->groups = j->f->groups.count;
+	j->codes = mem_zero((j->groups + 1) * sizeof *j->codes);
+}
+
+static void find_code(job *j)
+{
+	const fuse_group *g = &j->f->groups.at[j->done];
+	int from;
+	fused_code *c = code_find(g->g, &g->key, &from);
+
+	if (!c) {
+		give_up(j);
+		return;
+	}
+	if (atomic_load(&c->barred)) {
+		fail(GT_ECHECK, "a kernel that it needs gave other results than eager execution");
+		give_up(j);
+		return;
+	}
+	j->codes[j->done++] = c;
+	j->loaded += from == 1;
+	j->compiled += from == 2;
+}
+
+static void finish(job *j)
+{
+	j->made = fused_plan_new(j->r, j->f, j->codes, j->e);
+	j->r = NULL;
+	j->f = NULL;
+}
+
+/* One piece. True when nothing is left to do. */
+static bool work(job *j)
+{
+	if (!j->f)
+		fuse(j);
+	else if (j->done < j->groups)
+		find_code(j);
+	else
+		finish(j);
+	return j->made || j->error;
+}
+
+/* ---- the budget ------------------------------------------------------------------------------ */
+
+static _Atomic uint64_t began, spent;    /* of the process, ns */
+
+static bool may_spend(void)
+{
+	uint64_t now = clock_ns(), first = 0;
+
+	if (atomic_compare_exchange_strong(&began, &first, now))
+		first = now;
+	return atomic_load(&spent) < CREDIT_NS + (now - first) / SHARE;
+}
+
+bool compile_some(hot *h)
+{
+	job *j = next_job(h);
+	uint64_t from;
+
+	if (!j || (!h->sync && !may_spend()))
+		return false;
+	from = clock_thread_cpu_ns();
+	if (work(j)) {
+		h->working = j->next;
+		j->ns += clock_thread_cpu_ns() - from;
+		push(&h->made, j);
+	} else {
+		j->ns += clock_thread_cpu_ns() - from;
+	}
+	atomic_fetch_add(&spent, clock_thread_cpu_ns() - from);
+	return true;
+}

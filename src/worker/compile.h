@@ -1,0 +1,75 @@
+/* compile.h: from a sample of a region to a plan that can be launched, in the background.
+ *
+ * The executor hands over a job: one run's instructions and live-ins. The miner's thread makes a
+ * fusion of it, finds code for its groups (in the process, in the cache on the disk, else the
+ * compiler's), and sends the job back with a plan. A piece of work at a time, within a budget: at
+ * most a tenth of the time that has passed, and 200 ms credit. GT_COMPILE_SYNC: at once, in place.
+ */
+#ifndef WORKER_COMPILE_H
+#define WORKER_COMPILE_H
+
+#include <stdatomic.h>
+#include "base/buf.h"
+#include "cache/image.h"
+#include "engine/engine.h"
+#include "group/group.h"
+#include "hotpath/region.h"
+
+struct fused_plan;
+struct hot;
+
+#define CODE_TRUSTED 2           /* runs beside eager kernels, bits compared, until code is trusted */
+
+/* The code of a group: one a process, for ever. */
+typedef struct fused_code {
+	struct fused_code *next;
+	uint64_t hash;
+	buf key;                         /* group_encode */
+	group *g;
+	image image;
+	kernel_fn *run;                  /* NULL: the interpreter does it (GT_HOTPATH_CODE) */
+	_Atomic uint32_t proved;         /* runs whose bits were right */
+	_Atomic bool barred;             /* they were not */
+} fused_code;
+
+typedef struct job {
+	struct job *next;
+	uint64_t signature;
+	region *r;                       /* its own */
+	const engine *e;
+	uint64_t *words;
+	const ins **run;                 /* one instruction an op, into `words` */
+	view *live_ins;
+	char *cause;                     /* why once more; NULL: the first */
+
+	/* What came of it. */
+	struct fused_plan *made;         /* NULL: nothing, and why is in error */
+	char *error;
+	uint64_t ns;                     /* spent */
+	uint32_t groups, compiled, loaded;       /* distinct; by the compiler; from the disk */
+
+	/* Of the work. */
+	struct fusion *f;
+	fused_code **codes;
+	uint32_t done;                   /* groups that have fused_code */
+} job;
+
+/* A sample of a region: Gives a job whose instructions and live-ins are to be filled in. */
+job *job_new(const region *r, const engine *e);
+void job_free(job *j);                   /* with all that came of it; NULL is fine */
+
+/* The executor's: hand over (Takes). */
+void compile_post(struct hot *h, job *j);
+/* The miner's side: a piece of work on the tenant's jobs, `mining` is held. False: there is none, or
+ * the budget is spent. */
+bool compile_some(struct hot *h);
+/* Forget all jobs: nobody works on them. */
+void compile_cancel(struct hot *h);
+/* Whether a job is at work or waits. */
+bool compile_busy(const struct hot *h);
+
+/* compile_code.c: code for a group. `key` is group_encode's; *from says where from: 0 the process,
+ * 1 the disk, 2 the compiler. NULL with the thread's error. */
+fused_code *code_find(const group *g, const buf *key, int *from);
+
+#endif

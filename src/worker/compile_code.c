@@ -1,0 +1,114 @@
+/* compile_code.c: the code of groups: the process's own, then the disk's, then the compiler's. */
+#include "worker/compile.h"
+
+#include <pthread.h>
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/flags.h"
+#include "base/mem.h"
+#include "cache/kernels.h"
+#include "cache/plugin.h"
+
+#define BUCKETS 1024
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static fused_code *table[BUCKETS];
+
+static uint64_t hash_of(const buf *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t k = 0; k < name->size; k++)
+		h = (h ^ name->data[k]) * UINT64_C(0x100000001b3);
+	return h ^ h >> 29;
+}
+
+static fused_code *find(const buf *name, uint64_t hash)
+{
+	fused_code *c = table[hash % BUCKETS];
+
+	while (c && (c->hash != hash || c->key.size != name->size ||
+			memcmp(c->key.data, name->data, name->size)))
+		c = c->next;
+	return c;
+}
+
+static bool interprets(void)
+{
+	return flag_int(FLAG_GT_HOTPATH_CODE) == 1;
+}
+
+static gt_err compile(const group *g, cache_bytes name, const codegen_options *o, image *to)
+{
+	const codegen *generator;
+	buf made = { 0 };
+	gt_err e = plugin_open(&generator);
+
+	if (e)
+		return e;
+	e = generator->compile(g, o, &made, NULL, NULL);
+	if (e)
+		fail(e, "%s", generator->error());
+	else if (!(e = image_map(made.data, made.size, to)))
+		kernels_put(cache_shared(), name, o, (cache_bytes){ made.data, made.size });
+	buf_fini(&made);
+	return e;
+}
+
+/* By whatever is nearest. */
+static gt_err make(const group *g, const buf *name, image *to, int *from)
+{
+	const codegen_options o = { .isa = cpu_isa_level() };
+	const cache_bytes bytes = { name->data, name->size };
+
+	*from = 0;
+	if (interprets())
+		return GT_OK;
+	*from = 1;
+	if (kernels_get(cache_shared(), bytes, &o, to))
+		return GT_OK;
+	*from = 2;
+	return compile(g, bytes, &o, to);
+}
+
+static fused_code *put(const group *g, const buf *name, uint64_t hash, const image *made)
+{
+	fused_code *c = mem_zero(sizeof *c), *other;
+
+	c->hash = hash;
+	buf_put(&c->key, name->data, name->size);
+	c->g = mem_alloc(sizeof *g);
+	*c->g = *g;
+	c->image = *made;
+	c->run = made->run;
+	pthread_mutex_lock(&lock);
+	other = find(name, hash);
+	if (!other) {
+		c->next = table[hash % BUCKETS];
+		table[hash % BUCKETS] = c;
+	}
+	pthread_mutex_unlock(&lock);
+	if (!other)
+		return c;
+	if (c->run)
+		image_unmap(&c->image);
+	buf_fini(&c->key);
+	mem_free(c->g);
+	mem_free(c);
+	return other;
+}
+
+fused_code *code_find(const group *g, const buf *name, int *from)
+{
+	const uint64_t hash = hash_of(name);
+	image made = { 0 };
+	fused_code *c;
+
+	pthread_mutex_lock(&lock);
+	c = find(name, hash);
+	pthread_mutex_unlock(&lock);
+	*from = 0;
+	if (c)
+		return c;
+	return make(g, name, &made, from) ? NULL : put(g, name, hash, &made);
+}

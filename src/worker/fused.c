@@ -1,0 +1,385 @@
+/* fused.c: the way of an op through a run of tier T2, and the choice of plans.
+ *
+ * A run begins with the plan that was used last. It goes on as long as each op is what the plan was
+ * made for: the region's (match.h), of the same sizes (fusion_fits), and live-ins of the same
+ * shapes and strides. The first op that is not ends it, and T1 takes over in the middle; nothing has
+ * to be undone. What was copied down by then and what follows is a sample: the next such run has a
+ * plan.
+ */
+#include "worker/hot.h"
+
+#include "base/mem.h"
+
+#define STEADY     1             /* T1 runs without a change before one is a sample */
+#define PATIENCE   8             /* runs, after a plan that went unused; doubles */
+#define USES_LEAST 2             /* of a plan that was worth it */
+
+/* ---- samples --------------------------------------------------------------------------------- */
+
+static void note_live_in(job *j, uint32_t m, const view *v)
+{
+	j->live_ins[m].m = v->m;
+	memcpy(j->live_ins[m].strides, v->strides, sizeof v->strides);
+	j->live_ins[m].contiguous = v->contiguous;
+}
+
+static void note_ins(job *j, uint32_t at, const ins *i)
+{
+	memcpy((void *)(uintptr_t)j->run[at], i, i->words * sizeof(uint64_t));
+}
+
+void fused_note(hot_run *r, const ins *i, const call *c)
+{
+	const pattern *p = &r->plan->pattern;
+	const uint32_t at = r->match.at, *in = p->inputs + p->ops[at].first;
+	job *j = r->fused.sample;
+
+	note_ins(j, at, i);
+	for (unsigned k = 0; k < i->nin; k++)
+		if (in[k] != MATCH_SCALAR && in[k] & MATCH_BIND)
+			note_live_in(j, (in[k] & ~MATCH_BIND) - p->n, &c->values[k]->v);
+}
+
+static void drop_sample(fused *u)
+{
+	job_free(u->sample);
+	u->sample = NULL;
+}
+
+/* A sample out of a run that could not go on, as far as it came. */
+static void sample_run(tenant *t, hot_run *r, const fused_run *f)
+{
+	const fused_plan *p = f->p;
+	job *j = job_new(r->plan->region, t->worker->engine);
+
+	for (uint32_t k = 0; k < f->at; k++) {
+		note_ins(j, k, f->run[k]);
+		for (unsigned n = 0; n < f->run[k]->nin; n++) {
+			const uint32_t slot = fused_input(p, k, n);
+
+			if (slot != FUSE_NONE && slot >= p->n)
+				fused_view_planned(p, slot, &j->live_ins[slot - p->n]);
+		}
+	}
+	r->fused.sample = j;
+}
+
+/* ---- does the op fit? ------------------------------------------------------------------------ */
+
+static bool fits_view(const fused_plan *p, uint32_t slot, const view *v)
+{
+	const fuse_value *o = &p->f->values.at[slot];
+
+	if (!plan_same_meta(&o->m, &v->m))
+		return false;
+	for (int k = 0; k < v->m.rank; k++)
+		if (v->strides[k] != o->strides[k] && v->m.dims[k] != 1)
+			return false;
+	return true;
+}
+
+typedef enum fit { FIT_YES, FIT_NOT, FIT_MISSING } fit;
+
+/* Bind the live-ins that come with the op; r->values has them then. */
+static fit find_live_ins(tenant *t, hot_run *r, const fused_plan *p, const ins *i)
+{
+	const pattern *q = &r->plan->pattern;
+	const uint32_t *in = q->inputs + q->ops[r->match.at].first;
+	fit all = FIT_YES;
+
+	for (unsigned k = 0; k < i->nin; k++) {
+		const uint32_t slot = in[k] & ~MATCH_BIND;
+		value *v;
+
+		if (in[k] == MATCH_SCALAR)
+			continue;
+		if (slot < q->n) {
+			if (UNLIKELY(!(r->fused.now->slots[slot].state & SLOT_SHOWN)))
+				return FIT_MISSING;
+			continue;
+		}
+		v = hot_find(t, r, slot, ins_in(i)[k], in[k] & MATCH_BIND);
+		if (UNLIKELY(!v))
+			return FIT_MISSING;
+		if (in[k] & MATCH_BIND && UNLIKELY(!fits_view(p, slot, &v->v)))
+			all = FIT_NOT;
+	}
+	return all;
+}
+
+static fit fits(tenant *t, hot_run *r, const fused_plan *p, const ins *i)
+{
+	const uint32_t at = r->match.at;
+
+	if (p->ops[at].checks && !fusion_fits(p->f, at, i))
+		return FIT_NOT;
+	return find_live_ins(t, r, p, i);
+}
+
+/* T1 goes on where a run of T2 ends: what it knows of the ops before is out of date. */
+static void leave(tenant *t, hot_run *r, bool samples)
+{
+	fused *u = &r->fused;
+
+	u->strange |= samples;
+	if (samples && !u->asked && !u->patience)
+		sample_run(t, r, u->now);
+	fused_run_end(u->now);
+	u->now = NULL;
+	plan_forget(r->plan, r->match.at);
+	u->changes = r->plan->changes;
+}
+
+/* The first plan that the region's first op fits. */
+static fit choose(tenant *t, hot_run *r, const ins *i)
+{
+	fused *u = &r->fused;
+	fit is = FIT_NOT;
+
+	for (unsigned k = 0; k < u->count && is == FIT_NOT; k++)
+		if ((is = fits(t, r, u->plans[k], i)) == FIT_YES)
+			u->chosen = u->plans[k];
+	return is;
+}
+
+/* Without memory for its arena the run is T1's. */
+static void begin(tenant *t, hot_run *r)
+{
+	fused *u = &r->fused;
+	fused_plan *p = u->chosen;
+	unsigned k = 0;
+
+	u->now = fused_run_begin(t, p);
+	if (!u->now)
+		u->chosen = NULL;
+	while (u->plans[k] != p)
+		k++;
+	memmove(u->plans + 1, u->plans, k * sizeof *u->plans);
+	u->plans[0] = p;
+	p->used = r->runs;
+}
+
+bool fused_accept(tenant *t, hot_run *r, const ins *i)
+{
+	fused *u = &r->fused;
+	fit is;
+
+	if (UNLIKELY(exec_check_count(t, i)))
+		return false;
+	if (!u->now) {
+		is = choose(t, r, i);
+		u->strange |= is == FIT_NOT;
+		if (is == FIT_YES)
+			begin(t, r);
+		return is != FIT_MISSING;
+	}
+	is = fits(t, r, u->now->p, i);
+	if (LIKELY(is == FIT_YES)) {
+		u->chosen = u->now->p;
+		return true;
+	}
+	if (is == FIT_NOT)
+		leave(t, r, true);
+	return is == FIT_NOT;
+}
+
+/* ---- then take it ---------------------------------------------------------------------------- */
+
+static void bind_live_ins(hot_run *r, fused_run *f, const ins *i)
+{
+	const pattern *q = &r->plan->pattern;
+	const uint32_t *in = q->inputs + q->ops[f->at].first;
+
+	for (unsigned k = 0; k < i->nin; k++) {
+		const uint32_t slot = in[k] & ~MATCH_BIND;
+
+		if (in[k] == MATCH_SCALAR || !(in[k] & MATCH_BIND))
+			continue;
+		storage_hold(r->values[slot]->s);
+		fused_present(f, slot, r->values[slot]->v.data, r->values[slot]->s, 0);
+	}
+}
+
+static void file(fused_run *f, uint32_t at, const ins *i, value *out)
+{
+	memcpy(f->words + f->p->ops[at].words, i, i->words * sizeof(uint64_t));
+	meta_copy(&out->v.m, &f->p->f->values.at[at].m);
+	out->run = f;
+	out->slot = at;
+	f->shown[at] = out;
+	f->slots[at].state |= SLOT_SHOWN;
+	f->at = at + 1;
+}
+
+static void put_record(hot *h, const fused_plan *p, uint32_t at, const ins *i)
+{
+	const meta *metas[INS_INPUTS_MAX];
+
+	for (unsigned k = 0; k < i->nin; k++) {
+		const uint32_t slot = fused_input(p, at, k);
+
+		metas[k] = slot == FUSE_NONE ? NULL : &p->f->values.at[slot].m;
+	}
+	recorder_op(&h->recorder, i, metas, &p->f->values.at[at].m);
+}
+
+/* False: something failed, or there was no memory for it. */
+static bool go_on(fused_run *f, uint32_t at)
+{
+	if (UNLIKELY(f->p->ops[at].eager)) {
+		fused_late(f, at);
+		if (UNLIKELY(fused_failure(f, at) != NULL))
+			return false;
+	}
+	return fused_launch(f, at);
+}
+
+void fused_take(tenant *t, hot_run *r, const ins *i, value *out)
+{
+	fused *u = &r->fused;
+	const uint32_t at = r->match.at;
+	fused_run *f = u->now;
+
+	if (!r->silent)
+		put_record(t->hot, f->p, at, i);
+	bind_live_ins(r, f, i);
+	file(f, at, i, out);
+	t->worker->spent += f->p->ops[at].cost;
+	u->ops++;
+	if (LIKELY(go_on(f, at)))
+		return;
+	fused_run_end(f);
+	u->now = NULL;
+	plan_forget(r->plan, at + 1);
+}
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+/* A run of T1 begins: with the region's first op, or where it parts from another region's. */
+void fused_enter(hot *h, hot_run *r)
+{
+	fused *u = &r->fused;
+
+	if (r->match.at || u->steady < STEADY || u->asked || u->patience || (u->count && !u->strange))
+		return;
+	u->sample = job_new(r->plan->region, h->tenant->worker->engine);
+}
+
+static bool is_sample_of(const fused_plan *p, const job *j)
+{
+	for (uint32_t m = 0; m < p->r->live_ins_count; m++)
+		if (!fits_view(p, p->n + m, &j->live_ins[m]))
+			return false;
+	for (uint32_t k = 0; k < p->n; k++)
+		if (!fusion_fits(p->f, k, j->run[k]))
+			return false;
+	return true;
+}
+
+/* Hand it over, unless there is a plan for it. */
+static void post_sample(hot *h, fused *u)
+{
+	job *j = u->sample;
+
+	u->sample = NULL;
+	for (unsigned k = 0; k < u->count; k++)
+		if (is_sample_of(u->plans[k], j)) {
+			job_free(j);
+			return;
+		}
+	u->asked = true;
+	compile_post(h, j);
+}
+
+void fused_complete(hot *h, hot_run *r)
+{
+	fused *u = &r->fused;
+
+	u->patience -= u->patience != 0;
+	if (u->now) {
+		fused_plan *p = u->now->p;
+
+		p->completed++;
+		u->runs++;
+		u->strange = false;
+		fused_run_end(u->now);
+		u->now = NULL;
+		return;
+	}
+	u->steady = u->changes == r->plan->changes ? u->steady + 1 : 0;
+	u->changes = r->plan->changes;
+	if (u->sample)
+		post_sample(h, u);
+}
+
+void fused_stop(hot_run *r)
+{
+	fused *u = &r->fused;
+
+	drop_sample(u);
+	if (u->now)
+		fused_run_end(u->now);
+	u->now = NULL;
+}
+
+/* ---- plans ----------------------------------------------------------------------------------- */
+
+
+/* In front, since its shapes were the latest. Of too many the one goes that was not used for
+ * longest; plans that hardly serve are not made for ever. */
+static void add_plan(fused *u, fused_plan *p)
+{
+	if (u->count == FUSED_PLANS_MAX) {
+		fused_plan *last = u->plans[--u->count];
+
+		u->fruitless = last->completed < USES_LEAST ? u->fruitless + 1 : 0;
+		if (u->fruitless)
+			u->patience = (uint64_t)PATIENCE << MIN(u->fruitless, 20u);
+		fused_plan_settle(last);
+		fused_plan_free(last);
+	}
+	memmove(u->plans + 1, u->plans, u->count++ * sizeof *u->plans);
+	u->plans[0] = p;
+}
+
+static hot_run *find_run(hot *h, uint64_t signature)
+{
+	for (unsigned k = 0; k < h->count; k++)
+		if (h->runs[k]->plan->region->signature == signature)
+			return h->runs[k];
+	return NULL;
+}
+
+void fused_receive(hot *h, job *j)
+{
+	hot_run *r = find_run(h, j->signature);
+
+	if (r) {
+		fused *u = &r->fused;
+
+		u->asked = false;
+		u->strange = false;
+		if (j->made) {
+			u->made++;
+			add_plan(u, j->made);
+			j->made = NULL;
+		} else {
+			u->failed++;
+			u->patience = (uint64_t)PATIENCE << MIN(u->failed + 4, 30u);
+		}
+	}
+	job_free(j);
+}
+
+void fused_fini(fused *u)
+{
+	drop_sample(u);
+	while (u->count)
+		fused_plan_free(u->plans[--u->count]);
+}
+
+void fused_settle(fused *u)
+{
+	for (unsigned k = 0; k < u->count; k++)
+		fused_plan_settle(u->plans[k]);
+}

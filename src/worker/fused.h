@@ -1,0 +1,225 @@
+/* fused.h: tier T2: runs of a region by few kernels instead of many ops.
+ *
+ * What the stream says stays what counts: each op is compared with the region when it arrives, its
+ * value is filed under its id, and only the computing waits until the op has come behind which the
+ * fusion's step may run. A value that is filed but not in memory is *pending*: whoever looks at it
+ * gets it computed first (store_get), eagerly, from what its run still holds. So leaving a run
+ * anywhere costs nothing but the fusion's gain, and nothing that a client sees depends on it.
+ *
+ * A run holds what may still be needed, by counting. Each slot (a value of the fusion) has `need`:
+ * one for its tensor while that is alive, one for each step that has yet to read it, and one for
+ * each op made from it that is neither in memory nor unneeded itself. At 0 it goes, and what it was
+ * to be made from is needed less. Frees may come in any order, late or never.
+ *
+ *	fused        the walk: which plan, does the op fit, on and off; samples for the compiler
+ *	fused_plan   a fusion as tables that runs are made from
+ *	fused_run    slots, needs, arenas; the beginning and end of runs
+ *	fused_step   launching: kernels and calls
+ *	fused_late   what was not launched, computed op by op
+ *	fused_trust  new kernels beside eager ones
+ */
+#ifndef WORKER_FUSED_H
+#define WORKER_FUSED_H
+
+#include "region/fuse.h"
+#include "region/plan.h"
+#include "worker/compile.h"
+#include "worker/tenant.h"
+
+#define FUSED_PLANS_MAX  8       /* of a region: shapes and strides seen */
+#define FUSED_STALE_MAX  4       /* runs that are over, kept for what was fused away */
+
+/* ---- a plan: fused_plan.c -------------------------------------------------------------------- */
+
+typedef struct fused_op {
+	uint32_t words;          /* where its instruction lies in a run's words */
+	uint32_t cost;
+	uint32_t steps;          /* those that launch behind it begin here */
+	bool checks;             /* fusion_fits says more than the match does */
+	bool eager;              /* runs when it arrives, whatever its step says: its error has to name
+	                            the place it stands at */
+} fused_op;
+
+typedef struct fused_step {
+	const fuse_step *s;
+	const uint32_t *in, *out;        /* slots that it reads and makes */
+	uint32_t in_count, out_count;
+	fused_code *code;                      /* of KERNEL */
+	kernel_arg *args;
+	uint64_t *scalars;
+	int64_t bytes;                   /* that a call of the kernel touches */
+	kcall call;                      /* of CALL; the views are those of `in` and `out`, in order */
+	view *views;
+	uint64_t *words;                 /* its scalars, converted */
+} fused_step;
+
+typedef struct fused_slot {
+	uint32_t need;
+	uint8_t state;
+	void *data;                      /* PRESENT: element 0 */
+	union {
+		void *from;
+		storage *s;
+		value *late;             /* LATE: a value of its own, in no table */
+	};
+} fused_slot;
+
+enum {
+	SLOT_PRESENT = 1,        /* in memory, or known to have failed */
+	SLOT_LATE = 2,           /* computed eagerly */
+	SLOT_ARENA = 4,          /* in the arena: `s` is not held */
+	SLOT_SHOWN = 8,          /* its tensor is alive */
+	SLOT_FREED = 16,         /* its tensor is not, or never will be */
+	SLOT_LET_GO = 32,        /* no longer needs what it would be made from */
+	SLOT_GONE = 64,          /* need has been 0 */
+	SLOT_WANTED = 128        /* fused_late works on it */
+};
+
+/* Memory for what does not leave the runs of a plan. */
+typedef struct fused_arena {
+	storage *s;
+	uint32_t known;          /* references that runs and their tensors hold */
+	uint32_t runs;           /* that use it: */
+	struct fused_run *now, *before;
+} fused_arena;
+
+#define FUSED_ARENAS 3
+
+typedef struct fused_plan {
+	region *r;                       /* its own copy */
+	fusion *f;
+	uint32_t n, slots, words;
+	fused_op *ops;                   /* n + 1 */
+	uint32_t *inputs;                /* slots, as region.inputs; FUSE_NONE: a scalar */
+	fused_step *steps;
+	fused_slot *fresh;               /* a run's slots before it begins */
+	uint32_t alive;                  /* of them, with a need */
+	bool *own;                       /* per slot: never in the arena, whatever the fusion says */
+	bool *contiguous;
+	uint32_t *due, *due_at;          /* ops by when they are freed, and when that is */
+	uint32_t due_count, kernels;
+	arena memory;
+
+	/* The executor's. */
+	struct fused_run *runs, *idle;   /* that are not over with, and those to be used again */
+	fused_arena arenas[FUSED_ARENAS];
+	uint64_t used;                   /* when a run began last */
+	uint64_t completed;
+} fused_plan;
+
+/* The slot of input k of an op; FUSE_NONE: a scalar. */
+static inline uint32_t fused_input(const fused_plan *p, uint32_t at, unsigned k)
+{
+	return p->inputs[p->r->ops[at].first + k];
+}
+
+/* Takes r, f; codes[k] is that of group k. */
+fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const engine *e);
+void        fused_plan_free(fused_plan *p);      /* its runs are over with; NULL is fine */
+
+/* ---- a run: fused_run.c ---------------------------------------------------------------------- */
+
+typedef struct fused_run {
+	fused_plan *p;
+	tenant *tenant;
+	struct fused_run *next;
+	fused_slot *slots;
+	value **shown;                   /* by op, SHOWN */
+	uint64_t *words;
+	const ins **run;                 /* the instructions as they came: into `words` */
+	fused_arena *arena;
+	uint32_t at;                     /* ops that have arrived */
+	uint32_t step;                   /* next to launch */
+	uint32_t alive;                  /* slots with a need */
+	uint32_t due;                    /* of plan.due: all before it are freed */
+	bool over;                       /* nothing will be launched any more */
+	bool held;                       /* somebody works on it: not to be used again yet */
+	uint32_t *stack;
+} fused_run;
+
+/* A run of the plan from its first op on; NULL if there is no memory for it. */
+fused_run *fused_run_begin(tenant *t, fused_plan *p);
+/* Nothing is launched any more, and no op arrives. The run may be gone afterwards. */
+void fused_run_end(fused_run *f);
+/* Compute whatever tensors are pending, and let go of all. The plan may be freed afterwards. */
+void fused_plan_settle(fused_plan *p);
+
+/* The slot is in memory at `data`: Takes a reference of the storage `from`; with SLOT_ARENA in `how`
+ * none; with SLOT_LATE `from` is the value. */
+void fused_present(fused_run *f, uint32_t slot, void *data, void *from, uint8_t how);
+void fused_unneed(fused_run *f, uint32_t slot);
+/* May a step launched behind op `at` write to the arena? */
+bool fused_arena_serves(fused_run *f, uint32_t at);
+
+/* ---- fused_step.c, fused_late.c -------------------------------------------------------------- */
+
+/* Run the steps that wait for op `at`. False if one failed: what it was to make is pending, or
+ * failed; nothing more can be launched. */
+bool fused_launch(fused_run *f, uint32_t at);
+/* Compute op `slot`, which has arrived, from what is there, if it is not in memory. */
+void fused_late(fused_run *f, uint32_t slot);
+/* The storage that a slot in memory lies in. */
+storage *fused_storage(const fused_run *f, uint32_t slot);
+/* Why it could not be computed; NULL if it could. */
+static inline failure *fused_failure(const fused_run *f, uint32_t slot)
+{
+	return f->slots[slot].state & SLOT_LATE ? f->slots[slot].late->why : NULL;
+}
+/* What is in memory, as whoever reads it sees it. */
+void fused_view(const fused_run *f, uint32_t slot, view *out);
+/* A view as the plan has it, without memory. */
+void fused_view_planned(const fused_plan *p, uint32_t slot, view *out);
+/* Tell the tensor, if it is alive, what the slot has. */
+void fused_publish(fused_run *f, uint32_t slot);
+
+/* ---- the walk: fused.c ----------------------------------------------------------------------- */
+
+/* What a hot_run knows of tier T2. */
+typedef struct fused {
+	fused_plan *plans[FUSED_PLANS_MAX];      /* the one used last first */
+	unsigned count;
+	fused_run *now;                  /* under way */
+	fused_plan *chosen;              /* by fused_accept, for the op at hand; NULL: not T2's */
+	job *sample;                     /* this run is copied down */
+	bool asked;                      /* a job is with the compiler */
+	bool strange;                    /* shapes came that no plan is for */
+	uint64_t changes;                /* plan.changes when the last T1 run began */
+	unsigned steady;                 /* T1 runs without any */
+	unsigned fruitless;              /* plans in a row that went unused */
+	uint64_t patience;               /* runs before the next sample */
+	uint64_t runs, ops;              /* completed; ops taken */
+	unsigned made, failed;           /* jobs */
+} fused;
+
+struct hot_run;
+
+static inline bool fused_wanted(const fused *u, uint32_t at)
+{
+	return u->now || (!at && u->count);
+}
+
+/* Whether op r->match.at, wired as it should be, is one for the run under way, or may begin one:
+ * r->fused.chosen says. False if an input is unknown or has failed: it is no op of the region. If
+ * the op is not T2's although a run was under way, that run is over; T1 goes on. */
+bool fused_accept(tenant *t, struct hot_run *r, const ins *i);
+/* It is the next op of r->fused.chosen. */
+void fused_take(tenant *t, struct hot_run *r, const ins *i, value *out);
+/* An op that T1 executes: note it down if the run is a sample. */
+void fused_note(struct hot_run *r, const ins *i, const call *c);
+/* The region's run begins, is complete, breaks off. */
+void fused_enter(struct hot *h, struct hot_run *r);
+void fused_complete(struct hot *h, struct hot_run *r);
+void fused_stop(struct hot_run *r);
+/* A plan came back. Takes j. */
+void fused_receive(struct hot *h, job *j);
+/* Compute what is pending in runs of these plans. The executor's; then any thread may free them. */
+void fused_settle(fused *u);
+void fused_fini(fused *u);
+
+/* ---- fused_trust.c --------------------------------------------------------------------------- */
+
+/* Run a kernel's step whose code is not trusted yet, and what it stands for; the latter counts.
+ * `run` runs the step. False: the results differ, the code is barred. */
+bool fused_prove(fused_run *f, const fused_step *s, void (*run)(fused_run *f, const fused_step *s));
+
+#endif

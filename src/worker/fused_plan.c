@@ -1,0 +1,290 @@
+/* fused_plan.c: a fusion as tables that runs are made from. On the compiler's thread. */
+#include "worker/fused.h"
+
+#include <stdlib.h>
+#include "ir/cost.h"
+
+static void *take(fused_plan *p, size_t n, size_t size)
+{
+	void *room = arena_alloc(&p->memory, (n + 1) * size);
+
+	memset(room, 0, (n + 1) * size);
+	return room;
+}
+
+static uint32_t slot_of(const ins *row, unsigned k)
+{
+	return (uint32_t)(ins_in(row)[k] - 1);
+}
+
+static void list_inputs(fused_plan *p)
+{
+	p->inputs = take(p, p->r->inputs_count, sizeof *p->inputs);
+	for (uint32_t k = 0; k < p->r->inputs_count; k++) {
+		const int32_t in = p->r->inputs[k];
+
+		p->inputs[k] = in == REGION_SCALAR ? FUSE_NONE : in >= 0 ? (uint32_t)in :
+			p->n + REGION_LIVE_IN(in);
+	}
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static void list_args(fused_plan *p, fused_step *to, const group *g)
+{
+	const fuse_arg *from = p->f->args.at + to->s->args;
+	uint32_t *in = take(p, g->args_count, sizeof *in), *out = take(p, g->args_count, sizeof *out);
+
+	to->args = take(p, g->args_count, sizeof *to->args);
+	to->scalars = take(p, g->scalars_count, sizeof *to->scalars);
+	for (unsigned k = 0; k < g->args_count; k++) {
+		to->args[k] = (kernel_arg){ NULL, from[k].row, from[k].col };
+		if (g->args[k].out)
+			out[to->out_count++] = from[k].value;
+		else
+			in[to->in_count++] = from[k].value;
+		if (g->args[k].access != ACCESS_SAME)
+			to->bytes += to->s->rows * to->s->cols *
+				(int64_t)dtype_size((gt_dtype)g->args[k].dtype);
+	}
+	to->in = in;
+	to->out = out;
+}
+
+static void set_view(const fused_plan *p, uint32_t slot, view *to)
+{
+	const fuse_value *o = &p->f->values.at[slot];
+
+	meta_copy(&to->m, &o->m);
+	memcpy(to->strides, o->strides, sizeof to->strides);
+	to->contiguous = p->contiguous[slot];
+}
+
+/* Views of the inputs, scalars included, then of the result. */
+static void prepare_call(fused_plan *p, fused_step *to, const engine *e)
+{
+	const fuse_value *o = &p->f->values.at[to->s->value];
+	const ins *row = o->row;
+	const meta *metas[INS_INPUTS_MAX];
+	uint32_t *in = take(p, row->nin, sizeof *in), *out = take(p, 1, sizeof *out);
+
+	to->views = take(p, row->nin + 1u, sizeof *to->views);
+	to->words = take(p, row->nin, sizeof *to->words);
+	*out = to->s->value;
+	for (unsigned k = 0; k < row->nin; k++) {
+		metas[k] = ins_kind(row, k) ? NULL : &p->f->values.at[slot_of(row, k)].m;
+		to->call.in[k] = &to->views[k];
+		if (ins_kind(row, k))
+			continue;
+		in[to->in_count++] = slot_of(row, k);
+		set_view(p, slot_of(row, k), &to->views[k]);
+	}
+	for (unsigned k = 0; k < row->nin; k++)
+		if (ins_kind(row, k)) {
+			to->views[k] = (view){ .data = &to->words[k], .contiguous = true };
+			to->views[k].m.dtype = (uint8_t)engine_scalar_dtype(row, (int)k, metas,
+				&o->m);
+		}
+	set_view(p, *out, &to->views[row->nin]);
+	to->call.out = &to->views[row->nin];
+	to->call.engine = e;
+	to->in = in;
+	to->out = out;
+	to->out_count = 1;
+}
+
+static void prepare_view(fused_plan *p, fused_step *to)
+{
+	uint32_t *slots = take(p, 2, sizeof *slots);
+
+	slots[0] = p->f->values.at[to->s->value].base;
+	slots[1] = to->s->value;
+	to->in = slots;
+	to->out = slots + 1;
+	to->in_count = to->out_count = 1;
+}
+
+static void prepare_steps(fused_plan *p, fused_code *const *codes, const engine *e)
+{
+	const fusion *f = p->f;
+
+	p->steps = take(p, f->steps.count, sizeof *p->steps);
+	for (uint32_t k = 0; k < f->steps.count; k++) {
+		fused_step *to = &p->steps[k];
+
+		to->s = &f->steps.at[k];
+		if (to->s->kind == STEP_KERNEL) {
+			to->code = codes[to->s->group];
+			list_args(p, to, f->groups.at[to->s->group].g);
+			p->kernels++;
+		} else if (to->s->kind == STEP_CALL) {
+			prepare_call(p, to, e);
+		} else {
+			prepare_view(p, to);
+		}
+	}
+}
+
+/* ---- ops ------------------------------------------------------------------------------------- */
+
+/* By what it is given, not by its shapes. */
+static bool may_fail(const ins *i, const meta *out)
+{
+	return op_rows[i->op].kind == KIND_INDEX ||
+		((i->op == OP_floordiv || i->op == OP_mod) &&
+		dtype_kind_of((gt_dtype)out->dtype) == KIND_INT);
+}
+
+static bool is_late(const fused_plan *p, uint32_t at)
+{
+	const fuse_value *o = &p->f->values.at[at];
+
+	return o->step == FUSE_NONE || p->f->steps.at[o->step].launch > at;
+}
+
+static void prepare_ops(fused_plan *p)
+{
+	uint32_t step = 0;
+
+	p->ops = take(p, p->n + 1u, sizeof *p->ops);
+	for (uint32_t k = 0; k <= p->n; k++) {
+		fused_op *to = &p->ops[k];
+		const ins *i = p->f->seen[k];
+		const fuse_value *o = &p->f->values.at[k];
+		uint32_t first;
+
+		while (step < p->f->steps.count && p->f->steps.at[step].launch < k)
+			step++;
+		to->steps = step;
+		to->words = p->words;
+		if (k == p->n)
+			break;
+		p->words += INS_HEAD_WORDS + i->nin + i->nopd;
+		to->checks = i->nopd || op_rows[i->op].kind == KIND_COMPOSITE;
+		to->eager = i->op == OP_upload || (may_fail(i, &o->m) && is_late(p, k));
+		first = i->nin ? fused_input(p, k, 0) : FUSE_NONE;
+		to->cost = cost_ns(i->op, first == FUSE_NONE ? NULL : &p->f->values.at[first].m,
+			&o->m);
+	}
+}
+
+/* ---- needs ----------------------------------------------------------------------------------- */
+
+static void count_needs(fused_plan *p)
+{
+	p->fresh = take(p, p->slots, sizeof *p->fresh);
+	for (uint32_t k = 0; k < p->f->steps.count; k++)
+		for (uint32_t j = 0; j < p->steps[k].in_count; j++)
+			p->fresh[p->steps[k].in[j]].need++;
+	for (uint32_t k = 0; k < p->n; k++) {
+		p->fresh[k].need++;
+		for (unsigned j = 0; j < p->r->ops[k].nin; j++)
+			if (fused_input(p, k, j) != FUSE_NONE)
+				p->fresh[fused_input(p, k, j)].need++;
+	}
+	for (uint32_t v = 0; v < p->slots; v++) {
+		p->alive += p->fresh[v].need != 0;
+		if (!p->fresh[v].need)
+			p->fresh[v].state = SLOT_GONE;
+	}
+}
+
+static void extend(uint32_t *until, uint32_t slot, uint32_t to)
+{
+	until[slot] = MAX(until[slot], to);
+}
+
+/* What `v` would be made from, should somebody ask, and what it lies in. */
+static void pass_on(const fused_plan *p, uint32_t v, uint32_t *until)
+{
+	const fuse_value *o = &p->f->values.at[v];
+	const bool there = o->where == FUSE_STORED || o->where == FUSE_ARENA ||
+		((o->where == FUSE_VIEW || o->where == FUSE_ALIAS) && o->step != FUSE_NONE);
+
+	if (o->where == FUSE_VIEW || o->where == FUSE_ALIAS)
+		extend(until, o->base, until[v]);
+	if (v >= p->n)
+		return;
+	for (unsigned k = 0; k < p->r->ops[v].nin; k++)
+		if (fused_input(p, v, k) != FUSE_NONE)
+			extend(until, fused_input(p, v, k), there && o->step != FUSE_NONE ?
+				p->f->steps.at[o->step].launch : until[v]);
+}
+
+/* The arena was planned for values computed anew row by row. Here they are computed op by op, which
+ * of composites may need an input for longer: such a value gets memory of its own. */
+static void check_arena(fused_plan *p)
+{
+	const fusion *f = p->f;
+	uint32_t *until = mem_zero((p->slots + 1) * sizeof *until);
+
+	for (uint32_t k = 0; k < f->steps.count; k++) {
+		for (uint32_t j = 0; j < p->steps[k].in_count; j++)
+			extend(until, p->steps[k].in[j], f->steps.at[k].launch);
+		for (uint32_t j = 0; j < p->steps[k].out_count; j++)
+			extend(until, p->steps[k].out[j], f->steps.at[k].launch);
+	}
+	for (uint32_t k = 0; k < p->n; k++)
+		extend(until, k, p->r->ops[k].freed);
+	for (uint32_t k = f->order.count; k-- > 0;)
+		pass_on(p, f->order.at[k], until);
+	for (uint32_t v = 0; v < p->slots; v++)
+		p->own[v] = f->values.at[v].where != FUSE_ARENA || until[v] > f->values.at[v].until;
+	/* What the next run begins with it may read later than its tensor is freed. */
+	for (uint32_t m = 0; m < p->r->live_ins_count; m++)
+		if (p->r->live_ins[m].carried != REGION_NEVER)
+			p->own[f->values.at[p->r->live_ins[m].carried].base] = true;
+	mem_free(until);
+}
+
+/* ---- frees ----------------------------------------------------------------------------------- */
+
+typedef struct due { uint32_t at, op; } due;
+
+static int by_time(const void *a, const void *b)
+{
+	const due *x = a, *y = b;
+
+	return x->at != y->at ? (x->at < y->at ? -1 : 1) : (x->op > y->op) - (x->op < y->op);
+}
+
+static void sort_frees(fused_plan *p)
+{
+	due *all = mem_alloc((p->n + 1) * sizeof *all);
+
+	p->due = take(p, p->n, sizeof *p->due);
+	p->due_at = take(p, p->n, sizeof *p->due_at);
+	for (uint32_t k = 0; k < p->n; k++)
+		if (p->r->ops[k].freed != REGION_NEVER)
+			all[p->due_count++] = (due){ p->r->ops[k].freed, k };
+	qsort(all, p->due_count, sizeof *all, by_time);
+	for (uint32_t k = 0; k < p->due_count; k++) {
+		p->due[k] = all[k].op;
+		p->due_at[k] = all[k].at;
+	}
+	mem_free(all);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const engine *e)
+{
+	fused_plan *p = mem_zero(sizeof *p);
+
+	p->r = r;
+	p->f = f;
+	p->n = r->n;
+	p->slots = f->values.count;
+	p->own = take(p, p->slots, sizeof *p->own);
+	p->contiguous = take(p, p->slots, sizeof *p->contiguous);
+	for (uint32_t v = 0; v < p->slots; v++)
+		p->contiguous[v] = shape_is_contiguous(&f->values.at[v].m,
+			f->values.at[v].strides);
+	list_inputs(p);
+	prepare_steps(p, codes, e);
+	prepare_ops(p);
+	count_needs(p);
+	check_arena(p);
+	sort_frees(p);
+	return p;
+}
