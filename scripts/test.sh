@@ -49,6 +49,9 @@ stage "C tests" '^tests:' c_tests default
 stage "C under ASan" '^tests:' c_tests asan -Db_sanitize=address -Db_lundef=false -Dbench=false
 stage "fuzzing" '^fuzz:' fuzz
 stage "Python tests" '(passed|failed|error)' python -m pytest -p no:cacheprovider
+# Once more with everything that repeats replayed, and what is replayed compared.
+stage "Python, hot" '(passed|failed|error)' env GT_AUTO_COMPILE=1 GT_HOTPATH_THRESHOLD=2 \
+	GT_COMPILE_SYNC=1 GT_CHECK=1 GT_QUIET=1 python -m pytest -p no:cacheprovider
 
 printf '\n== summary\n'
 printf '%s\n' "${summary[@]}"

@@ -9,13 +9,16 @@ import gt
 import pytest
 
 
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("GT_")}
+
+
 def run(program, **settings):
     done = subprocess.run(
         [sys.executable, "-c", "import gt\n" + program],
         capture_output=True,
         text=True,
         timeout=100,
-        env={**os.environ, "GT_COMPILE_SYNC": "1", **settings},
+        env={**PLAIN, "GT_COMPILE_SYNC": "1", **settings},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

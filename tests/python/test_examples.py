@@ -1,6 +1,7 @@
 """The examples and the README's lines run and do what they say. (make demo runs the digits to
 the end.)"""
 
+import os
 import pathlib
 import re
 import subprocess
@@ -13,7 +14,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def run(*args, timeout=100):
     return subprocess.run(
-        [sys.executable, *map(str, args)], capture_output=True, text=True, timeout=timeout, cwd="/"
+        [sys.executable, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if not name.startswith("GT_")},
     )
 
 

@@ -166,7 +166,7 @@ def test_workers():
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "GT_VERBOSE": "1", "GT_THREADS": "0"},
+        env={**os.environ, "GT_VERBOSE": "1", "GT_THREADS": "0", "GT_QUIET": "0"},
     )
     assert said.returncode == 0, said.stderr
     threads = [int(n) for n in re.findall(r"(\d+) threads", said.stderr)]
