@@ -15,7 +15,7 @@ static void *copy(const void *from, size_t size)
 {
 	void *to = mem_alloc(size + 1);
 
-	return memcpy(to, from, size);
+	return size ? memcpy(to, from, size) : to;
 }
 
 static region *copy_region(const region *r)

@@ -227,6 +227,12 @@ void hot_begin(tenant *t, uint64_t threshold)
 	hot_miner_add(h);
 }
 
+void hot_leave(tenant *t)
+{
+	for (unsigned k = 0; t->hot && k < t->hot->count; k++)
+		hot_stop(t->hot, k);
+}
+
 void hot_end(tenant *t)
 {
 	hot *h = t->hot;

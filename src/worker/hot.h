@@ -155,6 +155,8 @@ static inline uint64_t hot_ops(hot *h)
 uint64_t hot_wanted(const worker *w);
 /* Look for hot paths in the tenant's stream from now on. */
 void hot_begin(tenant *t, uint64_t threshold);
+/* The tenant's values are about to go: no plan's run is under way any more. */
+void hot_leave(tenant *t);
 /* The tenant goes; nobody executes its stream any more. Any thread. */
 void hot_end(tenant *t);
 

@@ -82,6 +82,7 @@ static void evict(tenant *t)
 	w->tenants[k] = w->tenants[--w->count];
 	line_cancel(&t->line);
 	counter_add(&w->values, -store_count(&t->store));
+	hot_leave(t);
 	store_fini(&t->store);
 	line_gone(&t->line);   /* t is no longer ours */
 }
