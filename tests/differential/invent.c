@@ -95,6 +95,9 @@ static void invent_sizes(maker *mk)
 		p->sizes[s] = dice_range(&mk->d, 1, 8);
 	if (dice_chance(&mk->d, 15))
 		p->sizes[dice_range(&mk->d, SYM_BATCH, SYM_E)] = dice_range(&mk->d, 17, 60);
+	/* Beyond a block of a reduction's tree (ir/tree.h). */
+	if (dice_chance(&mk->d, 3))
+		p->sizes[SYM_D] = dice_range(&mk->d, 64, 80);
 	p->sizes[SYM_TWO] = 2;
 }
 

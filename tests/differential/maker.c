@@ -1,7 +1,7 @@
 /* maker.c: types, registers and statements of a module that is being made up. */
 #include "differential/maker.h"
 
-#define ELEMENTS_MAX 6000
+#define ELEMENTS_MAX 8000
 
 /* ---- types ----------------------------------------------------------------------------------- */
 
