@@ -24,9 +24,8 @@ typedef void product_tiles(const product *p);
 /* True if GT's own tiles compute it, false if BLAS does. */
 bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k);
 
-/* Rows of a block that goes to BLAS in one call; the last block may have fewer, never less than
- * half. */
-int64_t product_block_rows(int64_t m);
+/* Rows and columns of a block that goes to BLAS in one call; the last ones may have fewer. */
+void product_grid(int64_t m, int64_t n, int64_t k, int64_t *rows, int64_t *columns);
 
 /* The matmul row, given the tiles of an instruction set. */
 gt_err product_matmul(const kcall *c, product_tiles *tiles);

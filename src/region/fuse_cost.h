@@ -26,7 +26,7 @@
  *
  * Products stay calls of the engine, whose blocks are a pure function of their sizes
  * (engine/product.h). An epilogue would be a kernel whose rows are the product's and which is run
- * on product_block_rows of them at a time, while they are in the cache: it would save what
+ * on one block (product_grid) at a time, while it is in the cache: it would save what
  * reading the product from memory costs beyond reading it from the cache, and cost a launch a
  * block; so it pays for products that do not stay in the cache only.
  */

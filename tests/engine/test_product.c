@@ -244,15 +244,33 @@ static void test_specials(void **state)
 	check_special(400, INFINITY);
 }
 
+/* Blocks are never narrow, and the last one is not much smaller than the others. */
+static void check_blocks(int64_t n, int64_t block)
+{
+	int64_t blocks = (n + block - 1) / block, last = n - (blocks - 1) * block;
+
+	assert_true(block >= 1 && block <= n && block < 2048 + 16);
+	assert_true(block == n || block >= 256);
+	assert_true(last > block - 16 * blocks);
+}
+
 static void test_grid(void **state)
 {
 	(void)state;
-	for (int64_t m = 1; m < 5000; m++) {
-		int64_t rows = product_block_rows(m), last = m % rows ? m % rows : rows;
-		assert_true(rows >= 1 && rows <= m);
-		assert_true(m >= 256 || rows == m);
-		assert_true(m < 256 || last >= 64);
-	}
+	for (int64_t m = 1; m < 5000; m += 7)
+		for (int64_t n = 1; n < 5000; n += 7) {
+			int64_t rows, columns;
+
+			product_grid(m, n, 500, &rows, &columns);
+			if (m * n * 500 < 1 << 20) {
+				assert_true(rows == m && columns == n);
+				continue;
+			}
+			check_blocks(m, rows);
+			check_blocks(n, columns);
+			/* Enough for two threads as soon as there is something to cut. */
+			assert_true(rows < m || columns < n || (m < 512 && n < 512));
+		}
 	assert_true(product_is_tiled(GT_FLOAT32, 64, 64, 64));
 	assert_false(product_is_tiled(GT_FLOAT64, 64, 64, 64));
 	assert_false(product_is_tiled(GT_FLOAT32, 4096, 4096, 4096));
