@@ -72,8 +72,11 @@ def test_digits_shows_hot_paths():
         r"\[HotPath\] Detected hot sequence after 10 reps: Stream\(\w+:\d+ops\)",
         r"hot paths: a loop of \d+ operations ran \d+ times; \d+\.\d% of all",
         r"a step: +\d+\.\d µs before, \d+\.\d µs replayed \(\d\.\d\dx",
+        r"of it the worker: replayed \d+\.\d+ us \(median",
     ):
         assert re.search("^" + line, done.stdout, re.M), done.stdout
+    few = run(ROOT / "examples" / "digits.py", "--steps", 99, "--hot-paths")
+    assert few.returncode == 2 and "400 steps or more" in few.stderr
 
 
 def test_readme():
