@@ -41,17 +41,18 @@ typedef struct job {
 	const ins **run;                 /* one instruction an op, into `words` */
 	view *live_ins;
 	char *cause;                     /* why once more; NULL: the first */
+	const struct fused_plan *instead;        /* it takes the place of that one; NULL: of none */
 
 	/* What came of it. */
 	struct fused_plan *made;         /* NULL: nothing, and why is in error */
 	char *error;
 	uint64_t ns;                     /* spent */
-	uint32_t groups, compiled, loaded;       /* distinct; by the compiler; from the disk */
+	uint32_t groups, done;           /* distinct ones; those that have code: */
+	uint32_t compiled, loaded;       /* by the compiler, from the disk; others were there */
 
 	/* Of the work. */
 	struct fusion *f;
 	fused_code **codes;
-	uint32_t done;                   /* groups that have fused_code */
 } job;
 
 /* A sample of a region: Gives a job whose instructions and live-ins are to be filled in. */

@@ -286,8 +286,10 @@ static void answer_copy(tenant *t, const ins *i, answer *a, const value *v)
 static void fetch(tenant *t, const ins *i)
 {
 	answer *a = (answer *)(uintptr_t)ins_opd(i)[0];
-	const value *v = store_get(&t->store, ins_in(i)[0]);
+	value *v = store_find(&t->store, ins_in(i)[0]);
 
+	if (UNLIKELY(v && store_pends(v)))
+		v = fused_read(v);
 	if (UNLIKELY(t->hot != NULL) && hot_check_answer(t->hot, a))
 		return;
 	if (UNLIKELY(!v)) {

@@ -8,6 +8,7 @@
  */
 #include "worker/hot.h"
 
+#include <stdio.h>
 #include "base/mem.h"
 
 #define STEADY     1             /* T1 runs without a change before one is a sample */
@@ -152,6 +153,10 @@ static void begin(tenant *t, hot_run *r)
 	u->now = fused_run_begin(t, p);
 	if (!u->now)
 		u->chosen = NULL;
+	if (UNLIKELY(t->hot->talks) && !p->completed && u->now)
+		hot_say_launching(r);
+	if (u->plans[0] != p)
+		fused_judge_forget(&u->judge);
 	while (u->plans[k] != p)
 		k++;
 	memmove(u->plans + 1, u->plans, k * sizeof *u->plans);
@@ -245,7 +250,7 @@ void fused_take(tenant *t, hot_run *r, const ins *i, value *out)
 	bind_live_ins(r, f, i);
 	file(f, at, i, out);
 	t->worker->spent += f->p->ops[at].cost;
-	u->ops++;
+	counter_add(&t->hot->counts.compiled, 1);
 	if (LIKELY(go_on(f, at)))
 		return;
 	fused_run_end(f);
@@ -276,19 +281,50 @@ static bool is_sample_of(const fused_plan *p, const job *j)
 	return true;
 }
 
-/* Hand it over, unless there is a plan for it. */
-static void post_sample(hot *h, fused *u)
+static void post(hot *h, hot_run *r)
 {
+	fused *u = &r->fused;
+
+	if (u->count && !u->sample->cause)
+		u->sample->cause = mem_string("other shapes or strides");
+	if (h->talks)
+		hot_say_compiling(u->sample);
+	u->asked = true;
+	compile_post(h, u->sample);
+	u->sample = NULL;
+}
+
+/* Hand it over, unless there is a plan for it. */
+static void post_sample(hot *h, hot_run *r)
+{
+	fused *u = &r->fused;
 	job *j = u->sample;
 
-	u->sample = NULL;
 	for (unsigned k = 0; k < u->count; k++)
 		if (is_sample_of(u->plans[k], j)) {
-			job_free(j);
+			drop_sample(u);
 			return;
 		}
-	u->asked = true;
-	compile_post(h, j);
+	post(h, r);
+}
+
+/* Something that is fused away is read all the time: have it in memory. */
+static void ask_again(hot *h, hot_run *r)
+{
+	fused *u = &r->fused;
+	fused_plan *p = u->now->p;
+	const uint32_t at = p->read_often - 1;
+	char text[64];
+
+	p->read_often = 0;
+	r->plan->region->ops[at].read = true;
+	sample_run(h->tenant, r, u->now);
+	snprintf(text, sizeof text, "live-out added (t%u = %s)", at,
+		op_rows[r->plan->region->ops[at].op].name);
+	u->sample->cause = mem_string(text);
+	u->sample->instead = p;
+	counter_add(&h->counts.recompiles, 1);
+	post(h, r);
 }
 
 void fused_complete(hot *h, hot_run *r)
@@ -301,7 +337,12 @@ void fused_complete(hot *h, hot_run *r)
 
 		p->completed++;
 		u->runs++;
+		u->judge.taken++;
 		u->strange = false;
+		counter_add(&h->counts.launches_saved, p->launches_saved);
+		counter_add(&h->counts.bytes_saved, p->bytes_saved);
+		if (UNLIKELY(p->read_often && !u->asked))
+			ask_again(h, r);
 		fused_run_end(u->now);
 		u->now = NULL;
 		return;
@@ -309,7 +350,7 @@ void fused_complete(hot *h, hot_run *r)
 	u->steady = u->changes == r->plan->changes ? u->steady + 1 : 0;
 	u->changes = r->plan->changes;
 	if (u->sample)
-		post_sample(h, u);
+		post_sample(h, r);
 }
 
 void fused_stop(hot_run *r)
@@ -325,21 +366,41 @@ void fused_stop(hot_run *r)
 /* ---- plans ----------------------------------------------------------------------------------- */
 
 
-/* In front, since its shapes were the latest. Of too many the one goes that was not used for
- * longest; plans that hardly serve are not made for ever. */
-static void add_plan(fused *u, fused_plan *p)
+static void drop_plan(fused *u, unsigned k)
 {
-	if (u->count == FUSED_PLANS_MAX) {
-		fused_plan *last = u->plans[--u->count];
+	fused_plan *p = u->plans[k];
 
-		u->fruitless = last->completed < USES_LEAST ? u->fruitless + 1 : 0;
-		if (u->fruitless)
-			u->patience = (uint64_t)PATIENCE << MIN(u->fruitless, 20u);
-		fused_plan_settle(last);
-		fused_plan_free(last);
-	}
+	memmove(u->plans + k, u->plans + k + 1, (--u->count - k) * sizeof *u->plans);
+	fused_plan_settle(p);
+	fused_plan_free(p);
+}
+
+/* Plans that hardly serve are not made for ever. */
+static void drop_last(fused *u)
+{
+	const bool served = u->plans[u->count - 1]->completed >= USES_LEAST;
+
+	u->fruitless = served ? 0 : u->fruitless + 1;
+	if (u->fruitless)
+		u->patience = (uint64_t)PATIENCE << MIN(u->fruitless, 20u);
+	drop_plan(u, u->count - 1);
+}
+
+/* In front, since its shapes were the latest. Of too many the one goes that was not used for
+ * longest. */
+static void add_plan(fused *u, fused_plan *p, const fused_plan *instead)
+{
+	for (unsigned k = 0; k < u->count; k++)
+		if (u->plans[k] == instead && !(u->now && u->now->p == instead)) {
+			drop_plan(u, k);
+			break;
+		}
+	if (u->count == FUSED_PLANS_MAX)
+		drop_last(u);
 	memmove(u->plans + 1, u->plans, u->count++ * sizeof *u->plans);
 	u->plans[0] = p;
+	if (!u->judge.until)
+		fused_judge_forget(&u->judge);
 }
 
 static hot_run *find_run(hot *h, uint64_t signature)
@@ -350,24 +411,38 @@ static hot_run *find_run(hot *h, uint64_t signature)
 	return NULL;
 }
 
+static void count_job(hot *h, const job *j)
+{
+	counter_add(&h->counts.loaded, j->loaded);
+	counter_add(&h->counts.compiles, j->compiled);
+	counter_add(&h->counts.hits, j->done - j->loaded - j->compiled);
+	counter_add(&h->counts.compile_ns, j->ns);
+	counter_add(&h->counts.failures, !j->made);
+}
+
+static void take_made(hot_run *r, job *j)
+{
+	fused *u = &r->fused;
+
+	u->asked = u->strange = false;
+	if (!j->made) {
+		u->failed++;
+		u->patience = (uint64_t)PATIENCE << MIN(u->failed + 4, 30u);
+		return;
+	}
+	u->made++;
+	add_plan(u, j->made, j->instead);
+	j->made = NULL;
+}
+
 void fused_receive(hot *h, job *j)
 {
 	hot_run *r = find_run(h, j->signature);
 
-	if (r) {
-		fused *u = &r->fused;
-
-		u->asked = false;
-		u->strange = false;
-		if (j->made) {
-			u->made++;
-			add_plan(u, j->made);
-			j->made = NULL;
-		} else {
-			u->failed++;
-			u->patience = (uint64_t)PATIENCE << MIN(u->failed + 4, 30u);
-		}
-	}
+	count_job(h, j);
+	hot_say_compiled(h, j);
+	if (r)
+		take_made(r, j);
 	job_free(j);
 }
 

@@ -24,6 +24,7 @@
 #include "region/fuse.h"
 #include "region/plan.h"
 #include "worker/compile.h"
+#include "worker/hot_times.h"
 #include "worker/tenant.h"
 
 #define FUSED_PLANS_MAX  8       /* of a region: shapes and strides seen */
@@ -97,7 +98,10 @@ typedef struct fused_plan {
 	bool *own;                       /* per slot: never in the arena, whatever the fusion says */
 	bool *contiguous;
 	uint32_t *due, *due_at;          /* ops by when they are freed, and when that is */
-	uint32_t due_count, kernels;
+	uint32_t due_count;
+	uint32_t kernels;                /* launches of a run */
+	uint32_t launches_saved;         /* of a run, compared with its ops one by one */
+	uint64_t bytes_saved;            /* results of its ops that are never written */
 	arena memory;
 
 	/* The executor's. */
@@ -105,6 +109,9 @@ typedef struct fused_plan {
 	fused_arena arenas[FUSED_ARENAS];
 	uint64_t used;                   /* when a run began last */
 	uint64_t completed;
+	uint64_t *read;                  /* per op: the run, counted from 1, in which it was last read
+	                                    while it was pending */
+	uint32_t read_often;             /* an op, counted from 1, that should be in memory; 0: none */
 } fused_plan;
 
 /* The slot of input k of an op; FUSE_NONE: a scalar. */
@@ -174,8 +181,21 @@ void fused_publish(fused_run *f, uint32_t slot);
 
 /* ---- the walk: fused.c ----------------------------------------------------------------------- */
 
+/* Is tier T2 worth it? Each stretch of runs (hot_judge.c) is of one tier, or of no use. */
+typedef struct fused_judge {
+	hot_times times[2];              /* of T1, of T2 */
+	uint32_t taken;                  /* T2's runs in the stretch */
+	bool off;                        /* runs are T1's, */
+	uint64_t until;                  /* .. until that many; 0: on trial */
+	bool on_trial, settled;
+	unsigned tries, demotions;
+	bool blacklisted;
+	double ratio;                    /* T1's time over T2's when it was demoted last */
+} fused_judge;
+
 /* What a hot_run knows of tier T2. */
 typedef struct fused {
+	fused_judge judge;
 	fused_plan *plans[FUSED_PLANS_MAX];      /* the one used last first */
 	unsigned count;
 	fused_run *now;                  /* under way */
@@ -187,7 +207,7 @@ typedef struct fused {
 	unsigned steady;                 /* T1 runs without any */
 	unsigned fruitless;              /* plans in a row that went unused */
 	uint64_t patience;               /* runs before the next sample */
-	uint64_t runs, ops;              /* completed; ops taken */
+	uint64_t runs;                   /* completed */
 	unsigned made, failed;           /* jobs */
 } fused;
 
@@ -195,7 +215,7 @@ struct hot_run;
 
 static inline bool fused_wanted(const fused *u, uint32_t at)
 {
-	return u->now || (!at && u->count);
+	return u->now || (!at && u->count && !u->judge.off);
 }
 
 /* Whether op r->match.at, wired as it should be, is one for the run under way, or may begin one:
@@ -216,10 +236,24 @@ void fused_receive(struct hot *h, job *j);
 void fused_settle(fused *u);
 void fused_fini(fused *u);
 
+/* ---- fused_judge.c --------------------------------------------------------------------------- */
+
+/* A stretch of `reps` runs took so long. */
+void fused_judge_stretch(struct hot *h, struct hot_run *r, uint64_t ns);
+/* Other shapes: times before are of no use. */
+void fused_judge_forget(fused_judge *j);
+/* Slower than eager execution: T1 for a while, or for good. */
+void fused_judge_bar(struct hot *h, struct hot_run *r);
+
 /* ---- fused_trust.c --------------------------------------------------------------------------- */
 
-/* Run a kernel's step whose code is not trusted yet, and what it stands for; the latter counts.
- * `run` runs the step. False: the results differ, the code is barred. */
-bool fused_prove(fused_run *f, const fused_step *s, void (*run)(fused_run *f, const fused_step *s));
+/* Where a step's results go: `data` is in `s`, or in the arena (how: SLOT_ARENA). */
+typedef struct fused_place { void *data; storage *s; uint8_t how; } fused_place;
+
+/* What a step computes, op by op; the results in `out` are compared with it and, if they differ,
+ * replaced. Code that differs is barred, and said to be so. */
+void fused_prove(fused_run *f, const fused_step *st, const fused_place *out);
+/* The same without results: those of the ops are put there. False: there is no memory. */
+bool fused_replace(fused_run *f, const fused_step *st, const fused_place *out);
 
 #endif

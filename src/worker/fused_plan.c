@@ -265,6 +265,31 @@ static void sort_frees(fused_plan *p)
 	mem_free(all);
 }
 
+/* ---- what it saves --------------------------------------------------------------------------- */
+
+static uint64_t bytes_of(const meta *m)
+{
+	return (uint64_t)meta_count(m) * dtype_size((gt_dtype)m->dtype);
+}
+
+static void count_savings(fused_plan *p)
+{
+	uint32_t launches = 0, now = 0;
+
+	for (uint32_t k = 0; k < p->f->steps.count; k++)
+		now += p->f->steps.at[k].kind <= STEP_CALL;
+	for (uint32_t k = 0; k < p->n; k++) {
+		const fuse_value *o = &p->f->values.at[k];
+
+		if (op_rows[o->row->op].kind == KIND_VIEW)
+			continue;
+		launches++;
+		if (o->where == FUSE_FUSED || o->where == FUSE_DEAD)
+			p->bytes_saved += bytes_of(&o->m);
+	}
+	p->launches_saved = launches > now ? launches - now : 0;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const engine *e)
@@ -286,5 +311,7 @@ fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const
 	count_needs(p);
 	check_arena(p);
 	sort_frees(p);
+	count_savings(p);
+	p->read = take(p, p->n, sizeof *p->read);
 	return p;
 }

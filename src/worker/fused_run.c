@@ -126,6 +126,18 @@ value *fused_resolve(value *v)
 	return v;
 }
 
+/* Read in two of four runs. */
+value *fused_read(value *v)
+{
+	fused_plan *p = v->run->p;
+	const uint64_t run = p->completed + 1, before = p->read[v->slot];
+
+	if (before && before < run && before + 3 >= run)
+		p->read_often = v->slot + 1;
+	p->read[v->slot] = run;
+	return fused_resolve(v);
+}
+
 static void recycle(fused_run *f);
 
 /* Everything is gone that anybody could ask for. */

@@ -1,5 +1,5 @@
 /* fused_step.c: the steps of a fusion on a run's values. */
-#include "worker/fused.h"
+#include "worker/hot.h"
 
 #include "group/helpers.h"
 #include "group/reference.h"
@@ -8,8 +8,6 @@
 
 /* ---- memory for results ---------------------------------------------------------------------- */
 
-typedef struct place { void *data; storage *s; uint8_t how; } place;
-
 static size_t bytes_of(const fused_run *f, uint32_t slot)
 {
 	const meta *m = &f->p->f->values.at[slot].m;
@@ -17,12 +15,12 @@ static size_t bytes_of(const fused_run *f, uint32_t slot)
 	return (size_t)meta_count(m) * dtype_size((gt_dtype)m->dtype);
 }
 
-static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, place *to)
+static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, fused_place *to)
 {
 	const fuse_value *o = &f->p->f->values.at[slot];
 
 	if (!f->p->own[slot] && fused_arena_serves(f, st->s->launch)) {
-		*to = (place){ (char *)f->arena->s->data + o->at, NULL, SLOT_ARENA };
+		*to = (fused_place){ (char *)f->arena->s->data + o->at, NULL, SLOT_ARENA };
 		return true;
 	}
 	to->s = storage_new(f->tenant->worker->engine->memory, bytes_of(f, slot));
@@ -31,14 +29,14 @@ static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, place 
 	return to->s;
 }
 
-static void give_back(place *all, uint32_t count)
+static void give_back(fused_place *all, uint32_t count)
 {
 	while (count--)
 		if (all[count].s)
 			storage_drop(all[count].s);
 }
 
-static bool find_places(fused_run *f, const fused_step *st, place *all)
+static bool find_places(fused_run *f, const fused_step *st, fused_place *all)
 {
 	for (uint32_t k = 0; k < st->out_count; k++)
 		if (!find_place(f, st, st->out[k], &all[k])) {
@@ -49,7 +47,7 @@ static bool find_places(fused_run *f, const fused_step *st, place *all)
 }
 
 /* The step has run. */
-static void finish(fused_run *f, const fused_step *st, const place *out)
+static void finish(fused_run *f, const fused_step *st, const fused_place *out)
 {
 	for (uint32_t k = 0; k < st->out_count; k++)
 		fused_present(f, st->out[k], out[k].data, out[k].s, out[k].how);
@@ -141,7 +139,7 @@ static void convert_scalars(const fused_run *f, const fused_step *st, unsigned c
 	}
 }
 
-static void set_args(const fused_run *f, const fused_step *st, const place *out)
+static void set_args(const fused_run *f, const fused_step *st, const fused_place *out)
 {
 	const group *g = st->code->g;
 	const fuse_arg *from = f->p->f->args.at + st->s->args;
@@ -183,15 +181,32 @@ static void run_space(const fused_run *f, const fused_step *st)
 	} while (d >= 0);
 }
 
+/* New code, and a plan's first run: what a kernel is called with comes from the plan. */
+static bool is_on_probation(const fused_run *f, const fused_step *st)
+{
+	return !f->p->completed || f->tenant->hot->checks ||
+		atomic_load_explicit(&st->code->proved, memory_order_relaxed) < CODE_TRUSTED;
+}
+
 static bool launch_kernel(fused_run *f, const fused_step *st)
 {
-	place out[GROUP_ARGS];
+	fused_place out[GROUP_ARGS];
 
 	if (UNLIKELY(!find_places(f, st, out)))
 		return false;
-	convert_scalars(f, st, st->code->g->scalars_count);
-	set_args(f, st, out);
-	run_space(f, st);
+	if (UNLIKELY(atomic_load_explicit(&st->code->barred, memory_order_relaxed))) {
+		if (!fused_replace(f, st, out)) {
+			give_back(out, st->out_count);
+			return false;
+		}
+	} else {
+		convert_scalars(f, st, st->code->g->scalars_count);
+		set_args(f, st, out);
+		run_space(f, st);
+		if (UNLIKELY(is_on_probation(f, st)))
+			fused_prove(f, st, out);
+	}
+	counter_add(&f->tenant->hot->counts.kernels, 1);
 	finish(f, st, out);
 	return true;
 }
@@ -224,7 +239,7 @@ static bool launch_call(fused_run *f, fused_step *st)
 	const uint32_t slot = st->s->value;
 	const ins *i = fusion_row(f->p->f, slot, f->run);
 	kernel *run = f->tenant->worker->engine->kernels[i->op];
-	place out;
+	fused_place out;
 
 	if (is_there(f, slot)) {
 		for (uint32_t k = 0; k < st->in_count; k++)

@@ -23,13 +23,6 @@
 #define HOT_LOOPS_MAX 256        /* of which statistics tell */
 #define HOT_PLACES 4             /* where runs break off: the latest places are counted */
 
-/* The latest times of something, ns of the executor. */
-#define HOT_TIMES 16
-typedef struct hot_times {
-	uint64_t last[HOT_TIMES];
-	uint32_t n;                      /* all that came */
-} hot_times;
-
 /* Where runs were left: the op that was expected there, and how often. */
 typedef struct hot_place { uint32_t at, count; } hot_place;
 
@@ -82,6 +75,14 @@ typedef struct hot_counts {
 	counter replayed;        /* of them: by a plan */
 	counter runs;            /* of plans, completed */
 	counter passengers, exits, demotions, blacklisted;
+
+	/* Tier T2. */
+	counter compiled;        /* of the replayed ops: in runs of fused plans */
+	counter kernels;         /* launched */
+	counter launches_saved, bytes_saved;     /* by runs that were completed */
+	counter hits, loaded, compiles;  /* groups: known to the process, found on the disk, new */
+	counter failures, recompiles, compile_ns;
+	counter fused_demotions, fused_blacklisted;
 } hot_counts;
 
 /* Busy time when so many ops had been executed. */
@@ -165,6 +166,9 @@ void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out);
 void hot_note_control(hot *h, const ins *i);
 /* hot_check.c: run step r->match.at as exec_finish does, and eagerly; compare. */
 void hot_check(tenant *t, hot_run *r, const ins *i, call *c, value *out);
+/* The first element that differs, -1 if none does; both are contiguous and alike. NaNs are equal. */
+int64_t hot_difference(const value *a, const value *b);
+double hot_number(const value *v, int64_t k);
 /* Give what was found to a read; false if there is nothing. */
 bool hot_check_answer(hot *h, answer *a);
 /* hot_scope.c: begin or end of a part that is to be compiled or left alone. */
@@ -195,8 +199,6 @@ void hot_judge_run(hot *h, hot_run *r);
 void hot_judge_exit(hot_run *r);
 /* There is a trial: is its eager stretch over? */
 void hot_judge_eager(hot *h);
-uint64_t hot_times_least(const hot_times *t);
-uint64_t hot_times_median(const hot_times *t);
 
 /* ---- hot_miner.c ---- */
 
@@ -230,5 +232,10 @@ void hot_say_stats(const worker *w);
 void hot_say_starting(const hot_run *r);
 void hot_say_missing(hot *h, const hot_run *r, const ins *i);
 void hot_say_disabled(const hot_run *r);
+void hot_say_compiling(const job *j);
+void hot_say_compiled(const hot *h, const job *j);
+void hot_say_speedup(const hot_run *r);
+void hot_say_demoted(const hot_run *r);
+void hot_say_launching(const hot_run *r);
 
 #endif

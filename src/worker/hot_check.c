@@ -20,7 +20,7 @@ static const void *element(const value *v, int64_t k)
 	return (const char *)v->v.data + (size_t)k * dtype_size((gt_dtype)v->v.m.dtype);
 }
 
-static double number(const value *v, int64_t k)
+double hot_number(const value *v, int64_t k)
 {
 	const void *p = element(v, k);
 
@@ -32,15 +32,14 @@ static double number(const value *v, int64_t k)
 	return 0;
 }
 
-/* The first element that differs, -1 if none does; both are contiguous and alike. */
-static int64_t find_difference(const value *a, const value *b)
+int64_t hot_difference(const value *a, const value *b)
 {
 	const size_t size = dtype_size((gt_dtype)a->v.m.dtype);
 	const int64_t n = meta_count(&a->v.m);
 
 	for (int64_t k = 0; k < n; k++)
 		if (memcmp(element(a, k), element(b, k), size) &&
-		    !(isnan(number(a, k)) && isnan(number(b, k))))
+		    !(isnan(hot_number(a, k)) && isnan(hot_number(b, k))))
 			return k;
 	return -1;
 }
@@ -72,10 +71,10 @@ static gt_err compare(const value *got, const value *expected)
 	if (!got->v.contiguous || !expected->v.contiguous)
 		return is_same_view(&got->v, &expected->v) ? GT_OK :
 			fail(GT_ECHECK, "another view than eagerly");
-	if ((k = find_difference(got, expected)) < 0)
+	if ((k = hot_difference(got, expected)) < 0)
 		return GT_OK;
-	return fail(GT_ECHECK, "element %" PRId64 " is %.17g, eagerly %.17g", k, number(got, k),
-		number(expected, k));
+	return fail(GT_ECHECK, "element %" PRId64 " is %.17g, eagerly %.17g", k, hot_number(got, k),
+		hot_number(expected, k));
 }
 
 /* ---- running --------------------------------------------------------------------------------- */

@@ -27,11 +27,6 @@ uint64_t hot_busy(const hot *h)
 
 /* ---- times ----------------------------------------------------------------------------------- */
 
-static void add(hot_times *t, uint64_t ns)
-{
-	t->last[t->n++ % HOT_TIMES] = ns;
-}
-
 uint64_t hot_times_least(const hot_times *t)
 {
 	uint64_t least = UINT64_MAX;
@@ -139,7 +134,7 @@ static void take_eager(hot_run *r)
 	const uint64_t n = r->plan->region->n;
 
 	if (r->untested && r->moved + 1 - r->until <= n + n / 4 + MATCH_ENTERING)
-		add(&r->eager, r->untested);
+		hot_times_add(&r->eager, r->untested);
 	r->untested = 0;
 }
 
@@ -159,6 +154,15 @@ static void bar(hot *h, hot_run *r)
 		hot_say_disabled(r);
 }
 
+/* It was T2 that was too slow; what T1 takes will be seen. */
+static void demote(hot *h, hot_run *r)
+{
+	fused_judge_bar(h, r);
+	r->verdict = HOT_RUNS;
+	r->warm = hot_times_least(&r->eager);
+	r->replay.n = 0;
+}
+
 static bool is_dearer(uint64_t replay, uint64_t eager)
 {
 	return replay * GAIN > eager * 100;
@@ -174,7 +178,10 @@ static void try_further(hot *h, hot_run *r)
 		return;
 	}
 	if (!over && is_dearer(hot_times_least(&r->replay), hot_times_least(&r->eager))) {
-		bar(h, r);
+		if (r->fused.count && !r->fused.judge.off)
+			demote(h, r);
+		else
+			bar(h, r);
 		return;
 	}
 	r->verdict = HOT_RUNS;
@@ -210,10 +217,12 @@ void hot_judge_run(hot *h, hot_run *r)
 		return;
 	now = hot_busy(h);
 	r->stretch = 0;
-	if (r->changes != r->plan->changes)
+	if (r->changes != r->plan->changes) {
 		forget(r);
-	else if (r->since)
-		add(&r->replay, now - r->since);
+	} else if (r->since) {
+		hot_times_add(&r->replay, now - r->since);
+		fused_judge_stretch(h, r, now - r->since);
+	}
 	r->since = now;
 	r->changes = r->plan->changes;
 	judge(h, r);
@@ -221,7 +230,7 @@ void hot_judge_run(hot *h, hot_run *r)
 
 void hot_judge_exit(hot_run *r)
 {
-	r->since = r->stretch = 0;
+	r->since = r->stretch = r->fused.judge.taken = 0;
 	r->untested = 0;
 }
 

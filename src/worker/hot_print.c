@@ -74,6 +74,59 @@ void hot_say_starting(const hot_run *r)
 	say("[HotPath] Starting hot sequence (length=%u)\n", r->plan->region->n);
 }
 
+/* ---- tier T2 --------------------------------------------------------------------------------- */
+
+void hot_say_compiling(const job *j)
+{
+	if (j->cause)
+		say("[COMPILE] Recompiling %012llx: %s\n", (unsigned long long)j->signature, j->cause);
+	else
+		say("[COMPILE] Compiling sequence... %012llx (background)\n",
+			(unsigned long long)j->signature);
+}
+
+/* Where nobody asked for loops to be found, nobody wants to hear of compilers that are missing. */
+void hot_say_compiled(const hot *h, const job *j)
+{
+	if (j->error && !j->cause) {
+		say("[HotPath] Compilation failed, falling back to eager: %s\n", j->error);
+		return;
+	}
+	if (!j->made)
+		return;
+	if (!j->cause)
+		say("[HotPath] Successfully compiled %u ops\n", j->made->n);
+	if (h->talks)
+		say("[COMPILE] Compilation complete (%.3fs): %u ops -> %u kernels\n",
+			(double)j->ns / 1e9, j->made->n, j->made->kernels);
+}
+
+void hot_say_launching(const hot_run *r)
+{
+	say("[HotPath] Compiling and executing %u operations\n", r->plan->region->n);
+}
+
+void hot_say_speedup(const hot_run *r)
+{
+	const hot_times *times = r->fused.judge.times;
+	const uint64_t eager = r->eager.n ? hot_times_least(&r->eager) :
+		r->warm < UINT64_MAX / 256 ? r->warm : 0;
+	const uint64_t before = eager ? eager : hot_times_least(&times[0]);
+
+	if (before && times[1].n)
+		say("[COMPILE] Speedup: %.1fx on subsequent executions\n",
+			(double)before / (double)hot_times_least(&times[1]));
+}
+
+void hot_say_demoted(const hot_run *r)
+{
+	say("[COMPILE] Disabled %012llx: %.2fx of replay over %d runs%s\n",
+		(unsigned long long)r->plan->region->signature, r->fused.judge.ratio, HOT_TIMES,
+		r->fused.judge.blacklisted ? ", for good" : "");
+}
+
+/* ---- leaving --------------------------------------------------------------------------------- */
+
 /* The first sixteen, then fewer and fewer. */
 void hot_say_missing(hot *h, const hot_run *r, const ins *i)
 {

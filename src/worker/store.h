@@ -33,6 +33,7 @@ void store_fini(store *s);
 
 /* fused_run.c: compute what is pending, by its run (fused.h); its tensor is freed. */
 value *fused_resolve(value *v);
+value *fused_read(value *v);             /* the same for a client that asks for it */
 void   fused_free(value *v);
 
 static inline bool store_pends(const value *v)
