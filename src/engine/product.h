@@ -21,13 +21,15 @@ typedef struct product {
  * its column of b (see isa/product.c), so cutting m or n anywhere changes no bit. */
 typedef void product_tiles(const product *p);
 
-/* True if GT's own tiles compute it, false if BLAS does. */
+/* True if GT's own tiles compute it with any instruction set; with AVX-512 they compute some more,
+ * else BLAS does. */
 bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k);
 
 /* Rows and columns of a block that goes to BLAS in one call; the last ones may have fewer. */
 void product_grid(int64_t m, int64_t n, int64_t k, int64_t *rows, int64_t *columns);
 
-/* The matmul row, given the tiles of an instruction set. */
-gt_err product_matmul(const kcall *c, product_tiles *tiles);
+/* The matmul row, given the tiles of an instruction set and whether its vectors are those of
+ * AVX-512. */
+gt_err product_matmul(const kcall *c, product_tiles *tiles, bool wide);
 
 #endif

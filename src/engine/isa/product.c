@@ -290,7 +290,7 @@ static void product_tiles_run(const product *p)
 
 static gt_err matmul(const kcall *c)
 {
-	return product_matmul(c, product_tiles_run);
+	return product_matmul(c, product_tiles_run, VF == 16);
 }
 
 void ISA(product_rows)(kernel **table)
