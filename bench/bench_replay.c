@@ -1,7 +1,8 @@
 /* bench_replay.c: what detection, matching and replaying cost the executor, an op with its free.
  *
  * A loop of PERIOD small elementwise ops whose kernels are replaced by ones that do nothing: what
- * is left is the executor's own time. Eager, recorded and replayed rounds take turns; minima.
+ * is left is the executor's own time. Fused, the few kernels that are left do run, on 64 elements.
+ * Eager, recorded, replayed and fused rounds take turns; minima.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "ir/batch.h"
 #include "worker/hot.h"
 
-enum { ROUNDS = 60, OPS = 3000, NEVER = 1 << 30 };
+enum { ROUNDS = 60, OPS = 3000, NEVER = 1 << 30, ELEMENTS = 64 };
 
 static gt_err null_kernel(const kcall *c)
 {
@@ -29,6 +30,7 @@ static void stop(void)
 typedef struct way {
 	const char *what;
 	uint64_t threshold;
+	bool fused;                      /* tier T2, with the engine's kernels and what they become */
 	unsigned period;
 	worker *w;
 	tenant *t;
@@ -49,7 +51,7 @@ static void put(batch *b, unsigned code, uint64_t out, uint64_t x, uint64_t y)
 	if (code == OP_full) {
 		i->attr.dtype = GT_FLOAT32;
 		ins_put_scalar(i, KIND_FLOAT, (scalar){ .f = 1 });
-		ins_put_operand(i, 16);
+		ins_put_operand(i, ELEMENTS);
 	}
 	batch_push(b, i);
 }
@@ -76,8 +78,10 @@ static void open_way(way *a)
 
 	if (worker_new(&o, &a->w))
 		stop();
-	a->w->engine->kernels[OP_add] = a->w->engine->kernels[OP_sub] = null_kernel;
-	a->w->engine->kernels[OP_mul] = a->w->engine->kernels[OP_maximum] = null_kernel;
+	if (!a->fused) {
+		a->w->engine->kernels[OP_add] = a->w->engine->kernels[OP_sub] = null_kernel;
+		a->w->engine->kernels[OP_mul] = a->w->engine->kernels[OP_maximum] = null_kernel;
+	}
 	a->t = worker_admit(a->w, 0);
 	a->l = tenant_line(a->t);
 	a->best = 1e9;
@@ -95,7 +99,8 @@ static void run_round(way *a)
 	uint64_t start;
 
 	put_loop(a, &b);
-	if (line_push(a->l, &(parcel){ b.words, b.used, b.count, 0 }, NULL))
+	if (line_push(a->l, &(parcel){ b.words, b.used, b.count, 0 }, NULL) ||
+			flag_set(FLAG_GT_HOTPATH_TIER, a->fused ? "2" : "1"))
 		stop();
 	start = clock_ns();
 	line_sync(a->l, NULL);
@@ -104,13 +109,16 @@ static void run_round(way *a)
 	batch_fini(&b);
 	if (a->threshold && a->threshold < NEVER)        /* let the miner have its plan ready */
 		worker_get_stats(a->w, &(worker_stats){ 0 });
+	if (a->fused)
+		worker_compile_wait(a->w);
 }
 
 static void bench(unsigned period)
 {
 	way ways[] = { { .what = "eager" }, { .what = "recorded", .threshold = NEVER },
-		{ .what = "replayed", .threshold = 3 } };
-	worker_stats s;
+		{ .what = "replayed", .threshold = 3 },
+		{ .what = "fused", .threshold = 3, .fused = true } };
+	worker_stats s, f;
 
 	for (unsigned k = 0; k < COUNT(ways); k++) {
 		ways[k].period = period;
@@ -120,10 +128,13 @@ static void bench(unsigned period)
 		for (unsigned k = 0; k < COUNT(ways); k++)
 			run_round(&ways[k]);
 	worker_get_stats(ways[2].w, &s);
+	worker_get_stats(ways[3].w, &f);
 	printf("period %6u  ", period);
 	for (unsigned k = 0; k < COUNT(ways); k++)
 		printf("  %s %6.1f ns", ways[k].what, ways[k].best);
-	printf("   replayed %.1f %%\n", 100.0 * (double)s.hot.replayed / (double)s.hot.ops);
+	printf("   replayed %.1f %%, fused %.1f %%\n",
+		100.0 * (double)s.hot.replayed / (double)s.hot.ops,
+		100.0 * (double)f.hot.compiled / (double)f.hot.ops);
 	for (unsigned k = 0; k < COUNT(ways); k++) {
 		line_close(ways[k].l);
 		tenant_free(ways[k].t);

@@ -47,6 +47,23 @@ typedef struct gt_worker_stats {
 		unsigned sequences;                  /* how many of these: */
 		gt_sequence top_sequences[GT_TOP_SEQUENCES];
 	} hotpath;
+
+	/* Compiled code. A kernel is what a fused group of operations becomes; a loop needs several,
+	 * and other loops, or other shapes, may need the same ones. */
+	struct {
+		uint64_t cache_size;                 /* kernels that this process has */
+		uint64_t cache_hits, cache_misses;   /* kernels asked for that it had, or not */
+		double hit_rate;                     /* share of the hits, 0 .. 1 */
+		uint64_t persistent_hits;            /* of the misses: found on the disk */
+		uint64_t compiles;                   /* the others: made by the compiler */
+		uint64_t failures;                   /* loops that could not be compiled */
+		uint64_t recompiles;                 /* loops once more: other shapes, results that are read */
+		uint64_t demotions, blacklisted;     /* compiled loops no faster than replayed ones */
+		double compile_seconds;              /* of a background thread */
+		uint64_t kernels;                    /* launched */
+		uint64_t launches_saved;             /* compared with one launch an operation */
+		uint64_t bytes_saved;                /* results that were never written */
+	} compilation;
 } gt_worker_stats;
 
 /* Does not wait for what was issued: call gt_sync() first to count all of it. What was executed is

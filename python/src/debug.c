@@ -57,10 +57,29 @@ static PyObject *memory_of(const gt_worker_stats *s)
 			"bytes_max", s->bytes_max);
 }
 
+static PyObject *compilation_of(const gt_worker_stats *s)
+{
+	return Py_BuildValue("{s:K,s:K,s:K,s:d,s:K,s:K,s:K,s:K,s:K,s:K,s:d,s:K,s:K,s:K}",
+			"cache_size", s->compilation.cache_size,
+			"cache_hits", s->compilation.cache_hits,
+			"cache_misses", s->compilation.cache_misses,
+			"hit_rate", s->compilation.hit_rate,
+			"persistent_hits", s->compilation.persistent_hits,
+			"compiles", s->compilation.compiles,
+			"failures", s->compilation.failures,
+			"recompiles", s->compilation.recompiles,
+			"demotions", s->compilation.demotions,
+			"blacklisted", s->compilation.blacklisted,
+			"compile_seconds", s->compilation.compile_seconds,
+			"kernels", s->compilation.kernels,
+			"launches_saved", s->compilation.launches_saved,
+			"bytes_saved", s->compilation.bytes_saved);
+}
+
 /* (number of the worker, its figures), or None while there is no client. */
 static PyObject *stats(PyObject *module, PyObject *none)
 {
-	PyObject *operations, *hotpath, *memory;
+	PyObject *operations, *hotpath, *compilation, *memory;
 	gt_worker_stats s;
 
 	(void)module, (void)none;
@@ -70,12 +89,14 @@ static PyObject *stats(PyObject *module, PyObject *none)
 		return error_raise();
 	operations = operations_of(&s);
 	hotpath = operations ? hotpath_of(&s) : NULL;
-	memory = hotpath ? memory_of(&s) : NULL;
+	compilation = hotpath ? compilation_of(&s) : NULL;
+	memory = compilation ? memory_of(&s) : NULL;
 	if (memory)
-		return Py_BuildValue("(i{s:N,s:N,s:N})", s.worker, "operations", operations,
-				"hotpath", hotpath, "memory", memory);
+		return Py_BuildValue("(i{s:N,s:N,s:N,s:N})", s.worker, "operations", operations,
+				"hotpath", hotpath, "compilation", compilation, "memory", memory);
 	Py_XDECREF(operations);
 	Py_XDECREF(hotpath);
+	Py_XDECREF(compilation);
 	return NULL;
 }
 

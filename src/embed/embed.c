@@ -152,6 +152,15 @@ gt_err embed_stats(struct link *l, worker_stats *out)
 	return e;
 }
 
+gt_err embed_compile_wait(struct link *l)
+{
+	gt_err e = check_link(l);
+
+	if (!e)
+		worker_compile_wait(embedded_of(l)->place.worker);
+	return e;
+}
+
 gt_err embed_explain(struct link *l, const site_names *names, buf *to)
 {
 	gt_err e = check_link(l);

@@ -33,6 +33,26 @@ static void put_hot(const hot_stats *s, gt_worker_stats *out)
 			s->top[k].n, s->top[k].hot };
 }
 
+static void put_compilation(const hot_stats *s, gt_worker_stats *out)
+{
+	const uint64_t misses = s->loaded + s->compiles, all = s->hits + misses;
+
+	out->compilation.cache_size = s->codes;
+	out->compilation.cache_hits = s->hits;
+	out->compilation.cache_misses = misses;
+	out->compilation.hit_rate = all ? (double)s->hits / (double)all : 0;
+	out->compilation.persistent_hits = s->loaded;
+	out->compilation.compiles = s->compiles;
+	out->compilation.failures = s->failures;
+	out->compilation.recompiles = s->recompiles;
+	out->compilation.demotions = s->fused_demotions;
+	out->compilation.blacklisted = s->fused_blacklisted;
+	out->compilation.compile_seconds = (double)s->compile_ns / 1e9;
+	out->compilation.kernels = s->kernels;
+	out->compilation.launches_saved = s->launches_saved;
+	out->compilation.bytes_saved = s->bytes_saved;
+}
+
 gt_err gt_set_workers(int n)
 {
 	return system_set_workers(n);
@@ -43,7 +63,9 @@ gt_err gt_compile_wait(gt_client *gt)
 	worker_stats s;
 	gt_err e = gt_sync(gt);
 
-	return e ? e : embed_stats(gt->link, &s);        /* which lets the miner catch up */
+	if (!e)
+		e = embed_stats(gt->link, &s);   /* which lets the miner catch up */
+	return e ? e : embed_compile_wait(gt->link);
 }
 
 gt_err gt_stats(gt_client *gt, gt_worker_stats *out)
@@ -59,9 +81,11 @@ gt_err gt_stats(gt_client *gt, gt_worker_stats *out)
 		.worker = s.number, .instructions = s.instructions,
 		.products = s.products, .faults = s.faults,
 		.tensors = s.tensors, .bytes = s.bytes, .bytes_max = s.bytes_max,
-		.operations = { .total = s.operations, .eager = s.operations },
+		.operations = { .total = s.operations, .eager = s.operations - s.hot.compiled,
+			.compiled = s.hot.compiled },
 	};
 	put_hot(&s.hot, out);
+	put_compilation(&s.hot, out);
 	return GT_OK;
 }
 

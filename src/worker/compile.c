@@ -185,12 +185,12 @@ static bool may_spend(void)
 	return atomic_load(&spent) < CREDIT_NS + (now - first) / SHARE;
 }
 
-bool compile_some(hot *h)
+bool compile_some(hot *h, bool at_once)
 {
 	job *j = next_job(h);
 	uint64_t from;
 
-	if (!j || (!h->sync && !may_spend()))
+	if (!j || (!at_once && !may_spend()))
 		return false;
 	from = clock_thread_cpu_ns();
 	if (work(j)) {

@@ -62,8 +62,8 @@ void job_free(job *j);                   /* with all that came of it; NULL is fi
 /* The executor's: hand over (Takes). */
 void compile_post(struct hot *h, job *j);
 /* The miner's side: a piece of work on the tenant's jobs, `mining` is held. False: there is none, or
- * the budget is spent. */
-bool compile_some(struct hot *h);
+ * the budget is spent and it need not be at once. */
+bool compile_some(struct hot *h, bool at_once);
 /* Forget all jobs: nobody works on them. */
 void compile_cancel(struct hot *h);
 /* Whether a job is at work or waits. */
@@ -72,5 +72,8 @@ bool compile_busy(const struct hot *h);
 /* compile_code.c: code for a group. `key` is group_encode's; *from says where from: 0 the process,
  * 1 the disk, 2 the compiler. NULL with the thread's error. */
 fused_code *code_find(const group *g, const buf *key, int *from);
+
+/* How many the process has. */
+uint64_t code_count(void);
 
 #endif

@@ -13,6 +13,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fused_code *table[BUCKETS];
+static _Atomic uint64_t count;
 
 static uint64_t hash_of(const buf *name)
 {
@@ -86,6 +87,7 @@ static fused_code *put(const group *g, const buf *name, uint64_t hash, const ima
 	if (!other) {
 		c->next = table[hash % BUCKETS];
 		table[hash % BUCKETS] = c;
+		atomic_fetch_add(&count, 1);
 	}
 	pthread_mutex_unlock(&lock);
 	if (!other)
@@ -111,4 +113,9 @@ fused_code *code_find(const group *g, const buf *name, int *from)
 	if (c)
 		return c;
 	return make(g, name, &made, from) ? NULL : put(g, name, hash, &made);
+}
+
+uint64_t code_count(void)
+{
+	return atomic_load(&count);
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include "base/mem.h"
 
-#define STEADY     1             /* T1 runs without a change before one is a sample */
 #define PATIENCE   8             /* runs, after a plan that went unused; doubles */
 #define USES_LEAST 2             /* of a plan that was worth it */
 
@@ -128,7 +127,6 @@ static void leave(tenant *t, hot_run *r, bool samples)
 	fused_run_end(u->now);
 	u->now = NULL;
 	plan_forget(r->plan, r->match.at);
-	u->changes = r->plan->changes;
 }
 
 /* The first plan that the region's first op fits. */
@@ -205,9 +203,18 @@ static void bind_live_ins(hot_run *r, fused_run *f, const ins *i)
 	}
 }
 
+/* A loop: an instruction is seven words or so, for which memcpy takes longer. */
+static void copy_words(uint64_t *to, const ins *i)
+{
+	const uint64_t *from = (const uint64_t *)(const void *)i;
+
+	for (unsigned k = 0; k < i->words; k++)
+		to[k] = from[k];
+}
+
 static void file(fused_run *f, uint32_t at, const ins *i, value *out)
 {
-	memcpy(f->words + f->p->ops[at].words, i, i->words * sizeof(uint64_t));
+	copy_words(f->words + f->p->ops[at].words, i);
 	meta_copy(&out->v.m, &f->p->f->values.at[at].m);
 	out->run = f;
 	out->slot = at;
@@ -265,7 +272,7 @@ void fused_enter(hot *h, hot_run *r)
 {
 	fused *u = &r->fused;
 
-	if (r->match.at || u->steady < STEADY || u->asked || u->patience || (u->count && !u->strange))
+	if (r->match.at || u->asked || u->patience || (u->count && !u->strange))
 		return;
 	u->sample = job_new(r->plan->region, h->tenant->worker->engine);
 }
@@ -347,8 +354,6 @@ void fused_complete(hot *h, hot_run *r)
 		u->now = NULL;
 		return;
 	}
-	u->steady = u->changes == r->plan->changes ? u->steady + 1 : 0;
-	u->changes = r->plan->changes;
 	if (u->sample)
 		post_sample(h, r);
 }

@@ -203,8 +203,6 @@ typedef struct fused {
 	job *sample;                     /* this run is copied down */
 	bool asked;                      /* a job is with the compiler */
 	bool strange;                    /* shapes came that no plan is for */
-	uint64_t changes;                /* plan.changes when the last T1 run began */
-	unsigned steady;                 /* T1 runs without any */
 	unsigned fruitless;              /* plans in a row that went unused */
 	uint64_t patience;               /* runs before the next sample */
 	uint64_t runs;                   /* completed */

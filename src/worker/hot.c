@@ -128,7 +128,7 @@ static void read_post(hot *h)
 void hot_mine_in_place(hot *h)
 {
 	pthread_mutex_lock(&h->mining);
-	while (hot_mine(h, SYNC_STEPS) || compile_some(h))
+	while (hot_mine(h, SYNC_STEPS) || compile_some(h, true))
 		;
 	pthread_mutex_unlock(&h->mining);
 	read_post(h);

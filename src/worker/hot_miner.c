@@ -9,6 +9,7 @@
 #include "worker/hot.h"
 
 #include <signal.h>
+#include <time.h>
 #include <sys/resource.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,6 +18,7 @@
 
 #define SLICE_STEPS 512
 #define NAP_NS      UINT64_C(2000000)      /* between looks at streams that are alive */
+#define WAIT_NS     100000                 /* for who compiles just now */
 #define IDLE_NS     UINT64_C(200000000)    /* without a record: sleep until one is written */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -111,7 +113,7 @@ static bool run_round(void)
 	while ((h = next_turn())) {
 		any |= recorder_peek(&h->recorder) != NULL;
 		more = hot_mine(h, SLICE_STEPS);
-		any |= compile_some(h);
+		any |= compile_some(h, false);
 		if (!more)
 			atomic_store_explicit(&h->drained, clock_ns(), memory_order_relaxed);
 		pthread_mutex_unlock(&h->mining);
@@ -256,4 +258,47 @@ void hot_get_stats(worker *w, hot_stats *out)
 			hot_catch_up(h, out);
 	pthread_mutex_unlock(&lock);
 	out->threshold = atomic_load(&w->looks);
+	out->codes = code_count();
+}
+
+/* ---- waiting for the compiler ---------------------------------------------------------------- */
+
+/* One of the worker's tenants that has jobs, with its `mining` taken. NULL: none has, or somebody
+ * else works on them just now: then *wait is true. */
+static hot *next_busy(const worker *w, bool *wait)
+{
+	hot *h;
+
+	*wait = false;
+	pthread_mutex_lock(&lock);
+	for (h = mined; h; h = h->next) {
+		if (h->tenant->worker != w)
+			continue;
+		if (pthread_mutex_trylock(&h->mining)) {
+			*wait = true;
+			continue;
+		}
+		if (compile_busy(h))
+			break;
+		pthread_mutex_unlock(&h->mining);
+	}
+	pthread_mutex_unlock(&lock);
+	return h;
+}
+
+void worker_compile_wait(worker *w)
+{
+	const struct timespec moment = { .tv_nsec = WAIT_NS };
+	bool wait;
+	hot *h;
+
+	while ((h = next_busy(w, &wait)) || wait) {
+		if (!h) {
+			nanosleep(&moment, NULL);
+			continue;
+		}
+		while (compile_some(h, true))
+			;
+		pthread_mutex_unlock(&h->mining);
+	}
 }

@@ -34,6 +34,24 @@ static void add_top(hot *h, hot_stats *to)
 	memcpy(to->top, all, to->top_count * sizeof *all);
 }
 
+static void add_compilation(hot *h, hot_stats *to)
+{
+	hot_counts *c = &h->counts;
+
+	to->compiled += load(&c->compiled);
+	to->hits += load(&c->hits);
+	to->loaded += load(&c->loaded);
+	to->compiles += load(&c->compiles);
+	to->failures += load(&c->failures);
+	to->recompiles += load(&c->recompiles);
+	to->compile_ns += load(&c->compile_ns);
+	to->kernels += load(&c->kernels);
+	to->launches_saved += load(&c->launches_saved);
+	to->bytes_saved += load(&c->bytes_saved);
+	to->fused_demotions += load(&c->fused_demotions);
+	to->fused_blacklisted += load(&c->fused_blacklisted);
+}
+
 void hot_add_stats(hot *h, hot_stats *to)
 {
 	miner_stats m;
@@ -50,6 +68,7 @@ void hot_add_stats(hot *h, hot_stats *to)
 	to->exits += load(&h->counts.exits);
 	to->demotions += load(&h->counts.demotions);
 	to->blacklisted += load(&h->counts.blacklisted);
+	add_compilation(h, to);
 	add_top(h, to);
 }
 

@@ -39,6 +39,13 @@ typedef struct hot_stats {
 	uint64_t matches;            /* runs that plans completed */
 	uint64_t passengers, exits;
 	uint64_t demotions, blacklisted;
+
+	uint64_t compiled;           /* of the replayed ops: in runs of fused plans */
+	uint64_t codes;              /* kernels of the process */
+	uint64_t hits, loaded, compiles;     /* kernels asked for: there, on the disk, new */
+	uint64_t failures, recompiles, compile_ns;
+	uint64_t kernels, launches_saved, bytes_saved;
+	uint64_t fused_demotions, fused_blacklisted;
 	unsigned top_count;
 	miner_loop top[HOT_TOP];     /* the loops that took most ops */
 } hot_stats;
@@ -59,6 +66,9 @@ gt_err worker_new(const worker_options *o, worker **out);
 void   worker_free(worker *w);
 /* Any thread. Lets the miner catch up. */
 void   worker_get_stats(worker *w, worker_stats *out);
+
+/* Return when everything that was given to the compiler is compiled, helping with it. */
+void   worker_compile_wait(worker *w);
 
 /* What a site number stands for, as text; false if nothing is known. */
 typedef struct site_names {
