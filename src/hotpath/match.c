@@ -44,11 +44,14 @@ void pattern_init(pattern *p, const region *r)
 	for (uint32_t k = 0; k < r->n; k++) {
 		const region_op *o = &r->ops[k];
 
-		p->ops[k] = (pattern_op){ head_of(o), o->attr, o->metas, o->first, o->nin };
+		p->ops[k] = (pattern_op){ head_of(o), o->attr, o->metas, o->first, o->nin, { 0 } };
 	}
 	for (uint32_t k = 0; k < r->inputs_count; k++)
 		p->inputs[k] = input_of(r, r->inputs[k], &bound);
 	assert(bound == r->live_ins_count);
+	for (uint32_t k = 0; k < r->n; k++)
+		for (uint32_t j = 0; j < MIN(p->ops[k].nin, PATTERN_NEAR); j++)
+			p->ops[k].in[j] = p->inputs[p->ops[k].first + j];
 }
 
 void pattern_fini(pattern *p)
@@ -90,7 +93,7 @@ uint32_t pattern_common(const pattern *a, const pattern *b)
 
 void match_init(match *m, const pattern *p)
 {
-	*m = (match){ .p = p };
+	*m = (match){ .p = p, .ops = p->ops };
 	m->ids = mem_zero(p->slots * sizeof *m->ids);
 }
 

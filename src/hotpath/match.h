@@ -26,10 +26,12 @@
 #define MATCH_BIND   (UINT32_C(1) << 31)
 #define MATCH_SCALAR UINT32_MAX
 
+#define PATTERN_NEAR 2
 typedef struct pattern_op {
 	uint64_t head;           /* op, words, kinds, nin, nopd: an instruction's first 8 bytes */
 	uint64_t attr, metas;
-	uint32_t first, nin;     /* inputs[first ..] */
+	uint32_t first, nin;     /* inputs[first ..] .. */
+	uint32_t in[PATTERN_NEAR];       /* .. and here, if they are that few: one step less */
 } pattern_op;
 
 typedef struct pattern {
@@ -48,6 +50,7 @@ typedef enum match_answer { MATCH_OP, MATCH_PASSENGER, MATCH_EXIT } match_answer
 
 typedef struct match {
 	const pattern *p;
+	const pattern_op *ops;   /* the pattern's */
 	uint64_t *ids;           /* by slot */
 	uint32_t at;             /* next op expected; 0: no run is under way */
 	uint32_t foreign;        /* ops in a row that were not the region's */
@@ -62,6 +65,11 @@ static inline uint64_t match_head(const ins *i)
 
 	memcpy(&head, i, sizeof head);
 	return head;
+}
+
+static inline const uint32_t *pattern_inputs(const pattern *p, const pattern_op *o)
+{
+	return LIKELY(o->nin <= PATTERN_NEAR) ? o->in : p->inputs + o->first;
 }
 
 static inline bool pattern_heads(const pattern_op *o, const ins *i)

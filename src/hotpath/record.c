@@ -52,18 +52,27 @@ static record *make_room(recorder *r, unsigned words)
 	return (record *)(r->words + (at & (r->room - 1)));
 }
 
+/* What was lost until now is told; there is room. */
+static void close_lost(recorder *r)
+{
+	record *to = make_room(r, RECORD_HEAD_WORDS);
+
+	assert(to);
+	fill_head(to, RECORD_GAP, RECORD_HEAD_WORDS)->out = r->lost;
+	r->lost = 0;
+	recorder_publish(r, RECORD_HEAD_WORDS);
+}
+
 record *recorder_room_slow(recorder *r, unsigned words)
 {
 	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
 	record *to;
 
-	r->seen = atomic_load_explicit(&r->read, memory_order_acquire);
-	if (r->lost && at - r->seen <= r->room / 2) {
-		to = fill_head(make_room(r, RECORD_HEAD_WORDS), RECORD_GAP, RECORD_HEAD_WORDS);
-		to->out = r->lost;
-		r->lost = 0;
-		recorder_publish(r, RECORD_HEAD_WORDS);
-	}
+	/* Once records are lost it does not matter when the miner is looked after: now and then. */
+	if (r->lost % RECORD_LOOK_EVERY == 0)
+		r->seen = atomic_load_explicit(&r->read, memory_order_acquire);
+	if (r->lost && at - r->seen <= r->room / 2)
+		close_lost(r);
 	to = r->lost ? NULL : make_room(r, words);
 	r->lost += !to;
 	return to;
@@ -153,6 +162,10 @@ void recorder_enter(recorder *r, const ins *i, scope_wish wish)
 
 void recorder_control(recorder *r, const ins *i)
 {
+	if (i->op == OP_free) {
+		recorder_free(r, ins_in(i)[0]);
+		return;
+	}
 	if (i->op == OP_enter) {
 		recorder_enter(r, i, SCOPE_PLAIN);
 		return;

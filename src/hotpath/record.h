@@ -3,7 +3,8 @@
  * A record is the head of an instruction, its input words and eight bytes about the inputs' metas:
  * all that tokens, regions and cuts are made of. The executor writes (one thread at a time), the
  * miner reads (one thread at a time). A full ring never makes the executor wait: records are lost
- * until half of the ring is free again, then one record of op RECORD_GAP says how many.
+ * until half of the ring is free again, which is looked after every RECORD_LOOK_EVERY records; then
+ * one of op RECORD_GAP says how many.
  */
 #ifndef HOTPATH_RECORD_H
 #define HOTPATH_RECORD_H
@@ -27,13 +28,15 @@ enum {
 typedef struct record {
 	uint16_t op, words, kinds;
 	uint8_t  nin, nopd;
+	uint64_t out;            /* free, fetch: the value. A free has no more than that */
 	uint32_t site, size;     /* size of the result in RECORD_UNITs, saturating */
 	uint64_t attr;           /* enter: hash of the name */
-	uint64_t out;            /* free, fetch: the value */
 	uint64_t metas;          /* record_metas */
 	uint64_t in[];           /* as the instruction's */
 } record;
 
+#define RECORD_LOOK_EVERY 16u
+#define RECORD_FREE_WORDS 2
 #define RECORD_HEAD_WORDS 5
 #define RECORD_WORDS_MAX (RECORD_HEAD_WORDS + INS_INPUTS_MAX)
 
@@ -114,35 +117,61 @@ static inline void recorder_publish(recorder *r, unsigned words)
 	atomic_store_explicit(&r->written, at + words, memory_order_release);
 }
 
-/* Note an instruction that has a result, which was inferred to be `out`. */
-static inline void recorder_op(recorder *r, const ins *i, const meta *const *in, const meta *out)
+/* What record.size says of a tensor. */
+static inline uint32_t record_size(const meta *m)
+{
+	const uint64_t size = ((uint64_t)meta_count(m) * dtype_size((gt_dtype)m->dtype) +
+		RECORD_UNIT - 1) / RECORD_UNIT;
+
+	return size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+}
+
+/* Note an instruction that has a result, in no excluded scope: `metas` are record_metas, `size` is
+ * record_size of the result. */
+static inline void recorder_put(recorder *r, const ins *i, uint64_t metas, uint32_t size)
 {
 	const unsigned words = RECORD_HEAD_WORDS + i->nin;
-	record *to;
-	uint64_t size;
+	record *to = recorder_room(r, words);
 
-	if (UNLIKELY(r->excluded)) {
-		r->skipped++;
-		return;
-	}
-	to = recorder_room(r, words);
 	if (UNLIKELY(!to))
 		return;
-	size = ((uint64_t)meta_count(out) * dtype_size((gt_dtype)out->dtype) + RECORD_UNIT - 1) /
-		RECORD_UNIT;
 	to->op = i->op;
 	to->words = (uint16_t)words;
 	to->kinds = i->kinds;
 	to->nin = i->nin;
 	to->nopd = i->nopd;
-	to->site = i->site;
-	to->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
-	to->attr = i->attr.bits;
 	to->out = i->out;
-	to->metas = record_metas(op_rows[i->op].kind, i->nin, in, out);
+	to->site = i->site;
+	to->size = size;
+	to->attr = i->attr.bits;
+	to->metas = metas;
 	for (unsigned k = 0; k < i->nin; k++)
 		to->in[k] = ins_in(i)[k];
 	recorder_publish(r, words);
+}
+
+/* Note an instruction that has a result, which was inferred to be `out`. */
+static inline void recorder_op(recorder *r, const ins *i, const meta *const *in, const meta *out)
+{
+	if (UNLIKELY(r->excluded))
+		r->skipped++;
+	else
+		recorder_put(r, i, record_metas(op_rows[i->op].kind, i->nin, in, out),
+			record_size(out));
+}
+
+static inline void recorder_free(recorder *r, uint64_t id)
+{
+	record *to = recorder_room(r, RECORD_FREE_WORDS);
+
+	if (UNLIKELY(!to))
+		return;
+	to->op = OP_free;
+	to->words = RECORD_FREE_WORDS;
+	to->kinds = 0;
+	to->nin = to->nopd = 0;
+	to->out = id;
+	recorder_publish(r, RECORD_FREE_WORDS);
 }
 
 /* Note an instruction without result: free, fetch, enter, leave. */
@@ -155,11 +184,16 @@ void recorder_flush(recorder *r);
 /* Note that a plan ran `ops` instructions that were not recorded one by one. */
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
 
-/* Words that the miner has not read. */
-static inline uint64_t recorder_backlog(const recorder *r)
+/* Whether the miner has yet to read more than so many words. Where it has come to is looked up only
+ * if what was seen last does not say: its line of memory is on its way from there to here. */
+static inline bool recorder_is_behind(recorder *r, uint64_t words)
 {
-	return atomic_load_explicit(&r->written, memory_order_relaxed) -
-		atomic_load_explicit(&r->read, memory_order_relaxed);
+	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+
+	if (LIKELY(at - r->seen <= words))
+		return false;
+	r->seen = atomic_load_explicit(&r->read, memory_order_acquire);
+	return at - r->seen > words;
 }
 
 /* Whether the miner has read everything. */

@@ -28,6 +28,7 @@ plan *plan_new(region *r, const engine *e)
 	uint32_t sizes = 0;
 
 	p->region = r;
+	p->epoch = 1;
 	pattern_init(&p->pattern, r);
 	p->steps = mem_alloc(r->n * sizeof *p->steps);
 	p->slots = mem_zero(p->pattern.slots * sizeof *p->slots);
@@ -49,16 +50,32 @@ void plan_free(plan *p)
 	mem_free(p);
 }
 
+uint64_t plan_stamp(const plan *p, uint32_t at)
+{
+	const pattern_op *o = &p->pattern.ops[at];
+	uint64_t stamp = 0;
+
+	for (uint32_t k = 0; k < o->nin; k++) {
+		const uint32_t in = p->pattern.inputs[o->first + k];
+
+		if (in != MATCH_SCALAR)
+			stamp += p->slots[in & ~MATCH_BIND].version;
+	}
+	return stamp;
+}
+
 void plan_learn(plan *p, uint32_t at, uint64_t stamp, const ins *i, const meta *out, uint32_t cost)
 {
 	plan_step *s = &p->steps[at];
 
 	p->changes++;
 	s->stamp = stamp;
+	s->epoch = 0;
 	memcpy(p->operands + s->sizes, ins_opd(i) + s->first_size,
 		s->size_count * sizeof *p->operands);
 	plan_bind(p, at, out);
 	p->slots[at].cost = cost;
+	p->slots[at].size = record_size(out);
 }
 
 /* Neither what was bound nor what was learnt is true of this run: no meta is like none. */
@@ -78,4 +95,5 @@ void plan_forget(plan *p, uint32_t at)
 	}
 	for (uint32_t k = n; k < p->pattern.slots; k++)
 		forget_slot(&p->slots[k]);
+	p->epoch++;
 }

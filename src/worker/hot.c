@@ -13,6 +13,7 @@
 #define HELP_EVERY_NS 2000000u
 #define HELP_NS       150000u
 #define HELP_STEPS    64
+#define LOOK_NS       20000u     /* work in a slice that a look at the clock is nothing against */
 
 /* ---- the post -------------------------------------------------------------------------------- */
 
@@ -38,7 +39,7 @@ static void drop_run(hot *h, unsigned k)
 	h->count--;
 	memmove(h->runs + k, h->runs + k + 1, (h->count - k) * sizeof *h->runs);
 	h->under_way = (h->under_way & below) | (h->under_way >> 1 & ~below);
-	h->again = HOT_RUNS_MAX;
+	h->again = h->took_k = HOT_RUNS_MAX;
 }
 
 static unsigned oldest(const hot *h)
@@ -74,7 +75,7 @@ static void adopt(hot *h, hot_run *r)
 	h->count++;
 	below = (1u << k) - 1;
 	h->under_way = (h->under_way & below) | (h->under_way & ~below) << 1;
-	h->again = HOT_RUNS_MAX;
+	h->again = h->took_k = HOT_RUNS_MAX;
 	hot_judge_new(h, r);
 }
 
@@ -146,7 +147,11 @@ void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 /* What becomes of values that the miner has not heard of is of no interest to it. */
 void hot_note_control(hot *h, const ins *i)
 {
-	if (!h->silent && !h->mute)
+	if (h->silent || h->mute)
+		return;
+	if (LIKELY(i->op == OP_free))
+		recorder_free(&h->recorder, ins_in(i)[0]);
+	else
 		recorder_control(&h->recorder, i);
 }
 
@@ -169,16 +174,19 @@ static void mine_backlog(hot *h, uint64_t now)
 void hot_slice_begin(hot *h)
 {
 	read_post(h);
-	h->started = clock_ns();
-	h->crowded = recorder_backlog(&h->recorder) > RING_WORDS / 4;
+	if (!h->started)
+		h->started = clock_ns();
+	h->crowded = recorder_is_behind(&h->recorder, RING_WORDS / 4);
 }
 
-void hot_slice_end(hot *h)
+/* What the time is now, and whether the miner keeps up. */
+static void look_around(hot *h)
 {
 	const uint64_t now = clock_ns();
 
 	h->busy += now - h->started;
 	h->started = now;
+	h->looked = hot_ops(h);
 	hot_mark_pace(h);
 	if (recorder_is_empty(&h->recorder)) {
 		h->fresh = now;
@@ -186,6 +194,19 @@ void hot_slice_end(hot *h)
 	}
 	hot_miner_wake();
 	mine_backlog(h, now);
+}
+
+void hot_slice_end(hot *h)
+{
+	if (hot_ops(h) - h->looked >= HOT_MARK_OPS || h->tenant->worker->spent >= LOOK_NS)
+		look_around(h);
+}
+
+void hot_pause(hot *h)
+{
+	if (h->started)
+		look_around(h);
+	h->started = 0;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -214,7 +235,7 @@ void hot_begin(tenant *t, uint64_t threshold)
 	if (loops && !atomic_exchange(&t->worker->looks, threshold))
 		hot_say_enabled(t->worker, threshold);
 	h->tenant = t;
-	h->again = HOT_RUNS_MAX;
+	h->again = h->took_k = HOT_RUNS_MAX;
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);
 	h->talks = flag_int(FLAG_GT_DEBUG_COMPILE);
 	h->checks = flag_int(FLAG_GT_CHECK);

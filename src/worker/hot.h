@@ -98,6 +98,8 @@ typedef struct hot {
 	hot_run *runs[HOT_RUNS_MAX];     /* longest first */
 	unsigned count;
 	uint32_t under_way;              /* bit k: runs[k] has begun and not completed */
+	hot_run *took;                   /* runs[took_k], who took an op last: one look less; .. */
+	unsigned took_k;                 /* .. a number that no run has if runs[] has changed */
 	unsigned again;                  /* the run that completed with the last op; else a number
 	                                    that no run has */
 	hot_run *trial;                  /* runs eagerly, on trial: no plan runs; NULL: none does */
@@ -111,8 +113,9 @@ typedef struct hot {
 	failure *wrong;                  /* what it found, for the next read; NULL: nothing */
 	uint32_t complaints;             /* exits that were told of */
 	hot_counts counts;
-	uint64_t started;                /* the slice, on the clock */
-	uint64_t busy;                   /* ns in slices before this one */
+	uint64_t started;                /* the time since then is not in `busy` yet; 0: not at work */
+	uint64_t busy;                   /* ns at work */
+	uint64_t looked;                 /* op at which the clock was looked at last */
 	uint64_t fresh;                  /* when the ring was last seen empty */
 	uint64_t helped;                 /* when the executor mined last */
 	hot_mark marks[HOT_MARKS];
@@ -175,9 +178,10 @@ bool hot_check_answer(hot *h, answer *a);
 void hot_scope(tenant *t, const ins *i);
 /* After an op, if h->sync. */
 void hot_mine_in_place(hot *h);
-/* A slice of the stream begins, or is over. */
+/* A slice of the stream begins, or is over; with the last of several in a row the work is. */
 void hot_slice_begin(hot *h);
 void hot_slice_end(hot *h);
+void hot_pause(hot *h);
 
 /* ---- hot_walk.c ---- */
 

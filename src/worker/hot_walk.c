@@ -5,44 +5,64 @@
 
 #include "ir/cost.h"
 
+/* On the way of every op of a loop. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define DOUBTS 8                 /* wrong beginnings in a row before one in two is tried */
 #define STALE 4096               /* ops, taken by others, after which a run is given up */
 
 /* ---- is it the op expected? ------------------------------------------------------------------ */
 
-/* Find the inputs' values and their stamp; false if one is missing. */
-static inline bool gather(tenant *t, hot_run *r, const ins *i, call *c, uint64_t *stamp)
+/* Whether the op is the one expected, its wiring included, and all its inputs are there. One pass:
+ * in a run that goes on nearly everything is where it was. */
+static ALWAYS_INLINE bool gather(tenant *t, hot_run *r, const ins *i, call *c)
 {
-	const pattern *p = &r->plan->pattern;
-	const uint32_t *in = p->inputs + p->ops[r->match.at].first;
+	match *m = &r->match;
+	const pattern_op *o = &m->ops[m->at];
+	const uint32_t *in = pattern_inputs(m->p, o);
+	uint64_t fresh = 0;
 
-	*stamp = 0;
+	if (!pattern_heads(o, i))
+		return false;
 	for (unsigned k = 0; k < i->nin; k++) {
 		const uint32_t slot = in[k] & ~MATCH_BIND;
+		const uint64_t id = ins_in(i)[k];
 		value *v;
 
-		c->metas[k] = NULL;
-		if (in[k] == MATCH_SCALAR)
+		if (UNLIKELY(in[k] == MATCH_SCALAR)) {
+			c->metas[k] = NULL;
 			continue;
-		v = hot_find(t, r, slot, ins_in(i)[k], in[k] & MATCH_BIND);
-		if (UNLIKELY(!v))
+		}
+		if (in[k] & MATCH_BIND) {
+			m->ids[slot] = id;
+			fresh |= UINT64_C(1) << k;
+		} else if (m->ids[slot] != id) {
+			return false;
+		}
+		v = r->values[slot];
+		/* What has memory is neither poisoned nor pending. */
+		if (UNLIKELY(!v || v->id != id || !v->s) &&
+				!(v = hot_find(t, r, slot, id, in[k] & MATCH_BIND)))
 			return false;
 		call_put(c, k, v);
-		*stamp += in[k] & MATCH_BIND ? plan_bind(r->plan, slot, &v->v.m) :
-			r->plan->slots[slot].version;
+	}
+	for (; fresh; fresh &= fresh - 1) {
+		const unsigned k = (unsigned)__builtin_ctzll(fresh);
+
+		plan_bind(r->plan, in[k] & ~MATCH_BIND, c->metas[k]);
 	}
 	return true;
 }
 
-/* The result's meta, known or inferred; false if the op is another one than the plan's. */
-static inline bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uint64_t stamp,
+/* The result's meta where the inputs' or the sizes are others than before; false if the op is
+ * another one than the plan's. */
+static __attribute__((noinline)) bool learn(hot_run *r, const ins *i, const call *c,
 	meta *out)
 {
 	const uint32_t at = r->match.at;
 	plan *p = r->plan;
+	const uint64_t stamp = plan_stamp(p, at);
 
-	if (UNLIKELY(exec_check_count(t, i)))
-		return false;
-	if (LIKELY(plan_knows(p, at, stamp, i))) {
+	if (plan_knows(p, at, stamp, i)) {
 		meta_copy(out, &p->slots[at].m);
 		return true;
 	}
@@ -54,20 +74,28 @@ static inline bool infer(tenant *t, hot_run *r, const ins *i, const call *c, uin
 	return true;
 }
 
-static inline bool accept(tenant *t, hot_run *r, const ins *i, call *c, value *out)
+static ALWAYS_INLINE bool infer(tenant *t, hot_run *r, const ins *i, const call *c, meta *out)
 {
-	uint64_t stamp;
+	const uint32_t at = r->match.at;
 
-	if (!match_wired(&r->match, i))
+	if (UNLIKELY(store_count(&t->store) > STORE_VALUES_MAX))
 		return false;
+	if (UNLIKELY(!plan_rests(r->plan, at, i)))
+		return learn(r, i, c, out);
+	meta_copy(out, &r->plan->slots[at].m);
+	return true;
+}
+
+static ALWAYS_INLINE bool accept(tenant *t, hot_run *r, const ins *i, call *c, value *out)
+{
 	r->fused.chosen = NULL;
 	if (fused_wanted(&r->fused, r->match.at)) {
-		if (!fused_accept(t, r, i))
+		if (!match_wired(&r->match, i) || !fused_accept(t, r, i))
 			return false;
 		if (r->fused.chosen)
 			return true;
 	}
-	return gather(t, r, i, c, &stamp) && infer(t, r, i, c, stamp, &out->v.m);
+	return gather(t, r, i, c) && infer(t, r, i, c, &out->v.m);
 }
 
 /* ---- then run it ----------------------------------------------------------------------------- */
@@ -113,13 +141,14 @@ static void complete(hot *h, unsigned k)
 }
 
 /* Tier T1: at once. */
-static void replay(tenant *t, hot_run *r, const ins *i, call *c, value *out)
+static ALWAYS_INLINE void replay(tenant *t, hot_run *r, const ins *i, call *c, value *out)
 {
 	hot *h = t->hot;
 	const uint32_t at = r->match.at;
 
 	if (!r->silent)
-		recorder_op(&h->recorder, i, c->metas, &out->v.m);
+		recorder_put(&h->recorder, i, r->plan->pattern.ops[at].metas,
+			r->plan->slots[at].size);
 	if (UNLIKELY(r->fused.sample != NULL))
 		fused_note(r, i, c);
 	t->worker->spent += r->plan->slots[at].cost;
@@ -129,10 +158,10 @@ static void replay(tenant *t, hot_run *r, const ins *i, call *c, value *out)
 		exec_finish(t, i, c, r->plan->steps[at].run, out);
 }
 
-static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
+static ALWAYS_INLINE void execute(tenant *t, hot_run *r, unsigned k, const ins *i, call *c,
+	value *out)
 {
 	hot *h = t->hot;
-	hot_run *r = h->runs[k];
 	const uint32_t at = r->match.at;
 
 	h->again = HOT_RUNS_MAX;
@@ -143,6 +172,8 @@ static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
 	else
 		replay(t, r, i, c, out);
 	r->values[at] = out;
+	h->took = r;
+	h->took_k = k;
 	r->moved = hot_ops(h);
 	counter_add(&h->counts.ops, 1);
 	counter_add(&h->counts.replayed, 1);
@@ -150,14 +181,35 @@ static void execute(tenant *t, unsigned k, const ins *i, call *c, value *out)
 		complete(h, k);
 }
 
+static bool offer(tenant *t, unsigned k, const ins *i, call *c, value *out)
+{
+	hot_run *r = t->hot->runs[k];
+
+	if (!accept(t, r, i, c, out))
+		return false;
+	execute(t, r, k, i, c, out);
+	return true;
+}
+
 /* ---- leaving --------------------------------------------------------------------------------- */
 
 /* A run that did not follow a whole one may have begun at the wrong op, one that only looks like
  * the region's first. */
+static bool is_guess(const hot_run *r)
+{
+	return r->completed + r->match.at + r->match.foreign < r->moved;
+}
+
 static bool is_entering(const hot_run *r)
 {
-	return r->match.at < MIN(MATCH_ENTERING, r->plan->pattern.n) &&
-		r->completed + r->match.at + r->match.foreign < r->moved;
+	return r->match.at < MIN(MATCH_ENTERING, r->plan->pattern.n) && is_guess(r);
+}
+
+/* In a region without foreign ops the first miss says that the guess was wrong, however far it
+ * came: waiting for the op that is missed, the run would let the region's beginning pass. */
+static bool is_wrong_guess(const hot_run *r)
+{
+	return is_guess(r) && (is_entering(r) || !r->plan->region->noisy);
 }
 
 static void count_exit(hot *h, hot_run *r, uint32_t at)
@@ -235,7 +287,7 @@ static bool change_over(tenant *t, unsigned from, const ins *i, call *c, value *
 		r->silent = false;
 		check_silence(h);
 		leave(h, from);
-		execute(t, k, i, c, out);
+		execute(t, s, k, i, c, out);
 		return true;
 	}
 	return false;
@@ -249,16 +301,20 @@ static bool go_on(tenant *t, const ins *i, call *c, value *out)
 
 	for (uint32_t left = h->under_way; left; left &= left - 1) {
 		const unsigned k = (unsigned)__builtin_ctz(left);
-		hot_run *r = h->runs[k];
+		hot_run *r = h->took;
 
+		if (UNLIKELY(k != h->took_k))
+			r = h->runs[k];
 		if (LIKELY(accept(t, r, i, c, out))) {
-			execute(t, k, i, c, out);
+			execute(t, r, k, i, c, out);
 			return true;
 		}
 		if (h->count > 1 && change_over(t, k, i, c, out))
 			return true;
-		if (is_entering(r) && pattern_heads(r->plan->pattern.ops, i))
+		if (pattern_heads(r->plan->pattern.ops, i) && is_wrong_guess(r)) {
+			r->doubt += !is_entering(r);
 			leave(h, k);
+		}
 	}
 	return false;
 }
@@ -269,11 +325,17 @@ static bool begin_again(tenant *t, const ins *i, call *c, value *out)
 	hot *h = t->hot;
 	const unsigned k = h->again;
 
-	if (k == HOT_RUNS_MAX || (h->under_way & ((1u << k) - 1)) || !hot_allowed(h, h->runs[k]) ||
-			!accept(t, h->runs[k], i, c, out))
-		return false;
-	execute(t, k, i, c, out);
-	return true;
+	return k != HOT_RUNS_MAX && !(h->under_way & ((1u << k) - 1)) &&
+		hot_allowed(h, h->runs[k]) && offer(t, k, i, c, out);
+}
+
+/* Guesses that were wrong several times running may be so for ever, each of them covering the
+ * region's beginning where the next one ends: every other one is not made, by chance. */
+static bool is_doubtful(const hot *h, const hot_run *r)
+{
+	return r->doubt >= DOUBTS &&
+		atomic_load_explicit(&h->counts.ops, memory_order_relaxed) *
+		UINT64_C(0x9e3779b97f4a7c15) >> 63;
 }
 
 /* The plans not under way that may begin with this op. */
@@ -285,7 +347,7 @@ static uint32_t find_beginnings(hot *h, const ins *i)
 		hot_run *r = h->runs[k];
 
 		if (!(h->under_way >> k & 1) && pattern_heads(r->plan->pattern.ops, i) &&
-				hot_allowed(h, r))
+				hot_allowed(h, r) && !is_doubtful(h, r))
 			all |= 1u << k;
 	}
 	return all;
@@ -302,10 +364,8 @@ static bool begin(tenant *t, const ins *i, call *c, value *out)
 		for (uint32_t left = all & (all - 1); left; left &= left - 1)
 			if (h->runs[__builtin_ctz(left)]->doubt < h->runs[best]->doubt)
 				best = (unsigned)__builtin_ctz(left);
-		if (accept(t, h->runs[best], i, c, out)) {
-			execute(t, best, i, c, out);
+		if (offer(t, best, i, c, out))
 			return true;
-		}
 		all &= ~(1u << best);
 	}
 	return false;

@@ -60,6 +60,13 @@ static unsigned run_slice(tenant *t, const answer *wanted)
 	return n;
 }
 
+/* The slices that follow, if any, do not follow at once. */
+static void pause_hot(tenant *t)
+{
+	if (UNLIKELY(t->hot != NULL))
+		hot_pause(t->hot);
+}
+
 /* Move who was admitted since the last time among the tenants. */
 static void settle_arrivals(worker *w)
 {
@@ -143,6 +150,7 @@ static bool run_line(line *l, const goal *g, uint64_t until)
 	do {
 		total += n = run_slice(t, wanted);
 	} while (n && !line_reached(l, g) && !line_crowded(l) && !is_past(until));
+	pause_hot(t);
 	drop_manners(&m, w);
 	line_tidy(l);
 	return evict_if_closing(t) || total;
@@ -160,12 +168,16 @@ static void serve(worker *w)
 		settle_arrivals(w);
 		for (size_t k = 0; k < w->count; k++) {
 			n += run_slice(w->tenants[k], NULL);
+			if (w->count > 1)
+				pause_hot(w->tenants[k]);
 			if (UNLIKELY(evict_if_closing(w->tenants[k]))) {
 				n++;
 				k--;        /* the last tenant has taken its place */
 			}
 		}
 	} while (n && !atomic_load(&w->stop) && !atomic_load(&w->role.frozen));
+	if (w->count == 1)
+		pause_hot(w->tenants[0]);
 }
 
 static void *thread_main(void *arg)

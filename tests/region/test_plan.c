@@ -86,9 +86,38 @@ static void test_stamps(void **state)
 	assert_int_equal(p->slots[0].version, 1);
 	assert_int_equal(p->slots[0].cost, 50);
 	assert_false(plan_knows(p, 0, stamp + 1, add));
+	assert_int_equal(plan_stamp(p, 0), stamp);
 	/* Learning the same again is no change for those that use it. */
 	plan_learn(p, 0, stamp + 1, add, &a, 50);
 	assert_int_equal(p->slots[0].version, 1);
+	plan_free(p);
+}
+
+/* A step rests as long as no slot changes; then its stamp is asked, and it may rest again. */
+static void test_epochs(void **state)
+{
+	plan *p = make_plan();
+	const meta a = matrix(2, 3), b = matrix(3, 2);
+	ins_room room;
+	const ins *add = ins_init(&room, OP_add, 9);
+
+	(void)state;
+	assert_false(plan_rests(p, 0, add));
+	plan_bind(p, 4, &a);
+	plan_bind(p, 5, &a);
+	plan_learn(p, 0, plan_stamp(p, 0), add, &a, 50);
+	assert_int_equal(p->slots[0].size, record_size(&a));
+	assert_true(plan_knows(p, 0, plan_stamp(p, 0), add));
+	assert_true(plan_rests(p, 0, add));
+	plan_bind(p, 3, &b);             /* no input of step 0 */
+	assert_false(plan_rests(p, 0, add));
+	assert_true(plan_knows(p, 0, plan_stamp(p, 0), add));
+	assert_true(plan_rests(p, 0, add));
+	plan_bind(p, 4, &b);
+	assert_false(plan_rests(p, 0, add));
+	assert_false(plan_knows(p, 0, plan_stamp(p, 0), add));
+	plan_forget(p, 1);
+	assert_false(plan_rests(p, 0, add));
 	plan_free(p);
 }
 
@@ -122,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_stamps),
+		cmocka_unit_test(test_epochs),
 		cmocka_unit_test(test_operands),
 	};
 

@@ -149,6 +149,59 @@ static void test_noise(void **state)
 	}
 }
 
+/* A period of a thousand ops in which its own beginning nearly comes again and again. */
+static void put_chain(drive *d, uint64_t *id, unsigned times)
+{
+	static const uint16_t codes[] = { OP_add, OP_sub, OP_mul, OP_maximum };
+
+	for (unsigned k = 0; k < 1000 * times; k++, ++*id) {
+		const unsigned r = (k % 1000) * 2654435761u >> 16;
+		ins_room room;
+		ins *i = ins_init(&room, codes[(r ^ r >> 3) % COUNT(codes)], *id);
+
+		ins_put_input(i, *id - 1);
+		ins_put_input(i, *id - 2);
+		drive_ins(d, i);
+		ins_put_input(i = ins_init(&room, OP_free, 0), *id - 2);
+		drive_ins(d, i);
+	}
+}
+
+static worker_stats run_chain(drive *d, drive_mode mode)
+{
+	worker_stats s;
+	uint64_t id = 3;
+
+	drive_open(d, mode);
+	for (uint64_t k = 1; k < 3; k++) {
+		ins_room room;
+		ins *i = ins_init(&room, OP_full, k);
+
+		i->attr.dtype = GT_FLOAT32;
+		ins_put_scalar(i, KIND_FLOAT, (scalar){ .f = 1 });
+		ins_put_operand(i, 4);
+		drive_ins(d, i);
+	}
+	put_chain(d, &id, 40);
+	drive_read(d, id - 1);
+	s = drive_stats(d);
+	drive_close(d);
+	return s;
+}
+
+/* What looks like the region's beginning and is not must not hide the real one for ever. */
+static void test_lookalikes(void **state)
+{
+	drive eager = { .flush = 64 }, hot = { .flush = 64 };
+	worker_stats s;
+
+	(void)state;
+	run_chain(&eager, DRIVE_EAGER);
+	s = run_chain(&hot, DRIVE_SYNC);
+	drive_compare(&eager, &hot, "chain");
+	assert_in_range(s.hot.matches, 25, 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_first_replay),
 		cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_lookalikes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
