@@ -202,6 +202,9 @@ static void set_mode(mode m, const manner *how)
 	set(FLAG_GT_HOTPATH_THRESHOLD, threshold);
 	set(FLAG_GT_COMPILE, m != MODE_EAGER && how->compiles ? "1" : "0");
 	set(FLAG_GT_CHECK, m != MODE_EAGER && how->checks ? "1" : "0");
+	set(FLAG_GT_HOTPATH_TIER, how->fuses ? "2" : "1");
+	set(FLAG_GT_HOTPATH_CODE, how->machine ? "compiled" : "interpreted");
+	set(FLAG_GT_CACHE_DIR, "");      /* what the user keeps there is none of ours */
 	set(FLAG_GT_QUIET, "1");
 }
 

@@ -22,6 +22,8 @@ typedef struct manner {
 	unsigned threshold;
 	bool compiles;   /* GT_COMPILE */
 	bool checks;     /* GT_CHECK */
+	bool fuses;      /* plans are fused, not only replayed */
+	bool machine;    /* fused kernels are machine code, which takes time to make; else interpreted */
 	bool sabotage;   /* the second time tanh is sin: does the tester notice? */
 } manner;
 

@@ -1,6 +1,7 @@
 /* main.c: the differential tester of hot paths.
  *
  *	differential [--programs N] [--seconds S] [--seed FIRST] [--mode eager|sync|thread] [--dir D]
+ *	differential --tier 2 ...       hot paths are fused, too, not only replayed
  *	differential FILE.gts...        each file in all modes
  *	differential --show SEED        the stream of a seed, on standard output
  *	differential --sabotage 1 ...   whether it would notice: the second time tanh is sin
@@ -41,6 +42,7 @@ typedef struct options {
 	unsigned seconds;
 	int mode;                        /* -1: by the seed */
 	const char *dir;
+	int tier;                        /* as GT_HOTPATH_TIER: 2 fuses, too */
 	bool sabotage;
 } options;
 
@@ -61,6 +63,8 @@ static manner manner_of(const options *o, uint64_t seed)
 		.threshold = (unsigned)dice_range(&d, 1, 4),
 		.compiles = dice_chance(&d, 10),
 		.checks = dice_chance(&d, 5),
+		.fuses = o->tier > 1 && dice_chance(&d, 80),
+		.machine = dice_chance(&d, 2),
 		.sabotage = o->sabotage,
 	};
 }
@@ -267,7 +271,7 @@ static int run_seeds(const options *o)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static bool run_file(const char *path)
+static bool run_file(const options *o, const char *path)
 {
 	stream s = { .count = 0 };
 	bool same = true;
@@ -278,7 +282,8 @@ static bool run_file(const char *path)
 	}
 	for (unsigned k = 0; k < 24 && same; k++) {
 		const manner how = { .seed = k, .plain = k % 4 == 0, .threaded = k % 8 == 7,
-			.threshold = 1 + k / 4 % 3, .compiles = k % 6 == 2 };
+			.threshold = 1 + k / 4 % 3, .compiles = k % 6 == 2,
+			.fuses = o->tier > 1 && k / 2 % 2, .machine = k < 8 };
 		buf why = { 0 };
 
 		same = duel(&s, NULL, &how, k % 2 ? MODE_THREAD : MODE_SYNC, NULL, &why);
@@ -291,12 +296,12 @@ static bool run_file(const char *path)
 	return same;
 }
 
-static int run_files(int n, char **paths)
+static int run_files(const options *o, int n, char **paths)
 {
 	int wrong = 0;
 
 	for (int k = 0; k < n; k++)
-		wrong += !run_file(paths[k]);
+		wrong += !run_file(o, paths[k]);
 	printf("%d files, %d go wrong\n", n, wrong);
 	return wrong != 0;
 }
@@ -315,8 +320,8 @@ static int show(uint64_t seed)
 static int usage(void)
 {
 	fprintf(stderr, "usage: differential [--programs N] [--seconds S] [--seed FIRST] "
-		"[--mode eager|sync|thread] [--dir D] [--sabotage 1]\n"
-		"       differential FILE.gts...\n       differential --show SEED\n");
+		"[--mode eager|sync|thread] [--dir D] [--tier 1|2] [--sabotage 1]\n"
+		"       differential [--tier 1|2] FILE.gts...\n       differential --show SEED\n");
 	return 2;
 }
 
@@ -332,11 +337,11 @@ static int parse_mode(const char *name)
 
 int main(int argc, char **argv)
 {
-	options o = { .programs = 10000, .first = 1, .mode = -1, .dir = "." };
+	options o = { .programs = 10000, .first = 1, .mode = -1, .dir = ".", .tier = 1 };
 
-	if (argc > 1 && argv[1][0] != '-')
-		return run_files(argc - 1, argv + 1);
 	for (int k = 1; k < argc; k += 2) {
+		if (argv[k][0] != '-')
+			return run_files(&o, argc - k, argv + k);
 		if (k + 1 == argc)
 			return usage();
 		if (!strcmp(argv[k], "--programs"))
@@ -347,6 +352,8 @@ int main(int argc, char **argv)
 			o.first = strtoull(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--dir"))
 			o.dir = argv[k + 1];
+		else if (!strcmp(argv[k], "--tier"))
+			o.tier = (int)strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--sabotage"))
 			o.sabotage = strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--show"))
