@@ -25,6 +25,9 @@ static region *copy_region(const region *r)
 	to->ops = copy(r->ops, r->n * sizeof *r->ops);
 	to->inputs = copy(r->inputs, r->inputs_count * sizeof *r->inputs);
 	to->live_ins = copy(r->live_ins, r->live_ins_count * sizeof *r->live_ins);
+	/* Somebody keeps it. */
+	for (uint32_t k = 0; k < r->n; k++)
+		to->ops[k].live_out |= r->ops[k].freed == REGION_NEVER;
 	return to;
 }
 

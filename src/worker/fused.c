@@ -324,7 +324,8 @@ static void ask_again(hot *h, hot_run *r)
 	char text[64];
 
 	p->read_often = 0;
-	r->plan->region->ops[at].read = true;
+	for (uint32_t k = 0; k < p->n; k++)
+		r->plan->region->ops[k].read |= p->r->ops[k].read;
 	sample_run(h->tenant, r, u->now);
 	snprintf(text, sizeof text, "live-out added (t%u = %s)", at,
 		op_rows[r->plan->region->ops[at].op].name);

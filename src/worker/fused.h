@@ -28,7 +28,7 @@
 #include "worker/tenant.h"
 
 #define FUSED_PLANS_MAX  8       /* of a region: shapes and strides seen */
-#define FUSED_STALE_MAX  4       /* runs that are over, kept for what was fused away */
+#define FUSED_STALE_MAX  2       /* runs that are over, kept for what was fused away */
 
 /* ---- a plan: fused_plan.c -------------------------------------------------------------------- */
 
@@ -84,7 +84,7 @@ typedef struct fused_arena {
 	struct fused_run *now, *before;
 } fused_arena;
 
-#define FUSED_ARENAS 3
+#define FUSED_ARENAS (FUSED_STALE_MAX + 2)
 
 typedef struct fused_plan {
 	region *r;                       /* its own copy */
@@ -111,7 +111,8 @@ typedef struct fused_plan {
 	uint64_t completed;
 	uint64_t *read;                  /* per op: the run, counted from 1, in which it was last read
 	                                    while it was pending */
-	uint32_t read_often;             /* an op, counted from 1, that should be in memory; 0: none */
+	uint32_t read_often;             /* an op, counted from 1, that should be in memory, as its
+	                                    region_op.read says now; 0: none */
 } fused_plan;
 
 /* The slot of input k of an op; FUSE_NONE: a scalar. */

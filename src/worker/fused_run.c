@@ -126,15 +126,21 @@ value *fused_resolve(value *v)
 	return v;
 }
 
-/* Read in two of four runs. */
+/* Somebody asks for what is nowhere. In two of four runs: have it in memory. */
+static void note_demand(fused_plan *p, uint32_t slot)
+{
+	const uint64_t run = p->completed + 1, before = p->read[slot];
+
+	if (before && before < run && before + 3 >= run) {
+		p->r->ops[slot].read = true;
+		p->read_often = slot + 1;
+	}
+	p->read[slot] = run;
+}
+
 value *fused_read(value *v)
 {
-	fused_plan *p = v->run->p;
-	const uint64_t run = p->completed + 1, before = p->read[v->slot];
-
-	if (before && before < run && before + 3 >= run)
-		p->read_often = v->slot + 1;
-	p->read[v->slot] = run;
+	note_demand(v->run->p, v->slot);
 	return fused_resolve(v);
 }
 
@@ -306,8 +312,10 @@ static void settle(fused_run *f)
 {
 	f->held = true;
 	for (uint32_t k = 0; k < f->at; k++)
-		if ((f->slots[k].state & (SLOT_SHOWN | SLOT_PRESENT)) == SLOT_SHOWN)
+		if ((f->slots[k].state & (SLOT_SHOWN | SLOT_PRESENT)) == SLOT_SHOWN) {
+			note_demand(f->p, k);
 			fused_late(f, k);
+		}
 	f->held = false;
 	dissolve(f);
 }
