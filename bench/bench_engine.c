@@ -37,6 +37,11 @@ static const bench_case small[] = {
 	{ "tanh 64 x 64", OP_tanh, { 64, 64 }, PLAIN, GT_FLOAT32 },
 	{ "clone 64 x 64 T", OP_clone, { 64, 64 }, TRANSPOSED, GT_FLOAT32 },
 	{ "add 64 x 64 + T", OP_add, { 64, 64 }, TRANSPOSED, GT_FLOAT32 },
+	{ "add 64 x 1024", OP_add, { 64, 1024 }, PLAIN, GT_FLOAT32 },
+	{ "gt 64 x 1024", OP_gt, { 64, 1024 }, PLAIN, GT_FLOAT32 },
+	{ "where 64 x 1024", OP_where, { 64, 1024 }, PLAIN, GT_FLOAT32 },
+	{ "where 64 x 1024, scalar", OP_where, { 64, 1024 }, SINGLE, GT_FLOAT32 },
+	{ "clamp 64 x 1024", OP_clamp, { 64, 1024 }, PLAIN, GT_FLOAT32 },
 };
 
 static const bench_case large[] = {
@@ -62,11 +67,12 @@ static const bench_case large[] = {
 /* ---- A call and its time. ---- */
 
 static engine *engines[2];             /* one thread, all */
-static char *memory[3];                /* two inputs and the result */
+enum { INPUTS = 3, RESULT = INPUTS };
+static char *memory[RESULT + 1];
 
 typedef struct call {
 	struct { ins head; uint64_t tail[4]; } i;
-	view in[2], out;
+	view in[INPUTS], out;
 	kcall c;
 	kernel *k;
 } call;
@@ -102,6 +108,11 @@ static view last_input(const bench_case *b, char *data)
 	return v;
 }
 
+static gt_dtype input_dtype(const bench_case *b, int k)
+{
+	return b->code == OP_where && k == 0 ? GT_BOOL : b->dtype;
+}
+
 static gt_dtype result_dtype(const bench_case *b)
 {
 	if (b->code == OP_cast)
@@ -114,10 +125,10 @@ static void prepare(call *x, const bench_case *b, const engine *e)
 	int nin = op_rows[b->code].nin;
 
 	*x = (call){ .i.head = { .op = (uint16_t)b->code, .nin = (uint8_t)nin } };
-	x->out = make_view(memory[2], result_dtype(b), b->dims[0], b->dims[1]);
+	x->out = make_view(memory[RESULT], result_dtype(b), b->dims[0], b->dims[1]);
 	for (int k = 0; k < nin; k++) {
 		x->in[k] = k == nin - 1 ? last_input(b, memory[k]) :
-			make_view(memory[k], b->dtype, b->dims[0], b->dims[1]);
+			make_view(memory[k], input_dtype(b, k), b->dims[0], b->dims[1]);
 		x->c.in[k] = &x->in[k];
 	}
 	x->c.i = &x->i.head;
@@ -128,7 +139,7 @@ static void prepare(call *x, const bench_case *b, const engine *e)
 
 static void copy_memory(void *ctx)
 {
-	memcpy(memory[2], memory[0], *(size_t *)ctx);
+	memcpy(memory[RESULT], memory[0], *(size_t *)ctx);
 }
 
 static void run_call(void *ctx)
@@ -167,7 +178,7 @@ static int64_t bytes_of(const view *v)
 static void fill_inputs(gt_dtype dtype)
 {
 	for (int64_t n = 0; n < ELEMENTS_MAX; n++)
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < INPUTS; k++)
 			engine_scalar(KIND_FLOAT,
 				(scalar){ .f = (double)((n * 7 + k * 5) % 23) / 4 + 1 },
 				dtype, memory[k] + n * (int64_t)dtype_size(dtype));
@@ -229,7 +240,7 @@ int main(void)
 	if (engine_open(ENGINE_CPU, 1, UINT64_MAX, &engines[0]) ||
 	    engine_open(ENGINE_CPU, MAX(cpu_cores(), 2), UINT64_MAX, &engines[1]))
 		return 1;
-	for (int k = 0; k < 3; k++)
+	for (int k = 0; k <= RESULT; k++)
 		memory[k] = storage_new(engines[0]->memory, ELEMENTS_MAX * sizeof(int64_t))->data;
 	printf("%-24s%12.1f\n", "new and drop, ns", measure(allocate, engines[0]->memory));
 	printf("%-24s%12.1f\n", "pool_run, awake, ns", measure(start_pool, engines[1]->pool));
