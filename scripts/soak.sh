@@ -27,15 +27,16 @@ play() {
 	printf '\n== %s %s\n' "$build" "$*"
 	env "$@" TSAN_OPTIONS=halt_on_error=1 $FIXED \
 		"$build/tests/differential/differential" --seconds "$n" --dir soak \
-		--seed $((RANDOM * 1000000000 + RANDOM * 100000 + RANDOM)) || failed=1
+		--tier "${TIER:-1}" --seed $((RANDOM * 1000000000 + RANDOM * 100000 + RANDOM)) || failed=1
 }
 
 failed=0
 while [ "$failed" = 0 ] && { [ "$endless" = 1 ] || [ "$left" -gt 0 ]; }; do
 	play build
 	play build GT_THREADS=2
+	TIER=2 play build
 	play build GT_WORKERS=2
 	play build-tsan
-	play build-tsan GT_THREADS=2
+	TIER=2 play build-tsan GT_THREADS=2
 done
 exit $failed

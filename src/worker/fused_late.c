@@ -42,10 +42,12 @@ static void run_op(fused_run *f, uint32_t slot)
 
 	out->op = i->op;
 	if (list_inputs(f, slot, in, &c, &out->why)) {
+		call_hold(i, &c, true);
 		if (shape_infer(i, c.metas, &out->v.m))
 			out->why = fault_new(t, i, NULL);
 		else
 			exec_finish(t, i, &c, t->worker->engine->kernels[i->op], out);
+		call_hold(i, &c, false);
 	}
 	fused_present(f, slot, out->v.data, out, SLOT_LATE);
 }

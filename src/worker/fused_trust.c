@@ -76,7 +76,9 @@ static void run_row(proof *p, uint32_t slot)
 	}
 	p->made[slot] = out = store_take(&t->store);
 	meta_copy(&out->v.m, &p->f->p->f->values.at[slot].m);
+	call_hold(i, &c, true);
 	exec_finish(t, i, &c, t->worker->engine->kernels[i->op], out);
+	call_hold(i, &c, false);
 	p->failed |= out->why != NULL;
 	if (out->s)
 		storage_hold(out->s);

@@ -79,13 +79,6 @@ static gt_err compare(const value *got, const value *expected)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void hold_inputs(const ins *i, const call *c, bool on)
-{
-	for (unsigned k = 0; k < i->nin; k++)
-		if (c->metas[k])
-			on ? storage_hold(c->values[k]->s) : storage_drop(c->values[k]->s);
-}
-
 /* With the inputs held nobody takes over their memory, so the plan finds them as they are now. */
 static bool run_eagerly(tenant *t, const ins *i, value *out)
 {
@@ -103,9 +96,9 @@ static bool run_eagerly(tenant *t, const ins *i, value *out)
 	}
 	if (shape_infer(i, c.metas, &out->v.m))
 		return false;
-	hold_inputs(i, &c, true);
+	call_hold(i, &c, true);
 	exec_finish(t, i, &c, w->engine->kernels[i->op], out);
-	hold_inputs(i, &c, false);
+	call_hold(i, &c, false);
 	atomic_store(&w->faults, faults);
 	return true;
 }

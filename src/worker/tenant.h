@@ -65,6 +65,15 @@ static inline void call_put(call *c, unsigned k, const value *v)
 	c->k.in[k] = &v->v;
 }
 
+/* exec.c lets a result take over the memory of an input that is freed next and that nobody else
+ * holds. Not while the inputs are held once more: for those who compute an op out of its turn. */
+static inline void call_hold(const ins *i, const call *c, bool on)
+{
+	for (unsigned k = 0; k < i->nin; k++)
+		if (c->metas[k])
+			on ? storage_hold(c->values[k]->s) : storage_drop(c->values[k]->s);
+}
+
 /* exec.c: GT_ELIMIT if the tenant has too many values. */
 gt_err exec_check_count(tenant *t, const ins *i);
 /* exec.c: compute `out`, whose meta is there, by `run` (NULL: by no kernel). */
