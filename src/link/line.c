@@ -8,6 +8,7 @@
 #include "link/futex.h"
 
 #define LOOKS_PER_CLOCK 16
+#define SPIN_NS 20000                  /* how long a reader looks before it sleeps */
 #define UNHIRED_NS 1000000         /* without a thread nobody comes: sleepers look for themselves */
 
 void line_init(line *l, role *r, uint64_t runahead, line_run *run)
@@ -48,7 +49,7 @@ void line_mark(line *l)
 /* True as soon as the goal is reached or the role is free: others' help is often short. */
 static bool spin(line *l, const goal *g)
 {
-	uint64_t until = clock_ns() + ROLE_SPIN_NS;
+	uint64_t until = clock_ns() + SPIN_NS;
 
 	do {
 		for (int k = 0; k < LOOKS_PER_CLOCK; k++) {

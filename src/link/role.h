@@ -40,8 +40,6 @@ struct role {
 enum role_frost { ROLE_WARM, ROLE_PAUSED, ROLE_ENDED };
 enum role_thread { THREAD_NONE, THREAD_RUNS, THREAD_REFUSED };
 
-#define ROLE_SPIN_NS 20000                            /* how long to look before sleeping */
-
 void role_init(role *r, bool (*hire)(role *r));
 
 static inline bool role_try(role *r)
