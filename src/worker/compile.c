@@ -145,7 +145,7 @@ static void find_code(job *j)
 {
 	const fuse_group *g = &j->f->groups.at[j->done];
 	int from;
-	fused_code *c = code_find(g->g, &g->key, &from);
+	fused_code *c = code_find(g->g, &g->key, !j->at_hand, &from);
 
 	if (!c) {
 		give_up(j);
@@ -175,6 +175,22 @@ static bool work(job *j)
 	return j->made || j->error;
 }
 
+bool compile_at_hand(job *j)
+{
+	const uint64_t from = clock_thread_cpu_ns();
+
+	j->at_hand = true;
+	while (!work(j))
+		;
+	j->ns = clock_thread_cpu_ns() - from;
+	return j->made;
+}
+
+void compile_deliver(hot *h, job *j)
+{
+	push(&h->made, j);
+}
+
 /* ---- the budget ------------------------------------------------------------------------------ */
 
 static _Atomic uint64_t began, spent;    /* of the process, ns */
@@ -199,6 +215,7 @@ bool compile_some(hot *h, bool at_once)
 	if (work(j)) {
 		h->working = j->next;
 		j->ns += clock_thread_cpu_ns() - from;
+		hot_keep(h, j);
 		push(&h->made, j);
 	} else {
 		j->ns += clock_thread_cpu_ns() - from;

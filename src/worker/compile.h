@@ -46,6 +46,7 @@ typedef struct job {
 	/* What came of it. */
 	struct fused_plan *made;         /* NULL: nothing, and why is in error */
 	char *error;
+	bool at_hand;                    /* compile_at_hand's */
 	uint64_t ns;                     /* spent */
 	uint32_t groups, done;           /* distinct ones; those that have code: */
 	uint32_t compiled, loaded;       /* by the compiler, from the disk; others were there */
@@ -64,14 +65,19 @@ void compile_post(struct hot *h, job *j);
 /* The miner's side: a piece of work on the tenant's jobs, `mining` is held. False: there is none, or
  * the budget is spent and it need not be at once. */
 bool compile_some(struct hot *h, bool at_once);
+/* All of the work at once, with code that is there or on the disk: no compiler. False: some is not
+ * there, and nothing was made. */
+bool compile_at_hand(job *j);
+/* To the executor (Takes), as if it had handed it over. */
+void compile_deliver(struct hot *h, job *j);
 /* Forget all jobs: nobody works on them. */
 void compile_cancel(struct hot *h);
 /* Whether a job is at work or waits. */
 bool compile_busy(const struct hot *h);
 
 /* compile_code.c: code for a group. `key` is group_encode's; *from says where from: 0 the process,
- * 1 the disk, 2 the compiler. NULL with the thread's error. */
-fused_code *code_find(const group *g, const buf *key, int *from);
+ * 1 the disk, 2 the compiler, if that may be asked. NULL with the thread's error. */
+fused_code *code_find(const group *g, const buf *key, bool compiles, int *from);
 
 /* How many the process has. */
 uint64_t code_count(void);

@@ -57,7 +57,7 @@ static gt_err compile(const group *g, cache_bytes name, const codegen_options *o
 }
 
 /* By whatever is nearest. */
-static gt_err make(const group *g, const buf *name, image *to, int *from)
+static gt_err make(const group *g, const buf *name, bool compiles, image *to, int *from)
 {
 	const codegen_options o = { .isa = cpu_isa_level() };
 	const cache_bytes bytes = { name->data, name->size };
@@ -69,6 +69,8 @@ static gt_err make(const group *g, const buf *name, image *to, int *from)
 	if (kernels_get(cache_shared(), bytes, &o, to))
 		return GT_OK;
 	*from = 2;
+	if (!compiles)
+		return fail(GT_ESTATE, "its code is not kept");
 	return compile(g, bytes, &o, to);
 }
 
@@ -100,7 +102,7 @@ static fused_code *put(const group *g, const buf *name, uint64_t hash, const ima
 	return other;
 }
 
-fused_code *code_find(const group *g, const buf *name, int *from)
+fused_code *code_find(const group *g, const buf *name, bool compiles, int *from)
 {
 	const uint64_t hash = hash_of(name);
 	image made = { 0 };
@@ -112,7 +114,7 @@ fused_code *code_find(const group *g, const buf *name, int *from)
 	*from = 0;
 	if (c)
 		return c;
-	return make(g, name, &made, from) ? NULL : put(g, name, hash, &made);
+	return make(g, name, compiles, &made, from) ? NULL : put(g, name, hash, &made);
 }
 
 uint64_t code_count(void)

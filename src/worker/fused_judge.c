@@ -55,6 +55,8 @@ void fused_judge_bar(hot *h, hot_run *r)
 	j->until = r->runs + penalty + (hot_ops(h) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
 	fused_judge_forget(j);
 	counter_add(j->blacklisted ? &h->counts.fused_blacklisted : &h->counts.fused_demotions, 1);
+	if (j->blacklisted)
+		hot_bar_kept(h, r->plan->region->signature);
 	if (h->talks)
 		hot_say_demoted(r);
 }

@@ -158,6 +158,7 @@ static void compare(proof *p, const fused_step *st, uint32_t k, const fused_plac
 	if ((at = hot_difference(&got, right)) < 0)
 		return;
 	atomic_store(&st->code->barred, true);
+	hot_bar_kept(p->f->tenant->hot, p->f->p->r->signature);
 	complain(p->f, st, &got, right, at);
 	put(right, out->data);
 }

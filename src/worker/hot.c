@@ -59,12 +59,35 @@ static void retire(hot *h, uint64_t signature)
 			drop_run(h, k);
 }
 
+/* The miner has found a region by itself that came from the last process, so that there is a plan:
+ * that one stays, and hears where in the program its ops are. */
+static bool is_kept(hot *h, const hot_run *found)
+{
+	const region *r = found->plan->region;
+
+	for (unsigned k = 0; k < h->count; k++) {
+		region *own = h->runs[k]->plan->region;
+
+		if (!h->runs[k]->kept || own->signature != r->signature || own->n != r->n)
+			continue;
+		h->runs[k]->kept = false;
+		for (uint32_t n = 0; n < r->n; n++)
+			own->ops[n].site = r->ops[n].site;
+		return true;
+	}
+	return false;
+}
+
 /* The longest come first. Where there is no room the one that completed longest ago goes. */
 static void adopt(hot *h, hot_run *r)
 {
 	uint32_t below;
 	unsigned k = 0;
 
+	if (is_kept(h, r)) {
+		give_up(h, r);
+		return;
+	}
 	retire(h, r->plan->region->signature);
 	if (h->count == HOT_RUNS_MAX)
 		drop_run(h, oldest(h));
@@ -116,12 +139,17 @@ static void read_made(hot *h, job *j)
 	fused_receive(h, j);
 }
 
+/* A plan that is kept from the last process is posted before its fusions: those that are seen
+ * here are of plans that are read before them. */
 static void read_post(hot *h)
 {
+	job *made = NULL;
+
 	if (UNLIKELY(atomic_load_explicit(&h->made, memory_order_relaxed) != NULL))
-		read_made(h, atomic_exchange(&h->made, NULL));
+		made = atomic_exchange(&h->made, NULL);
 	if (UNLIKELY(atomic_load_explicit(&h->post, memory_order_relaxed) != NULL))
 		read_letter(h, atomic_exchange(&h->post, NULL));
+	read_made(h, made);
 }
 
 /* ---- recording ------------------------------------------------------------------------------- */
@@ -236,6 +264,7 @@ void hot_begin(tenant *t, uint64_t threshold)
 		hot_say_enabled(t->worker, threshold);
 	h->tenant = t;
 	h->again = h->took_k = HOT_RUNS_MAX;
+	h->loops = loops;
 	h->sync = flag_int(FLAG_GT_COMPILE_SYNC);
 	h->talks = flag_int(FLAG_GT_DEBUG_COMPILE);
 	h->checks = flag_int(FLAG_GT_CHECK);
@@ -246,6 +275,8 @@ void hot_begin(tenant *t, uint64_t threshold)
 	h->miner = miner_new(&o);
 	t->hot = h;
 	hot_miner_add(h);
+	if (h->sync)
+		hot_mine_in_place(h);
 }
 
 void hot_leave(tenant *t)
@@ -267,6 +298,7 @@ void hot_end(tenant *t)
 	if (h->wrong)
 		failure_drop(h->wrong);
 	hot_bury(h);
+	hot_warm_end(h);
 	compile_cancel(h);
 	miner_free(h->miner);
 	recorder_fini(&h->recorder);

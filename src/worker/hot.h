@@ -42,6 +42,7 @@ typedef struct hot_run {
 	uint32_t doubt;          /* times running that it began and was not the region */
 	bool settled;            /* runs are told to the miner as a whole */
 	bool silent;             /* this one is */
+	bool kept;               /* the last process's: the miner has not proposed it yet */
 
 	/* hot_judge.c: times of `reps` runs from completion to completion. */
 	hot_verdict verdict;
@@ -69,6 +70,9 @@ typedef struct hot_letter {
 	uint64_t signature;
 	hot_run *run;            /* of HOT */
 } hot_letter;
+
+/* A region that is not to be kept for the next process. */
+typedef struct hot_memo { struct hot_memo *next; uint64_t signature; } hot_memo;
 
 typedef struct hot_counts {
 	counter ops;             /* with a result, executed since detection began */
@@ -106,6 +110,7 @@ typedef struct hot {
 	bool mute;                       /* a settled region runs eagerly, on trial: not recorded */
 	bool silent;                     /* a run that is told as a whole is under way */
 	bool crowded;                    /* the miner is far behind: no op of a plan is recorded */
+	bool loops;                      /* are looked for, not only what scopes ask for */
 	bool sync;                       /* GT_COMPILE_SYNC: mine in place */
 	bool talks;                      /* GT_DEBUG_COMPILE */
 	bool checks;                     /* GT_CHECK */
@@ -124,6 +129,7 @@ typedef struct hot {
 	_Alignas(CACHE_LINE) _Atomic(hot_letter *) post;
 	_Atomic(job *) jobs, made;       /* compile.h: to the miner's side, and back */
 	_Atomic(hot_run *) dead;         /* given up by the executor; the miner's side frees them */
+	_Atomic(hot_memo *) notes;       /* of the executor: regions to be forgotten */
 
 	/* The miner's side; `mining` is held. The executor only ever tries to take it. */
 	_Alignas(CACHE_LINE) pthread_mutex_t mining;
@@ -132,6 +138,9 @@ typedef struct hot {
 	uint64_t turn;
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
+	bool warmed;                     /* what the last process knew was looked up */
+	buf program;                     /* its name in the cache, once it is asked for */
+	hot_memo *barred;                /* not to be kept any more */
 } hot;
 
 /* The value of an input; NULL if it is unknown or poisoned: then eager execution knows what to say.
@@ -219,6 +228,21 @@ void hot_bury(hot *h);
 void hot_miner_wake(void);
 /* What the worker's tenants did, those that are gone included. */
 void hot_get_stats(worker *w, hot_stats *out);
+
+/* Post a plan of a region that the last process kept. Takes r. */
+void hot_post_kept(hot *h, region *r);
+
+/* ---- hot_warm.c: what is kept from process to process; `mining` is held ---- */
+
+/* Look up what is kept, once, and post it. */
+void hot_warm(hot *h);
+/* A plan was made: keep what it was made of. */
+void hot_keep(hot *h, const job *j);
+void hot_forget(hot *h, uint64_t signature);
+/* The executor's: forget it, and keep it no more as long as the tenant lives. */
+void hot_bar_kept(hot *h, uint64_t signature);
+void hot_read_notes(hot *h);
+void hot_warm_end(hot *h);
 
 /* ---- hot_stats.c ---- */
 

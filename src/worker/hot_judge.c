@@ -150,6 +150,8 @@ static void bar(hot *h, hot_run *r)
 	r->since = 0;
 	counter_add(r->verdict == HOT_BLACKLISTED ? &h->counts.blacklisted : &h->counts.demotions,
 		1);
+	if (r->verdict == HOT_BLACKLISTED)
+		hot_bar_kept(h, r->plan->region->signature);
 	if (h->talks)
 		hot_say_disabled(r);
 }

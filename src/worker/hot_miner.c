@@ -49,6 +49,15 @@ static hot_run *new_run(hot *h, region *g)
 	return r;
 }
 
+void hot_post_kept(hot *h, region *g)
+{
+	const proposal p = { .what = PROPOSAL_HOT, .signature = g->signature };
+	hot_run *r = new_run(h, g);
+
+	r->kept = true;
+	post(h, &p, r);
+}
+
 void hot_bury(hot *h)
 {
 	hot_run *r = LIKELY(!atomic_load_explicit(&h->dead, memory_order_relaxed)) ? NULL :
@@ -71,14 +80,20 @@ bool hot_mine_records(hot *h, size_t steps)
 
 bool hot_mine(hot *h, size_t steps)
 {
-	const bool more = hot_mine_records(h, steps);
 	proposal p;
+	bool more;
 
+	if (UNLIKELY(!h->warmed))
+		hot_warm(h);
+	more = hot_mine_records(h, steps);
 	hot_bury(h);
+	hot_read_notes(h);
 	while (miner_next(h->miner, &p)) {
 		if (p.what == PROPOSAL_HOT && !p.scope)
 			hot_say_detected(&p);
 		post(h, &p, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
+		if (p.what == PROPOSAL_REPLACED)
+			hot_forget(h, p.signature);
 	}
 	return more;
 }
@@ -152,6 +167,7 @@ static void *thread_main(void *arg)
 {
 	uint64_t last = clock_ns(), now;
 
+	run_round();             /* the first stream waits, so to say, for what is kept of it */
 	setpriority(PRIO_PROCESS, 0, 19);    /* of this thread: Linux counts threads as processes */
 	while (!is_over()) {
 		while (run_round())
@@ -226,6 +242,8 @@ void hot_miner_add(hot *h)
 	if (!runs)
 		runs = start_thread();
 	pthread_mutex_unlock(&lock);
+	atomic_store(&asleep, 0);            /* at once: there may be plans kept for it */
+	futex_wake(&asleep, 1);
 }
 
 void hot_miner_remove(hot *h)

@@ -97,7 +97,8 @@ void hot_say_compiled(const hot *h, const job *j)
 	if (!j->cause)
 		say("[HotPath] Successfully compiled %u ops\n", j->made->n);
 	if (h->talks)
-		say("[COMPILE] Compilation complete (%.3fs): %u ops -> %u kernels\n",
+		say("[COMPILE] %s (%.3fs): %u ops -> %u kernels\n",
+			j->at_hand ? "Loaded from the cache" : "Compilation complete",
 			(double)j->ns / 1e9, j->made->n, j->made->kernels);
 }
 
