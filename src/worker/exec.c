@@ -215,6 +215,8 @@ static value *file_result(tenant *t, const ins *i)
 	if (UNLIKELY(v != NULL)) {
 		if (v->why)
 			return NULL;
+		if (v->run)              /* whose run must not go on with it */
+			fused_free(v);
 		fail(GT_EPROTO, "%s: t%" PRIu64 " has a value already",
 			op_rows[i->op].name, i->out);
 		poison(v, fault_new(t, i, NULL));
