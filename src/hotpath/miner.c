@@ -73,10 +73,29 @@ static void queue(miner *m, const proposal *p)
 	m->queue[m->queued++] = *p;
 }
 
+static bool is_hot_in(track *t, uint64_t signature)
+{
+	const loop *l = track_find(t, signature);
+
+	return l && l->hot && !l->replaced;
+}
+
+/* Whether a region still is a hot loop somewhere, or what a scope asked for. */
+static bool is_wanted(miner *m, uint64_t signature)
+{
+	for (unsigned k = 0; k < TRACKS; k++)
+		if (track_at(m, k) && is_hot_in(track_at(m, k), signature))
+			return true;
+	return scopes_told(&m->scopes, signature);
+}
+
+/* What somebody else wants stays, but who would have settled it is gone: it is recorded again. */
 static void propose(miner *m, const track_event *e)
 {
-	const proposal p = { .what = e->what, .signature = e->signature, .n = e->n,
-		.runs = e->runs, .at = m->ops, .region = e->region };
+	const bool leaves = e->what == PROPOSAL_REPLACED || e->what == PROPOSAL_RETIRED;
+	const proposal p = { .signature = e->signature, .n = e->n, .runs = e->runs, .at = m->ops,
+		.what = leaves && is_wanted(m, e->signature) ? PROPOSAL_UNSETTLED : e->what,
+		.region = e->region };
 
 	queue(m, &p);
 }
@@ -86,7 +105,7 @@ static void propose_scope(miner *m, scope_news news)
 	const proposal gone = { .what = PROPOSAL_RETIRED, .signature = news.retired.signature,
 		.n = news.retired.n, .runs = news.retired.runs, .at = m->ops, .scope = true };
 
-	if (news.retired.n)
+	if (news.retired.n && !is_wanted(m, gone.signature))
 		queue(m, &gone);
 	if (news.region)
 		queue(m, &(proposal){ .what = PROPOSAL_HOT, .signature = news.region->signature,
@@ -114,6 +133,14 @@ bool miner_next(miner *m, proposal *p)
 
 /* ---- what goes to whom ---------------------------------------------------------------------- */
 
+/* Whether the whole stream's track counts the region's runs, or a scope does. */
+static bool is_known(miner *m, uint64_t signature)
+{
+	const loop *l = track_find(&m->whole, signature);
+
+	return (l && !l->replaced) || scopes_told(&m->scopes, signature);
+}
+
 static void count_past(miner *m, const track *t)
 {
 	m->past_runs += t->past_runs;
@@ -121,7 +148,7 @@ static void count_past(miner *m, const track *t)
 	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
 		const loop *l = &t->loops[k];
 
-		if (!l->n || l->replaced)
+		if (!l->n || l->replaced || is_known(m, l->signature))
 			continue;
 		m->past_runs += l->runs;
 		m->past_hot_runs += l->runs - MIN(l->runs, m->options.threshold);
@@ -134,9 +161,9 @@ static void retire_all(miner *m, const track *t)
 {
 	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
 		const loop *l = &t->loops[k];
-		const loop *same = l->n ? track_find(&m->whole, l->signature) : NULL;
 
-		if (l->hot && !l->replaced && !(same && same->hot && !same->replaced))
+		if (l->hot && !l->replaced && !is_hot_in(&m->whole, l->signature) &&
+				!scopes_told(&m->scopes, l->signature))
 			queue(m, &(proposal){ .what = PROPOSAL_RETIRED, .signature = l->signature,
 				.n = l->n, .runs = l->runs, .at = m->ops });
 	}
@@ -378,41 +405,46 @@ static int compare_loops(const void *a, const void *b)
 		(x->signature > y->signature) - (x->signature < y->signature);
 }
 
-static size_t list_tracks(miner *m, miner_loop *to, size_t room)
+/* A region that several have found is one. */
+static size_t list(miner_loop *to, size_t count, size_t room, miner_loop l)
 {
-	size_t count = 0;
-
-	for (unsigned k = 0; k < TRACKS; k++) {
-		track *t = track_at(m, k);
-
-		for (unsigned j = 0; t && j < TRACK_LOOPS && count < room; j++) {
-			const loop *l = &t->loops[j];
-
-			if (l->n && !l->replaced)
-				to[count++] = (miner_loop){ l->signature, l->runs, l->n, l->hot };
+	for (size_t k = 0; k < count; k++)
+		if (to[k].signature == l.signature) {
+			to[k].runs = MAX(to[k].runs, l.runs);
+			to[k].hot |= l.hot;
+			return count;
 		}
-	}
+	if (count < room)
+		to[count++] = l;
 	return count;
 }
 
-static size_t list_scopes(const miner *m, miner_loop *to, size_t room)
+static size_t list_all(miner *m, miner_loop *to, size_t room)
 {
 	size_t count = 0;
 
-	for (unsigned k = 0; k < SCOPES_MAX && count < room; k++) {
+	for (unsigned k = 0; k < TRACKS; k++)
+		for (unsigned j = 0; track_at(m, k) && j < TRACK_LOOPS; j++) {
+			const loop *l = &track_at(m, k)->loops[j];
+
+			if (l->n && !l->replaced)
+				count = list(to, count, room, (miner_loop){ l->signature, l->runs,
+					l->n, l->hot });
+		}
+	for (unsigned k = 0; k < SCOPES_MAX; k++) {
 		const scope *s = &m->scopes.known[k];
 
 		if (s->told)
-			to[count++] = (miner_loop){ s->signature, s->runs, s->n, true };
+			count = list(to, count, room, (miner_loop){ s->signature, s->runs, s->n,
+				true });
 	}
 	return count;
 }
 
 size_t miner_loops(miner *m, miner_loop *to, size_t room)
 {
-	size_t count = list_tracks(m, to, room);
+	const size_t count = list_all(m, to, room);
 
-	count += list_scopes(m, to + count, room - count);
 	qsort(to, count, sizeof(*to), compare_loops);
 	return count;
 }
@@ -431,17 +463,18 @@ static size_t bytes_of(const track *t)
 void miner_stats_of(miner *m, miner_stats *s)
 {
 	miner_loop loops[TRACKS * TRACK_LOOPS + SCOPES_MAX];
-	const size_t counted = list_tracks(m, loops, COUNT(loops));
-	const size_t n = counted + list_scopes(m, loops + counted, COUNT(loops) - counted);
+	const size_t n = list_all(m, loops, COUNT(loops));
 
 	*s = (miner_stats){ .ops = m->ops, .covered = m->covered,
 		.hot_covered = m->hot_covered, .lost = m->lost,
 		.skipped = m->skipped, .runs = m->past_runs, .hot_runs = m->past_hot_runs,
 		.loops = n, .bytes = sizeof(*m) + m->tokens.capacity * sizeof(sig) };
 	for (size_t k = 0; k < n; k++) {
+		const uint64_t cold = scopes_told(&m->scopes, loops[k].signature) ? 1 :
+			m->options.threshold;
+
 		s->runs += loops[k].runs;
-		s->hot_runs += loops[k].runs -
-			MIN(loops[k].runs, k < counted ? m->options.threshold : 1);
+		s->hot_runs += loops[k].runs - MIN(loops[k].runs, cold);
 		s->hot_loops += loops[k].hot;
 	}
 	for (unsigned k = 0; k < TRACKS; k++)

@@ -173,6 +173,13 @@ scope_news scopes_end(scopes *s)
 	return news;
 }
 
+bool scopes_told(scopes *s, uint64_t signature)
+{
+	const scope *known = find(s, signature);
+
+	return known && known->told;
+}
+
 bool scopes_replay(scopes *s, uint64_t signature)
 {
 	scope *known = find(s, signature);

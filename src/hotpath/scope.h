@@ -48,6 +48,8 @@ void scopes_free(scopes *s, uint64_t id);
 scope_news scopes_end(scopes *s);
 /* Ops are missing: what was listed is no run. */
 void scopes_spoil(scopes *s);
+/* Whether the region was handed out and not retired since. */
+bool scopes_told(scopes *s, uint64_t signature);
 /* A plan ran; false if the region is none of these. */
 bool scopes_replay(scopes *s, uint64_t signature);
 

@@ -19,6 +19,7 @@ typedef struct trial {
 	void (*border)(struct trial *t, bool begins);    /* of step `step` */
 	proposal hot[HOT_MAX];
 	unsigned hot_count, retired;
+	bool dropped;                                    /* the plan of hot[0] */
 	miner_stats stats;
 } trial;
 
@@ -30,6 +31,8 @@ static void drain(trial *t)
 		;
 	while (miner_next(t->m, &p)) {
 		t->retired += p.what == PROPOSAL_RETIRED;
+		t->dropped |= (p.what == PROPOSAL_RETIRED || p.what == PROPOSAL_REPLACED) &&
+			t->hot_count && p.signature == t->hot[0].signature;
 		if (p.what != PROPOSAL_HOT)
 			continue;
 		assert_true(t->hot_count < HOT_MAX);
@@ -167,12 +170,32 @@ static void test_first(void **state)
 static void test_both(void **state)
 {
 	trial *t = try("mlp", 100, (miner_options)MINER_OPTIONS, compiled);
+	miner_loop found[2];
 
 	(void)state;
 	assert_int_equal(t->hot_count, 2);
 	assert_true(t->hot[0].scope && !t->hot[1].scope);
 	assert_int_equal(t->hot[0].n, t->hot[1].n);
 	assert_int_equal(t->hot[0].signature, t->hot[1].signature);
+	assert_int_equal(t->stats.runs, 100);    /* one region, counted once */
+	assert_int_equal(t->stats.hot_runs, 99);
+	assert_int_equal(t->stats.loops, 1);
+	assert_int_equal(t->stats.hot_loops, 1);
+	assert_int_equal(miner_loops(t->m, found, 2), 1);
+	assert_true(found[0].runs == 100 && found[0].hot);
+	end(t);
+}
+
+/* What was a loop as well is none any more: the scope may come again, so its plan stays. */
+static void test_kept(void **state)
+{
+	const lab_options o = { .steps = 200, .seed = 3 };
+	trial *t = try("mlp", 100, (miner_options)MINER_OPTIONS, compiled);
+
+	(void)state;
+	lab_run(lab_find("transformer"), &o, sink, t, NULL);
+	assert_true(t->hot_count > 2);
+	assert_false(t->dropped);
 	end(t);
 }
 
@@ -377,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first), cmocka_unit_test(test_both),
+		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_nested), cmocka_unit_test(test_excluded),
 		cmocka_unit_test(test_all_excluded), cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_fruitless), cmocka_unit_test(test_long),
