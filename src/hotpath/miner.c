@@ -121,6 +121,11 @@ static void collect(miner *m, track *t)
 		propose(m, &e);
 }
 
+const proposal *miner_peek(const miner *m)
+{
+	return m->taken == m->queued ? NULL : &m->queue[m->taken];
+}
+
 bool miner_next(miner *m, proposal *p)
 {
 	if (m->taken == m->queued)

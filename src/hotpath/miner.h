@@ -74,6 +74,8 @@ size_t miner_run(miner *m, recorder *r, size_t steps);
 void miner_feed(miner *m, const record *r);
 /* The oldest proposal not yet taken; false if there is none. */
 bool miner_next(miner *m, proposal *p);
+/* The same without taking it: NULL if there is none. Until the next call to the miner. */
+const proposal *miner_peek(const miner *m);
 
 void miner_stats_of(miner *m, miner_stats *s);
 /* The loops that count, up to `room` of them, longest region first. Returns how many. */

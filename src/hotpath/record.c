@@ -185,20 +185,28 @@ void recorder_replay(recorder *r, uint64_t signature, uint64_t ops)
 	put_mark(r, RECORD_REPLAY, signature, ops);
 }
 
+/* Whether there is anything at `read`. The executor's line of memory is left alone as long as what
+ * was seen there last is not used up: it would have to fetch it back. */
+static bool is_written(recorder *r, uint64_t read)
+{
+	if (read == r->until)
+		r->until = atomic_load_explicit(&r->written, memory_order_acquire);
+	return read != r->until;
+}
+
 const record *recorder_peek(recorder *r)
 {
-	const uint64_t written = atomic_load_explicit(&r->written, memory_order_acquire);
 	uint64_t read = atomic_load_explicit(&r->read, memory_order_relaxed);
 	const record *first;
 
-	if (read == written)
+	if (!is_written(r, read))
 		return NULL;
 	first = (const record *)(r->words + (read & (r->room - 1)));
 	if (first->op != RECORD_PAD)
 		return first;
 	read = ALIGN_UP(read + 1, r->room);
 	atomic_store_explicit(&r->read, read, memory_order_release);
-	return read == written ? NULL : (const record *)(r->words + (read & (r->room - 1)));
+	return is_written(r, read) ? (const record *)(r->words + (read & (r->room - 1))) : NULL;
 }
 
 void recorder_pop(recorder *r, const record *first)

@@ -50,25 +50,36 @@ static inline bool record_scalar(const record *r, unsigned k)
 	return k < INS_SCALARS_MAX && INS_KIND(r->kinds, k);
 }
 
+/* Bit d: dim d is repeated. Mostly all are equal, which is one comparison each. */
+static inline unsigned record_repeated(const meta *m, const meta *out)
+{
+	const int64_t *to = out->dims + (out->rank - m->rank);
+	unsigned mask = 0;
+
+	for (int d = 0; d < m->rank; d++)
+		if (UNLIKELY(m->dims[d] != to[d]) && m->dims[d] == 1)
+			mask |= 1u << d;
+	return mask;
+}
+
 /* 16 bits for each of the first four tensor inputs: dtype, rank, and which of its dims are repeated
  * to give the result's (elementwise rows and the leading dims of products). Exact: rows with more
  * inputs (cat) take equal dtypes and ranks only. in[k] is NULL for scalars. */
 static inline uint64_t record_metas(unsigned kind, unsigned nin, const meta *const *in,
 	const meta *out)
 {
-	uint64_t all = 0;
+	const bool repeats = nin > 1 && (kind == KIND_ELEMENT || kind == KIND_PRODUCT);
 	const unsigned n = nin < 4 ? nin : 4;
+	uint64_t all = 0;
 
 	for (unsigned k = 0; k < n; k++) {
 		const meta *m = in[k];
-		unsigned mask = 0;
 
 		if (!m)
 			continue;
-		if (n > 1 && m->rank <= out->rank && (kind == KIND_ELEMENT || kind == KIND_PRODUCT))
-			for (int d = 0, o = out->rank - m->rank; d < m->rank; d++)
-				mask |= (unsigned)(m->dims[d] == 1 && out->dims[o + d] != 1) << d;
-		all |= (uint64_t)(m->dtype | (unsigned)m->rank << 4 | mask << 8) << (16 * k);
+		all |= (uint64_t)(m->dtype | (unsigned)m->rank << 4) << (16 * k);
+		if (repeats && m->rank <= out->rank)
+			all |= (uint64_t)record_repeated(m, out) << (16 * k + 8);
 	}
 	return all;
 }
@@ -87,6 +98,7 @@ typedef struct recorder {
 	unsigned depth, compiled, excluded;      /* the scope at hand; 1 + that of the outermost ones */
 	uint64_t name;                                        /* of the compiled one */
 	_Alignas(CACHE_LINE) _Atomic uint64_t read;           /* the miner's */
+	uint64_t until;                                       /* `written` as last looked up */
 } recorder;
 
 /* `room` in words, a power of two, at least 4 * RECORD_WORDS_MAX. */

@@ -251,7 +251,8 @@ static void make_value(tenant *t, const ins *i)
 	failure *why;
 	call c;
 
-	if (UNLIKELY(!out) || (UNLIKELY(t->hot != NULL) && hot_replay(t, i, out)))
+	if (UNLIKELY(!out) || (UNLIKELY(t->hot != NULL) && t->hot->count &&
+			hot_replay(t, i, out)))
 		return;
 	if (UNLIKELY(!find_inputs(t, i, &c, &why))) {
 		poison(out, why);

@@ -8,11 +8,15 @@
 
 #define RING_WORDS (1u << 19)
 #define SYNC_STEPS 4096
-/* A backlog of that age is worked off by the executor, at most a tenth of its time. */
-#define BACKLOG_NS    20000000u
-#define HELP_EVERY_NS 2000000u
+/* A backlog of that age is worked off by the executor: readily at first, for a program may be short;
+ * for long at most a 64th of its time. */
+#define BACKLOG_NS    10000000u
+#define HELP_EVERY_NS 1000000u
 #define HELP_NS       150000u
+#define HELP_CREDIT   30000000u
+#define HELP_SHARE    64
 #define HELP_STEPS    64
+#define HELP_OPS      1024u      /* the longest plan that is made then: about 0.1 ms */
 #define LOOK_NS       20000u     /* work in a slice that a look at the clock is nothing against */
 
 /* ---- the post -------------------------------------------------------------------------------- */
@@ -191,12 +195,15 @@ static void mine_backlog(hot *h, uint64_t now)
 		memory_order_relaxed));
 
 	if (LIKELY(now < since + BACKLOG_NS || now < h->helped + HELP_EVERY_NS) ||
+			h->helping > HELP_CREDIT + h->busy / HELP_SHARE ||
 			pthread_mutex_trylock(&h->mining))
 		return;
 	while (hot_mine_records(h, HELP_STEPS) && clock_ns() < now + HELP_NS)
 		;
+	hot_make_plans(h, HELP_OPS);
 	pthread_mutex_unlock(&h->mining);
-	h->helped = clock_ns();
+	h->helped = h->started = clock_ns();
+	h->helping += h->helped - now;
 }
 
 void hot_slice_begin(hot *h)

@@ -123,6 +123,7 @@ typedef struct hot {
 	uint64_t looked;                 /* op at which the clock was looked at last */
 	uint64_t fresh;                  /* when the ring was last seen empty */
 	uint64_t helped;                 /* when the executor mined last */
+	uint64_t helping;                /* ns that it has mined */
 	hot_mark marks[HOT_MARKS];
 	uint64_t marked;                 /* all that were made */
 
@@ -194,7 +195,7 @@ void hot_pause(hot *h);
 
 /* ---- hot_walk.c ---- */
 
-/* Execute `i` if it is the next op of a plan: `out`, filed and empty, becomes its value. False: it
+/* There are plans: execute `i` if it is the next op of one: `out`, filed and empty, becomes its value. False: it
  * is not; nothing has been done. */
 bool hot_replay(tenant *t, const ins *i, value *out);
 /* No run of runs[k] is under way any more, for reasons that are not the stream's. */
@@ -222,6 +223,9 @@ void hot_miner_remove(hot *h);
 bool hot_mine(hot *h, size_t steps);
 /* The same without what comes of it: no step takes long. */
 bool hot_mine_records(hot *h, size_t steps);
+/* Make plans of what was found and send them, up to the first that takes long: it has more than
+ * `most` ops (UINT32_MAX: however long), or replaces another one. */
+void hot_make_plans(hot *h, uint32_t most);
 /* Free what the executor has given up. */
 void hot_bury(hot *h);
 /* There are records: see that somebody comes. Cheap where the thread is up. */

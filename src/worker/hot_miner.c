@@ -78,9 +78,29 @@ bool hot_mine_records(hot *h, size_t steps)
 	return miner_run(h->miner, &h->recorder, steps) == steps;
 }
 
+/* What replaces another one makes it forgotten, which may mean a file. */
+static bool is_long(const proposal *p, uint32_t most)
+{
+	return p->n > most || (most < UINT32_MAX && p->what == PROPOSAL_REPLACED);
+}
+
+void hot_make_plans(hot *h, uint32_t most)
+{
+	const proposal *next;
+	proposal p;
+
+	while ((next = miner_peek(h->miner)) && !is_long(next, most)) {
+		miner_next(h->miner, &p);
+		if (p.what == PROPOSAL_HOT && !p.scope)
+			hot_say_detected(&p);
+		post(h, &p, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
+		if (p.what == PROPOSAL_REPLACED)
+			hot_forget(h, p.signature);
+	}
+}
+
 bool hot_mine(hot *h, size_t steps)
 {
-	proposal p;
 	bool more;
 
 	if (UNLIKELY(!h->warmed))
@@ -88,13 +108,7 @@ bool hot_mine(hot *h, size_t steps)
 	more = hot_mine_records(h, steps);
 	hot_bury(h);
 	hot_read_notes(h);
-	while (miner_next(h->miner, &p)) {
-		if (p.what == PROPOSAL_HOT && !p.scope)
-			hot_say_detected(&p);
-		post(h, &p, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
-		if (p.what == PROPOSAL_REPLACED)
-			hot_forget(h, p.signature);
-	}
+	hot_make_plans(h, UINT32_MAX);
 	return more;
 }
 

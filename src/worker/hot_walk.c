@@ -395,7 +395,7 @@ bool hot_replay(tenant *t, const ins *i, value *out)
 	hot *h = t->hot;
 	call c;
 
-	if (!h->count || UNLIKELY(h->recorder.excluded))
+	if (UNLIKELY(h->recorder.excluded))
 		return false;
 	if (UNLIKELY(h->trial != NULL)) {
 		hot_judge_eager(h);
