@@ -176,6 +176,7 @@ static void test_check(void **state)
 	play p;
 
 	(void)state;
+	assert_int_equal(flag_set(FLAG_GT_HOTPATH_TIER, "1"), GT_OK);
 	make_first();
 	repeat(STEP, 0, 10);
 	assert_true(stats().matches > 0);
