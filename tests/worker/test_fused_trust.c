@@ -1,0 +1,207 @@
+/* test_fused_trust.c: kernels that are wrong, on a tenant seen from inside: nobody gets to see what
+ * they compute, and they are not used any more. */
+#include "check.h"
+#include "base/flags.h"
+#include "group/reference.h"
+#include "play.h"
+#include "worker/hot.h"
+
+#define STEP "t%2 = mul t1, 0.5\nt%3 = add t%2, 1.0\nt%4 = tanh t%3\nt%5 = mul t%4, t%2\n" \
+	"free t%2\nfree t%3\nfree t%4\nfetch t%5\nfree t%5\n"
+#define FIRST "t1 = full float32 1.0 [50]\n"
+
+static worker *w;
+static tenant *t;
+
+static void set(flag f, const char *to)
+{
+	assert_int_equal(flag_set(f, to), GT_OK);
+}
+
+static int open_tenant(void **state)
+{
+	const worker_options o = { .threads = 1, .memory = 1 << 26, .runahead = 4096,
+		.threshold = 2 };
+
+	(void)state;
+	set(FLAG_GT_QUIET, "1");
+	set(FLAG_GT_COMPILE_SYNC, "1");
+	set(FLAG_GT_CACHE_DIR, "");
+	set(FLAG_GT_HOTPATH_TIER, "2");
+	set(FLAG_GT_HOTPATH_CODE, "interpreted");
+	if (worker_new(&o, &w))
+		return 1;
+	t = worker_admit(w, 0);
+	return 0;
+}
+
+static int open_checked(void **state)
+{
+	set(FLAG_GT_CHECK, "1");
+	return open_tenant(state);
+}
+
+static int close_tenant(void **state)
+{
+	(void)state;
+	assert_true(line_close(tenant_line(t)));
+	tenant_free(t);
+	worker_free(w);
+	set(FLAG_GT_CHECK, "0");
+	return 0;
+}
+
+static play run(const char *text)
+{
+	play p = { .l = NULL };
+	batch b = { 0 };
+
+	play_parse(&p, &b, text);
+	assert_int_equal(line_push(tenant_line(t),
+		&(parcel){ b.words, b.used, b.count, 0 }, NULL), GT_OK);
+	b.used = b.count = 0;
+	batch_fini(&b);
+	assert_int_equal(line_sync(tenant_line(t), NULL), GT_OK);
+	return p;
+}
+
+/* STEP with numbers of its own. */
+static play run_step(unsigned k)
+{
+	buf b = { 0 };
+	play p;
+
+	for (const char *at = STEP; *at; at++)
+		if (*at == '%')
+			buf_printf(&b, "%u", k);
+		else
+			buf_put_u8(&b, (uint8_t)*at);
+	p = run(buf_text(&b));
+	buf_fini(&b);
+	return p;
+}
+
+/* What the step gave the first time: bits that all others have to give. */
+static float expected[50];
+
+static void check_steps(unsigned from, unsigned n)
+{
+	for (unsigned k = from; k < from + n; k++) {
+		play p = run_step(k);
+
+		assert_int_equal(p.answers[0]->state, ANSWER_READY);
+		if (k == 1)
+			memcpy(expected, p.answers[0]->data, sizeof expected);
+		assert_memory_equal(p.answers[0]->data, expected, sizeof expected);
+		play_end(&p);
+	}
+}
+
+/* ---- spoiling -------------------------------------------------------------------------------- */
+
+static const fused_code *spoilt;
+static unsigned launches;
+
+/* What it ought to do, and then one element is another one. */
+static void wrong_kernel(const kernel_call *c)
+{
+	const group *g = spoilt->g;
+
+	launches++;
+	group_run(g, c);
+	for (unsigned k = 0; k < g->args_count; k++)
+		if (g->args[k].out)
+			((float *)c->args[k].data)[7] += 1;
+}
+
+static fused_code *spoil(void)
+{
+	assert_int_equal(t->hot->count, 1);
+	fused *u = &t->hot->runs[0]->fused;
+	fused_plan *p = u->plans[0];
+
+	assert_int_equal(u->count, 1);
+	for (uint32_t k = 0; k < p->f->steps.count; k++)
+		if (p->steps[k].code) {
+			spoilt = p->steps[k].code;
+			p->steps[k].code->run = wrong_kernel;
+			atomic_store(&p->steps[k].code->proved, 0);
+			launches = 0;
+			return p->steps[k].code;
+		}
+	fail_msg("the loop has no kernel");
+	return NULL;
+}
+
+/* Code is one a process: leave it as it was. */
+static void mend(fused_code *c)
+{
+	c->run = NULL;
+	atomic_store(&c->barred, false);
+}
+
+/* Found at its first run: the result is the eager one's, and there is no second run. */
+static void test_wrong_code(void **state)
+{
+	fused_code *c;
+	play p = run(FIRST);
+
+	(void)state;
+	play_end(&p);
+	check_steps(1, 10);
+	c = spoil();
+	check_steps(20, 10);
+	assert_int_equal(launches, 1);
+	assert_true(atomic_load(&c->barred));
+	mend(c);
+}
+
+/* With GT_CHECK code that was right for long is looked at, too, and the next read says so. */
+static void test_check(void **state)
+{
+	fused_code *c;
+	play p = run(FIRST);
+
+	(void)state;
+	play_end(&p);
+	check_steps(1, 10);
+	c = spoil();
+	atomic_store(&c->proved, 100);
+	p = run_step(20);
+	assert_int_equal(p.answers[0]->state, ANSWER_FAILED);
+	assert_int_equal(p.answers[0]->why->code, GT_ECHECK);
+	assert_non_null(strstr(p.answers[0]->why->text, "element 7 is "));
+	play_end(&p);
+	check_steps(30, 3);
+	assert_int_equal(launches, 1);
+	mend(c);
+}
+
+/* Trusted after two runs: then it is launched alone. */
+static void test_trust(void **state)
+{
+	play p = run(FIRST);
+	fused_plan *f;
+
+	(void)state;
+	play_end(&p);
+	check_steps(1, 10);
+	f = t->hot->runs[0]->fused.plans[0];
+	assert_true(f->completed > CODE_TRUSTED);
+	for (uint32_t k = 0; k < f->f->steps.count; k++)
+		if (f->steps[k].code)
+			assert_true(atomic_load(&f->steps[k].code->proved) >= CODE_TRUSTED);
+}
+
+#define TEST(f, open) cmocka_unit_test_setup_teardown(f, open, close_tenant)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_wrong_code, open_tenant),
+		TEST(test_check, open_checked),
+		TEST(test_trust, open_tenant),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
