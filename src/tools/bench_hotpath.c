@@ -247,14 +247,15 @@ static const proposal *best_of(const trial *t)
 	return best;
 }
 
-/* Iterations count from 1; the region can be replayed in the first that begins behind `at`. */
-static unsigned iteration_after(const trial *t, uint64_t at)
+/* Iterations count from 1: the one that op `at` belongs to. A region that was found by then runs
+ * anew from there on: wherever in the iteration it was cut, its next run begins with that op. */
+static unsigned iteration_of(const trial *t, uint64_t at)
 {
-	unsigned k = 0;
+	unsigned k = 1;
 
-	while (k + 1 < t->options.steps && t->marks[k] < at)
+	while (k < t->options.steps && t->marks[k] <= at)
 		k++;
-	return k + 1;
+	return k;
 }
 
 static void print_row(const trial *t)
@@ -272,7 +273,7 @@ static void print_row(const trial *t)
 		printf(" %8s", "-");
 	printf(" %6.0f %7.1f", (double)t->nanoseconds / (double)t->ops, (double)t->longest / 1000);
 	if (best) {
-		const unsigned from = iteration_after(t, best->at);
+		const unsigned from = iteration_of(t, best->at);
 		const uint64_t ops = t->ops - t->marks[from - 1];
 
 		printf(" %6u %8.1f", from, 100.0 *
