@@ -197,7 +197,7 @@ static bool offer(tenant *t, unsigned k, const ins *i, call *c, value *out)
  * the region's first. */
 static bool is_guess(const hot_run *r)
 {
-	return r->completed + r->match.at + r->match.foreign < r->moved;
+	return (r->kept && !r->runs) || r->completed + r->match.at + r->match.foreign < r->moved;
 }
 
 static bool is_entering(const hot_run *r)

@@ -30,6 +30,7 @@ static void begin(bench *b, uint32_t n)
 
 static void end(bench *b)
 {
+	hot_warm_end(b->h);
 	recorder_fini(&b->h->recorder);
 	mem_free(b->h);
 }
@@ -161,6 +162,7 @@ static void test_what_does_not_pay_goes(void **state)
 	assert_true(b.r.until >= hot_ops(b.h));
 	run_many(&b, 20000, 10 * MS, 11 * MS);
 	assert_int_equal(b.r.verdict, HOT_BLACKLISTED);
+	assert_non_null(atomic_load(&b.h->notes));      /* nor is it kept for the next process */
 	assert_int_equal(atomic_load(&b.h->counts.blacklisted), 1);
 	replays = b.replays;
 	assert_true(replays < 400);
