@@ -91,6 +91,43 @@ static void put_ops(const region *g, const site_names *names, buf *to)
 		buf_printf(to, "  ... and %u more\n", g->n - LINES_MOST);
 }
 
+static void put_plan(const hot_run *r, const fused_plan *p, buf *to)
+{
+	buf_printf(to, "    %u ops -> %u kernels, %u launches saved, %" PRIu64 " bytes not written; "
+		"arena %" PRIu64 " bytes; %" PRIu64 " runs\n", p->n, p->kernels, p->launches_saved,
+		p->bytes_saved, p->f->arena_size, p->completed);
+	if (p == r->fused.plans[0])
+		fusion_print(p->f, to);
+}
+
+/* Its plans, the one used last in full. */
+static void put_fused(const hot_run *r, buf *to)
+{
+	const fused *u = &r->fused;
+	const fused_judge *j = &u->judge;
+	const uint64_t one = hot_times_least(&j->times[0]), two = hot_times_least(&j->times[1]);
+
+	if (!u->count && !u->failed)
+		return;
+	buf_printf(to, "  fused (T2): %u plans for the shapes seen, %" PRIu64 " runs%s\n", u->count,
+		u->runs, j->blacklisted ? "; off: no faster than T1" : j->off ?
+		"; off for a while" : "");
+	if (j->demotions)
+		buf_printf(to, "  demoted %u times, at last for %.2fx of T1\n", j->demotions,
+			j->ratio);
+	if (u->failed)
+		buf_printf(to, "  could not be compiled %u times\n", u->failed);
+	if (one && two) {
+		buf_printf(to, "  a run of the executor: T1 ");
+		put_time(r, one, to);
+		buf_printf(to, ", T2 ");
+		put_time(r, two, to);
+		buf_printf(to, "\n");
+	}
+	for (unsigned k = 0; k < u->count; k++)
+		put_plan(r, u->plans[k], to);
+}
+
 static void put_run(const hot_run *r, const site_names *names, buf *to)
 {
 	const region *g = r->plan->region;
@@ -102,6 +139,7 @@ static void put_run(const hot_run *r, const site_names *names, buf *to)
 		g->n, cut_why_text(g->cut_why), g->cut_bytes);
 	buf_printf(to, "  %u live-ins, %u live-outs; operation by operation (T1), %" PRIu64
 		" runs replayed\n", g->live_ins_count, outs, r->runs);
+	put_fused(r, to);
 	put_places(r, to);
 	put_times(r, to);
 	if (r->demotions)
