@@ -40,11 +40,27 @@ static void put_name(buf *to, const char *name)
 	free(full);
 }
 
+static buf pretended;
+
+void recipes_pretend(char *const *command)
+{
+	put_name(&pretended, command[0]);
+	for (unsigned k = 1; command[k]; k++) {
+		put_name(&pretended, command[k]);
+		if (*command[k] != '-')
+			break;
+	}
+}
+
 void recipes_program(buf *to)
 {
 	char command[COMMAND_MAX];
 	const size_t n = read_command(command);
 
+	if (pretended.size) {
+		buf_put(to, pretended.data, pretended.size);
+		return;
+	}
 	put_name(to, "/proc/self/exe");
 	for (size_t k = strlen(command) + 1; k < n; k += strlen(command + k) + 1) {
 		put_name(to, command + k);

@@ -1,4 +1,5 @@
-/* cache.c: `gt cache`, what is kept for the next process: list it, check it, remove it. */
+/* cache.c: `gt cache`, what is kept for the next process: list it, check it, remove
+ * it, learn it in advance. */
 #include "cache/cache.h"
 
 #include <errno.h>
@@ -6,11 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/base.h"
 #include "base/error.h"
 #include "base/flags.h"
 #include "base/mem.h"
 #include "cache/kernels.h"
+#include "cache/plugin.h"
 #include "cache/recipes.h"
 #include "tools/tools.h"
 
@@ -181,10 +184,59 @@ static int verify(cache *c, int argc, char **argv)
 	return EXIT_DONE;
 }
 
+/* ---- in advance ----------------------------------------------------------------------------- */
+
+static gt_err compile_all(void)
+{
+	static const flag on[] = { FLAG_GT_AUTO_COMPILE, FLAG_GT_COMPILE_SYNC, FLAG_GT_QUIET };
+	gt_err e = flag_set(FLAG_GT_HOTPATH_TIER, "2");
+
+	for (size_t k = 0; k < COUNT(on) && !e; k++)
+		e = flag_set(on[k], "1");
+	return e ? e : flag_set(FLAG_GT_HOTPATH_CODE, "compiled");
+}
+
+static unsigned count_own(cache *c)
+{
+	buf program = { 0 }, value = { 0 };
+	unsigned n;
+
+	recipes_program(&program);
+	n = cache_get(c, CACHE_RECIPES, (cache_bytes){ program.data, program.size }, &value) ?
+		count_recipes((cache_bytes){ value.data, value.size }) : 0;
+	buf_fini(&program);
+	buf_fini(&value);
+	return n;
+}
+
+static int prewarm(cache *c, int argc, char **argv)
+{
+	char *run[] = { "/proc/self/exe", "run", NULL };
+	const codegen *generator;
+	cache_stats s;
+	int status;
+
+	if (!argc)
+		return tool_usage("cache");
+	if (argc > 1 && access(argv[1], X_OK))
+		return tool_fail(EXIT_WRONG, "%s: %s", argv[1], strerror(errno));
+	if (plugin_open(&generator) || compile_all())
+		return tool_fail(EXIT_WRONG, "%s", gt_last_error());
+	recipes_pretend(argc > 1 ? argv + 1 : run);
+	status = run_file(argv[0], false);
+	cache_stats_of(c, &s);
+	if (s.lost)
+		status = tool_fail(EXIT_WRONG, "%" PRIu64 " entries could not be written", s.lost);
+	printf("%u loops are kept of the program; %" PRIu64 " files were written\n", count_own(c),
+		s.puts);
+	return status;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(cache *c, int argc, char **argv);
-} actions[] = { { "ls", ls }, { "rm", rm }, { "verify", verify } };
+} actions[] = { { "ls", ls }, { "rm", rm }, { "verify", verify },
+	{ "prewarm", prewarm } };
 
 int cache_command(int argc, char **argv)
 {

@@ -26,6 +26,7 @@ typedef struct request { answer *a; uint64_t id; } request;
 
 typedef struct run {
 	const char *name;
+	bool mute;                       /* what is read is not printed */
 	FILE *file;
 	struct link *link;
 	interner *places;                /* "file:line", by number */
@@ -91,7 +92,8 @@ static void settle(run *r, const request *q)
 	if (r->link->ops->wait(r->link, q->a, &never)) {
 		r->status = tool_fail(EXIT_WRONG, "t%" PRIu64 ": %s", q->id, gt_last_error());
 	} else if (atomic_load(&q->a->state) == ANSWER_READY) {
-		print_value(q->id, q->a);
+		if (!r->mute)
+			print_value(q->id, q->a);
 	} else if (atomic_load(&q->a->state) == ANSWER_FAILED) {
 		report(r, q->id, q->a->why);
 	} else {
@@ -182,17 +184,20 @@ static int run_stream(run *r)
 	return r->status;
 }
 
-int run_command(int argc, char **argv)
+int run_file(const char *path, bool prints)
 {
-	run r = { .file = stdin };
+	run r = { .file = stdin, .mute = !prints };
 	int status;
 
-	if (argc != 2)
-		return tool_usage(argv[0]);
-	r.name = strcmp(argv[1], "-") ? argv[1] : "standard input";
-	if (r.name == argv[1] && !(r.file = fopen(argv[1], "re")))
-		return tool_fail(EXIT_WRONG, "%s: %s", argv[1], strerror(errno));
+	r.name = strcmp(path, "-") ? path : "standard input";
+	if (r.name == path && !(r.file = fopen(path, "re")))
+		return tool_fail(EXIT_WRONG, "%s: %s", path, strerror(errno));
 	status = run_stream(&r);
 	fclose(r.file);
 	return status;
+}
+
+int run_command(int argc, char **argv)
+{
+	return argc == 2 ? run_file(argv[1], true) : tool_usage(argv[0]);
 }

@@ -24,6 +24,9 @@ extern const size_t tool_count;
 /* bench_hotpath.c: `gt bench hotpath`; argv[0] is its name. */
 int bench_hotpath(int argc, char **argv);
 
+/* run.c: execute a text stream ("-": standard input), print what it reads; returns an exit status. */
+int run_file(const char *path, bool prints);
+
 /* draw.c: a region as SVG on standard output; returns an exit status. */
 int draw_region(const region *r);
 

@@ -179,8 +179,53 @@ def check_bench():
 	expect(["bench"], 2, err=["usage: gt bench"])
 
 
+def loop_text(steps):
+	"""A loop of five operations: w = w - tanh(x * w)'s mean."""
+	lines = ["t1 = upload float32 [2,2] {1, 2, 3, 4}"]
+	w = 1
+	for at in range(10, 10 + 10 * steps, 10):
+		lines += [f"t{at} = upload float32 [2,2] {{4, 3, 2, 1}}", f"t{at + 1} = mul t{at}, t{w}",
+			f"t{at + 2} = tanh t{at + 1}", f"t{at + 3} = mul t{at + 2}, 0.01",
+			f"t{at + 4} = sub t{w}, t{at + 3}", f"free t{w}"]
+		lines += [f"free t{at + k}" for k in range(4)]
+		w = at + 4
+	return "\n".join(lines + [f"fetch t{w}", ""])
+
+
+def check_prewarm():
+	with tempfile.TemporaryDirectory() as folder:
+		path = os.path.join(folder, "loop.gts")
+		cache = {"GT_CACHE_DIR": os.path.join(folder, "cache")}
+		hot = {"GT_AUTO_COMPILE": "1", "GT_HOTPATH_TIER": "2", "GT_COMPILE_SYNC": "1",
+			"GT_DEBUG_COMPILE": "1", **cache}
+		with open(path, "w") as f:
+			f.write(loop_text(60))
+		eager = run("run", path).stdout.splitlines()
+		made = run("cache", "prewarm", path, **cache)
+		if made.returncode:
+			expect(["cache", "prewarm", path], 1, err=["no code generator"], **cache)
+		else:
+			expect(["cache", "prewarm", path], 0, out=["1 loops are kept", "0 files"], **cache)
+			expect(["cache", "verify"], 0, out=["entries are sound"], **cache)
+			warm = run("run", path, **hot).stdout.splitlines()
+			if "Loaded from the cache" not in "".join(warm) or \
+					"Compiling sequence" in "".join(warm) or eager[-1] not in warm:
+				failures.append(f"a stream that was prewarmed printed {warm}, eagerly {eager}")
+			expect(["cache", "prewarm", path, sys.executable, "-O", "train.py"], 0,
+				out=["1 loops are kept", "1 files"], **cache)
+			expect(["cache", "ls"], 0, out=["1 loops of " + os.path.realpath(sys.executable) +
+				" -O train.py"], **cache)
+			expect(["cache", "prewarm", os.path.join(folder, "none")], 1,
+				out=["1 loops", "0 files"], err=["No such file"], **cache)
+			expect(["cache", "prewarm", path, "/nowhere"], 1, err=["/nowhere: No such file"],
+				**cache)
+		expect(["cache", "prewarm"], 2, err=["usage: gt cache"], **cache)
+		expect(["cache", "prewarm", path], 1, err=["nothing is kept"], GT_CACHE_DIR="")
+
+
 def main():
 	check_commands()
+	check_prewarm()
 	check_run()
 	check_bench()
 	print("\n".join(failures) or "all commands behave")
