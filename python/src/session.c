@@ -350,7 +350,7 @@ static PyObject *signal_compile(PyObject *module, PyObject *args)
 	int mode;
 
 	(void)module;
-	if (!PyArg_ParseTuple(args, "si:_signal_compile", &name, &mode) || !(c = session_client()))
+	if (!PyArg_ParseTuple(args, "si:compile", &name, &mode) || !(c = session_client()))
 		return NULL;
 	if ((mode < 0 ? gt_signal_forget(c, name) :
 			gt_signal_compile(c, name, (gt_compile_mode)mode)) != GT_OK)

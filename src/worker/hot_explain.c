@@ -64,15 +64,18 @@ static void put_times(const hot_run *r, buf *to)
 static void put_places(const hot_run *r, buf *to)
 {
 	const region *g = r->plan->region;
+	const char *between = ":";
 
 	if (!r->exits)
 		return;
 	buf_printf(to, "  broke off %" PRIu64 " times", r->exits);
-	for (unsigned k = 0; k < HOT_PLACES; k++)
-		if (r->places[k].count)
-			buf_printf(to, "%s %u where %%%u = %s was expected", k ? "," : ":",
-				r->places[k].count, r->places[k].at,
-				op_rows[g->ops[r->places[k].at].op].name);
+	for (unsigned k = 0; k < HOT_PLACES; k++) {
+		if (!r->places[k].count)
+			continue;
+		buf_printf(to, "%s %u where %%%u = %s was expected", between, r->places[k].count,
+			r->places[k].at, op_rows[g->ops[r->places[k].at].op].name);
+		between = ",";
+	}
 	buf_printf(to, "\n");
 }
 

@@ -88,6 +88,8 @@ void hot_say_compiling(const job *j)
 /* Where nobody asked for loops to be found, nobody wants to hear of compilers that are missing. */
 void hot_say_compiled(const hot *h, const job *j)
 {
+	if (!h->talks && !atomic_load(&h->tenant->worker->looks))
+		return;
 	if (j->error && !j->cause) {
 		say("[HotPath] Compilation failed, falling back to eager: %s\n", j->error);
 		return;

@@ -18,7 +18,7 @@ def run(program, **settings):
         capture_output=True,
         text=True,
         timeout=100,
-        env={**PLAIN, "GT_COMPILE_SYNC": "1", **settings},
+        env={**PLAIN, "GT_COMPILE_SYNC": "1", "GT_CACHE_DIR": "", **settings},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -152,7 +152,7 @@ gt.compile_wait()
 
 
 def test_lines():
-    out = run(LOOP, GT_AUTO_COMPILE="1").splitlines()
+    out = run(LOOP, GT_AUTO_COMPILE="1", GT_HOTPATH_TIER="1").splitlines()
     assert out[0] == "Worker worker_0: Hot path detection enabled (threshold=10)"
     assert len(out) == 2 and out[1].startswith("[HotPath] Detected hot sequence after 10 reps: ")
     assert out[1].endswith(":3ops)") and "Stream(" in out[1]

@@ -1,6 +1,7 @@
 """gt.debug: statistics of hot paths and what is told of them, in processes of their own."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -24,7 +25,8 @@ LOOP = """
 
 
 def run(body, **settings):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GT_")} | settings
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GT_")}
+    environment |= {"GT_CACHE_DIR": ""} | settings
     program = textwrap.dedent(LOOP) + textwrap.dedent(body)
     done = subprocess.run([sys.executable, "-c", program], env=environment, text=True,
                           capture_output=True, timeout=120)
@@ -32,7 +34,8 @@ def run(body, **settings):
     return done.stdout
 
 
-HOT = {"GT_AUTO_COMPILE": "1", "GT_COMPILE_SYNC": "1"}
+# Only replayed: what the compiler says and does comes when it is ready, if there is one.
+HOT = {"GT_AUTO_COMPILE": "1", "GT_COMPILE_SYNC": "1", "GT_HOTPATH_TIER": "1"}
 
 
 def test_counts():
@@ -98,3 +101,13 @@ def test_same_values(sync):
     body = "print(values)"
     hot = run(body, GT_AUTO_COMPILE="1", GT_COMPILE_SYNC=sync, GT_QUIET="1")
     assert hot == run(body)
+
+
+def test_explain_says_where_runs_broke_off():
+    out = run("""
+        y = (gt.randn(8, 4) @ w).relu()
+        for k in range(200):
+            w = w * 1.5 + 1
+        print(gt.debug.explain())
+    """, GT_QUIET="1", **HOT)
+    assert re.search(r"^  broke off 1 times: 1 where %\d+ = \w+ was expected$", out, re.M), out

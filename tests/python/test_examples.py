@@ -19,7 +19,8 @@ def run(*args, timeout=100):
         text=True,
         timeout=timeout,
         cwd="/",
-        env={name: value for name, value in os.environ.items() if not name.startswith("GT_")},
+        env={name: value for name, value in os.environ.items() if not name.startswith("GT_")}
+        | {"GT_CACHE_DIR": ""},
     )
 
 

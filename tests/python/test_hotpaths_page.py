@@ -18,7 +18,7 @@ def run(path, **settings):
         capture_output=True,
         text=True,
         timeout=100,
-        env={**PLAIN, **settings},
+        env={**PLAIN, "GT_CACHE_DIR": "", **settings},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
