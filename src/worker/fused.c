@@ -446,7 +446,8 @@ void fused_receive(hot *h, job *j)
 	hot_run *r = find_run(h, j->signature);
 
 	count_job(h, j);
-	hot_say_compiled(h, j);
+	if (j->made || !r || !r->fused.failed)   /* one message a region will do */
+		hot_say_compiled(h, j);
 	if (r)
 		take_made(r, j);
 	job_free(j);

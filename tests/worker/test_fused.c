@@ -52,12 +52,14 @@ static uint64_t put_upload(loop *l, int64_t rows, int64_t cols)
 {
 	ins_room room;
 	ins *i = ins_init(&room, OP_upload, l->next++);
+	blob *b = blob_new((size_t)(rows * cols) * sizeof(float));
 
 	i->attr.dtype = GT_FLOAT32;
-	ins_put_operand(i, (int64_t)(intptr_t)blob_new((size_t)(rows * cols) * sizeof(float)));
+	ins_put_operand(i, (int64_t)(intptr_t)b);
 	ins_put_operand(i, rows);
 	ins_put_operand(i, cols);
 	drive_ins(&l->d, i);
+	blob_drop(b);
 	return l->next - 1;
 }
 
