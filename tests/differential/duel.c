@@ -18,6 +18,7 @@
 #include "ir/shape.h"
 
 #define PLAIN_CHUNK 256
+#define TIMES 3                  /* a stream is played at most: eagerly, cold, warm */
 #define AWAKE_NS 1000000         /* cost of a chunk that wakes the worker's thread */
 
 static const interrupt never = { NULL, NULL };
@@ -204,7 +205,8 @@ static void set_mode(mode m, const manner *how)
 	set(FLAG_GT_CHECK, m != MODE_EAGER && how->checks ? "1" : "0");
 	set(FLAG_GT_HOTPATH_TIER, how->fuses ? "2" : "1");
 	set(FLAG_GT_HOTPATH_CODE, how->machine ? "compiled" : "interpreted");
-	set(FLAG_GT_CACHE_DIR, "");      /* what the user keeps there is none of ours */
+	/* What the user keeps is none of ours. */
+	set(FLAG_GT_CACHE_DIR, how->cache ? how->cache : "");
 	set(FLAG_GT_QUIET, "1");
 }
 
@@ -236,7 +238,7 @@ static void play(player *p, unsigned n, const manner *how, mode m, duel_stats *s
 	}
 	if (embed_stats(p->link, &s))
 		abort();
-	*stats = (duel_stats){ s.hot, how->vanishes ? 0 : s.tensors };
+	*stats = (duel_stats){ .hot = s.hot, .tensors = how->vanishes ? 0 : s.tensors };
 	for (unsigned k = 0; k < n; k++)
 		look_again(&p[k]);
 	for (unsigned k = 0; k < n; k++)
@@ -285,16 +287,25 @@ static bool compare(const player *a, const player *b, buf *why)
 	return true;
 }
 
+static bool compare_rest(const duel_stats *eager, const duel_stats *hot, buf *why)
+{
+	if (eager->tensors == hot->tensors)
+		return true;
+	buf_printf(why, "eager %" PRIu64 " values are left at the end, with hot paths %" PRIu64,
+		eager->tensors, hot->tensors);
+	return false;
+}
+
 bool duel(const stream *s, const stream *other, const manner *how, mode m, duel_stats *stats,
 	buf *why)
 {
 	const stream *const streams[2] = { s, other };
-	const unsigned n = other ? 2 : 1;
-	player players[2][2];
-	duel_stats last[2];
+	const unsigned n = other ? 2 : 1, times = how->cache ? TIMES : TIMES - 1;
+	player players[TIMES][2];
+	duel_stats last[TIMES];
 	bool same = true;
 
-	for (unsigned time = 0; time < 2; time++) {
+	for (unsigned time = 0; time < times; time++) {
 		const mode now = time ? m : MODE_EAGER;
 
 		set_mode(now, how);
@@ -302,16 +313,15 @@ bool duel(const stream *s, const stream *other, const manner *how, mode m, duel_
 			begin(&players[time][k], streams[k], how, now);
 		play(players[time], n, how, now, &last[time]);
 	}
-	for (unsigned k = 0; k < n; k++)
-		same = same && compare(&players[0][k], &players[1][k], why);
-	if (same && last[0].tensors != last[1].tensors) {
-		buf_printf(why, "eager %" PRIu64 " values are left at the end, with hot paths %"
-			PRIu64, last[0].tensors, last[1].tensors);
-		same = false;
+	for (unsigned time = 1; time < times; time++) {
+		for (unsigned k = 0; k < n; k++)
+			same = same && compare(&players[0][k], &players[time][k], why);
+		same = same && compare_rest(&last[0], &last[time], why);
 	}
-	for (unsigned k = 0; k < 2 * n; k++)
+	for (unsigned k = 0; k < times * n; k++)
 		player_fini(&players[k / n][k % n]);
+	last[times - 1].warm = times == TIMES && last[2].hot.replayed > last[1].hot.replayed;
 	if (stats)
-		*stats = last[1];
+		*stats = last[times - 1];
 	return same;
 }

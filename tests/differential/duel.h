@@ -1,4 +1,4 @@
-/* duel.h: one stream, executed twice: what a client can see must be the same. */
+/* duel.h: one stream, executed twice or three times: what a client can see must be the same. */
 #ifndef DIFFERENTIAL_DUEL_H
 #define DIFFERENTIAL_DUEL_H
 
@@ -24,6 +24,7 @@ typedef struct manner {
 	bool checks;     /* GT_CHECK */
 	bool fuses;      /* plans are fused, not only replayed */
 	bool machine;    /* fused kernels are machine code, which takes time to make; else interpreted */
+	const char *cache;       /* directory: what the second time learns a third one begins with */
 	bool sabotage;   /* the second time tanh is sin: does the tester notice? */
 } manner;
 
@@ -31,11 +32,12 @@ typedef struct manner {
 typedef struct duel_stats {
 	hot_stats hot;
 	uint64_t tensors;        /* alive at the end */
+	bool warm;               /* the third time replayed more than the second */
 } duel_stats;
 
 /* Play `s` (and beside it, on a second session, `other`, unless that is NULL) eagerly and in mode
  * `m`. True if everything read was the same; else *why has a line about the first difference.
- * stats, if not NULL, gets those of the second time. */
+ * stats, if not NULL, gets those of the last time. */
 bool duel(const stream *s, const stream *other, const manner *how, mode m, duel_stats *stats,
 	buf *why);
 

@@ -2,6 +2,8 @@
  *
  *	differential [--programs N] [--seconds S] [--seed FIRST] [--mode eager|sync|thread] [--dir D]
  *	differential --tier 2 ...       hot paths are fused, too, not only replayed
+ *	differential --keep 1 ...       hot paths are kept, and every program is played once more with
+ *	                                what is kept of it and of those before it
  *	differential FILE.gts...        each file in all modes
  *	differential --show SEED        the stream of a seed, on standard output
  *	differential --sabotage 1 ...   whether it would notice: the second time tanh is sin
@@ -32,6 +34,7 @@ typedef struct totals {
 	uint64_t seed;                   /* under way */
 	uint64_t programs, ops;
 	uint64_t replayed, matches, passengers, exits;
+	uint64_t warm;                   /* programs that replayed more with what was kept */
 	uint64_t with_plans, with_matches, with_passengers, with_exits, failing;
 	bool different;                  /* the one under way */
 	char why[1024];
@@ -43,6 +46,7 @@ typedef struct options {
 	int mode;                        /* -1: by the seed */
 	const char *dir;
 	int tier;                        /* as GT_HOTPATH_TIER: 2 fuses, too */
+	const char *cache;               /* directory of what is kept; NULL: nothing is */
 	bool sabotage;
 } options;
 
@@ -65,6 +69,7 @@ static manner manner_of(const options *o, uint64_t seed)
 		.checks = dice_chance(&d, 5),
 		.fuses = o->tier > 1 && dice_chance(&d, 80),
 		.machine = dice_chance(&d, 2),
+		.cache = o->cache,
 		.sabotage = o->sabotage,
 	};
 }
@@ -79,6 +84,7 @@ static void count(totals *t, const duel_stats *s)
 	t->matches += s->hot.matches;
 	t->passengers += s->hot.passengers;
 	t->exits += s->hot.exits;
+	t->warm += s->warm;
 	t->with_plans += s->hot.hot_paths != 0;
 	t->with_matches += s->hot.matches != 0;
 	t->with_passengers += s->hot.passengers != 0;
@@ -234,6 +240,13 @@ static void print_totals(const totals *t, double seconds)
 		t->passengers, t->exits, t->failing);
 }
 
+static void print_warm(const options *o, const totals *t)
+{
+	if (o->cache)
+		printf("%u %% of the programs replayed more with what was kept\n",
+			percent(t->warm, t->programs));
+}
+
 /* Whether enough of everything happened for the outcome to mean something. */
 static bool is_meaningful(const options *o, const totals *t)
 {
@@ -241,7 +254,8 @@ static bool is_meaningful(const options *o, const totals *t)
 		return true;
 	if (percent(t->with_matches, t->programs) >= 60 && percent(t->replayed, t->ops) >= 30 &&
 	    percent(t->with_passengers, t->programs) >= 10 &&
-	    percent(t->with_exits, t->programs) >= 10)
+	    percent(t->with_exits, t->programs) >= 10 &&
+	    (!o->cache || percent(t->warm, t->programs) >= 40))
 		return true;
 	printf("too little was replayed for this to mean anything\n");
 	return false;
@@ -266,7 +280,23 @@ static int run_seeds(const options *o)
 	for (uint64_t at = o->first; at < last && !is_past(o, end) && t->failing < 5; )
 		at = run_portion(o, t, at, MIN(at + PORTION, last), end);
 	print_totals(t, now() - begin);
+	print_warm(o, t);
 	return t->failing || !is_meaningful(o, t);
+}
+
+/* What is kept goes with the process. */
+static int run_kept(options *o)
+{
+	char folder[] = "/tmp/gt-differential-XXXXXX", cache[64], command[64];
+	int status;
+
+	if (!mkdtemp(folder))
+		abort();
+	snprintf(cache, sizeof cache, "%s/gt", folder);
+	o->cache = cache;
+	status = run_seeds(o);
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command) || status;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -320,7 +350,8 @@ static int show(uint64_t seed)
 static int usage(void)
 {
 	fprintf(stderr, "usage: differential [--programs N] [--seconds S] [--seed FIRST] "
-		"[--mode eager|sync|thread] [--dir D] [--tier 1|2] [--sabotage 1]\n"
+		"[--mode eager|sync|thread] [--dir D] [--tier 1|2] [--keep 1] "
+		"[--sabotage 1]\n"
 		"       differential [--tier 1|2] FILE.gts...\n       differential --show SEED\n");
 	return 2;
 }
@@ -338,6 +369,7 @@ static int parse_mode(const char *name)
 int main(int argc, char **argv)
 {
 	options o = { .programs = 10000, .first = 1, .mode = -1, .dir = ".", .tier = 1 };
+	bool keeps = false;
 
 	for (int k = 1; k < argc; k += 2) {
 		if (argv[k][0] != '-')
@@ -354,6 +386,8 @@ int main(int argc, char **argv)
 			o.dir = argv[k + 1];
 		else if (!strcmp(argv[k], "--tier"))
 			o.tier = (int)strtoul(argv[k + 1], NULL, 0);
+		else if (!strcmp(argv[k], "--keep"))
+			keeps = strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--sabotage"))
 			o.sabotage = strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--show"))
@@ -361,5 +395,5 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[k], "--mode") || (o.mode = parse_mode(argv[k + 1])) < 0)
 			return usage();
 	}
-	return run_seeds(&o);
+	return keeps ? run_kept(&o) : run_seeds(&o);
 }
