@@ -57,6 +57,18 @@ void hot_say_stats(const worker *w)
 		(unsigned long long)s->matches, (unsigned long long)s->passengers,
 		(unsigned long long)s->exits, (unsigned long long)s->demotions,
 		(unsigned long long)s->blacklisted);
+	if (s->compiled || s->failures)
+		say("Worker worker_%d: %llu operations compiled; %llu kernels launched, %llu "
+			"launches saved, %llu bytes not written; groups: %llu known, %llu from the "
+			"disk, %llu compiled; %.3f s of compiling, %llu recompiles, %llu failures, "
+			"%llu demotions, %llu blacklisted\n", w->options.number,
+			(unsigned long long)s->compiled, (unsigned long long)s->kernels,
+			(unsigned long long)s->launches_saved, (unsigned long long)s->bytes_saved,
+			(unsigned long long)s->hits, (unsigned long long)s->loaded,
+			(unsigned long long)s->compiles, (double)s->compile_ns / 1e9,
+			(unsigned long long)s->recompiles, (unsigned long long)s->failures,
+			(unsigned long long)s->fused_demotions,
+			(unsigned long long)s->fused_blacklisted);
 }
 
 void hot_say_detected(const proposal *p)
