@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/log.h"
@@ -27,6 +28,16 @@ static void give_up(dump *d, const char *what, int error)
 	d->fd = -1;
 }
 
+/* The directory is made if only it is missing, not those around it. */
+static int create(const char *directory, const char *path)
+{
+	const int how = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, fd = open(path, how, 0644);
+
+	if (fd >= 0 || errno != ENOENT || mkdir(directory, 0777))
+		return fd;
+	return open(path, how, 0644);
+}
+
 dump *dump_open(const char *directory, uint32_t session)
 {
 	dump *d = mem_zero(sizeof *d);
@@ -35,7 +46,7 @@ dump *dump_open(const char *directory, uint32_t session)
 	buf_printf(&path, "%s/%d.%u.gts", directory, (int)getpid(), session);
 	d->path = mem_string(buf_text(&path));
 	buf_fini(&path);
-	d->fd = open(d->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	d->fd = create(directory, d->path);
 	if (d->fd < 0) {
 		give_up(d, "cannot create", errno);
 		dump_close(d);

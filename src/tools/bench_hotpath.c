@@ -332,16 +332,26 @@ static void measure(const lab_program *p)
 	mem_free(t);
 }
 
-int bench_hotpath(int argc, char **argv)
+static int complain(const char *name)
 {
-	const char *names[64];
+	const char *names[64] = { NULL };
 
 	assert(lab_program_count <= COUNT(names));
 	for (unsigned k = 0; k < lab_program_count; k++)
 		names[k] = lab_programs[k].name;
+	tool_unknown("program", name, names, lab_program_count);
+	fputs("gt: the programs are", stderr);
+	for (unsigned k = 0; k < lab_program_count; k++)
+		fprintf(stderr, " %s", names[k]);
+	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
+int bench_hotpath(int argc, char **argv)
+{
 	for (int k = 1; k < argc; k++)
 		if (!lab_find(argv[k]))
-			return tool_unknown("program", argv[k], names, lab_program_count);
+			return complain(argv[k]);
 	printf("%-12s %8s %6s %9s %8s %6s %7s %6s %8s %7s\n", "program", "ops", "step", "recording",
 		"matching", "mining", "longest", "replay", "covered", "memory");
 	printf("%-12s %8s %6s %9s %8s %6s %7s %6s %8s %7s\n", "", "", "ops", "ns/op", "ns/op",

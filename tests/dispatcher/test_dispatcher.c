@@ -154,6 +154,7 @@ static int remove_directory(void **state)
 		unlink(path);
 	}
 	closedir(d);
+	rmdir(directory);
 	strcpy(directory + strlen(directory) - 6, "XXXXXX");
 	return flag_set(FLAG_GT_DUMP, "");
 }
@@ -196,6 +197,19 @@ static void test_dump(void **state)
 	play_text(&f->link, first);
 	read_dump(f, second, sizeof second);
 	assert_string_equal(first, second);
+	close_fixture(f);
+}
+
+static void test_dump_makes_its_directory(void **state)
+{
+	char text[4096];
+	fixture *f;
+
+	(void)state;
+	assert_int_equal(rmdir(directory), 0);
+	f = open_fixture();
+	play_text(&f->link, "t1 = full float32 1.0 [2]\n");
+	assert_true(read_dump(f, text, sizeof text) > 0);
 	close_fixture(f);
 }
 
@@ -281,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_counters),
 		TEST_DUMP(test_dump),
+		TEST_DUMP(test_dump_makes_its_directory),
 		TEST_DUMP(test_no_directory),
 		TEST_DUMP(test_full_disk),
 	};

@@ -176,6 +176,8 @@ def check_bench():
 	expect(["bench", "compile", "--workload", "zzz"], 2, err=["no workload", "Simple Ops"])
 	expect(["bench", "compile", "--iters", "5"], 2, err=["usage: gt bench"])
 	expect(["bench", "compiel"], 2, err=["unknown benchmark 'compiel' (did you mean 'compile'?)"])
+	expect(["bench", "hotpath", "mpl"], 2, err=["unknown program 'mpl' (did you mean 'mlp'?)",
+		"programs are mlp deep"])
 	expect(["bench"], 2, err=["usage: gt bench"])
 
 
