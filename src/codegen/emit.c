@@ -171,22 +171,26 @@ val emit_part(emit *e, val v, int which, int lanes)
 
 val emit_join(emit *e, const val *parts, int count)
 {
-	int lanes = (int)LLVMGetVectorSize(LLVMTypeOf(parts[0]));
-	val numbers[EMIT_LANES];
+	int lanes = count * (int)LLVMGetVectorSize(LLVMTypeOf(parts[0]));
+	val numbers[EMIT_LANES], halves[2] = { parts[0], parts[count - 1] };
 
 	if (count == 1)
 		return parts[0];
-	for (int k = 0; k < count * lanes; k++)
+	for (int k = 0; count > 2 && k < 2; k++)
+		halves[k] = emit_join(e, parts + k * count / 2, count / 2);
+	for (int k = 0; k < lanes; k++)
 		numbers[k] = LLVMConstInt(e->i32, (uint64_t)k, 0);
-	return LLVMBuildShuffleVector(e->b, parts[0], parts[1],
-		LLVMConstVector(numbers, (unsigned)(count * lanes)), "");
+	return LLVMBuildShuffleVector(e->b, halves[0], halves[1],
+		LLVMConstVector(numbers, (unsigned)lanes), "");
 }
 
 val emit_mask(emit *e)
 {
-	val both[EMIT_LINES] = { e->mask, e->mask };
+	val all[EMIT_LINES];
 
-	return e->mask ? emit_join(e, both, e->lines) : NULL;
+	for (int k = 0; k < e->lines; k++)
+		all[k] = e->mask;
+	return e->mask ? emit_join(e, all, e->lines) : NULL;
 }
 
 static val lane_numbers(emit *e)

@@ -27,9 +27,9 @@
 #include "group/helpers.h"
 #include "ir/dtype.h"
 
-#define EMIT_LANES  32           /* at most */
+#define EMIT_LANES  64           /* at most */
 #define EMIT_NARROW  4           /* of values that are the same for a row */
-#define EMIT_LINES   2           /* rows in a vector at most */
+#define EMIT_LINES   4           /* rows in a vector at most, no more than EMIT_NARROW */
 
 typedef LLVMValueRef val;
 typedef LLVMTypeRef type;

@@ -78,11 +78,13 @@ static val get_same(emit *e, gt_dtype d, int arg)
 {
 	val v = emit_splat(e, emit_get_one(e, d, e->line[arg][0], ""));
 
-	if (e->lines == 1)
-		return v;
-	for (int k = 1; k < e->lanes; k += e->lines)
-		v = LLVMBuildInsertElement(e->b, v, emit_get_one(e, d, e->line[arg][1], ""),
-			LLVMConstInt(e->i32, (uint64_t)k, 0), "");
+	for (int j = 1; j < e->lines; j++) {
+		val own = emit_get_one(e, d, e->line[arg][j], "");
+
+		for (int k = j; k < e->lanes; k += e->lines)
+			v = LLVMBuildInsertElement(e->b, v, own,
+				LLVMConstInt(e->i32, (uint64_t)k, 0), "");
+	}
 	return v;
 }
 

@@ -4,14 +4,14 @@
  *		values of the row that need no reduction
  *		for each pass                           (GROUP_ELEMENT: one)
  *			for each block of 4,096 columns         (if the pass reduces)
- *				for each vector of the block            (a lone row: of two)
+ *				for each vector of the block            (a lone row: of several)
  *					values, reductions, stores
  *				fold; push
  *			values of the row that need these reductions
  *
  * Vectors have 16 lanes a row where something is reduced, the lanes of the tree, however many
- * registers that takes. With AVX-512 two rows go side by side, because one alone waits: for each
- * fold, each quotient, each sum of the lanes.
+ * registers that takes. With AVX-512 two or four rows go side by side, because one alone waits: for
+ * each fold, each quotient, each sum of the lanes.
  */
 #include "codegen/emit.h"
 
@@ -100,50 +100,42 @@ static void do_block(emit *e, pass *p, val at, val *folded)
 		folded[k] = tree_fold(e, p->nodes[k], lanes[k]);
 }
 
-/* ---- A row that is alone does two of its blocks side by side. ---- */
+/* ---- A row that is alone does some of its blocks side by side. ---- */
 
-/* Are there two whole blocks from column `at` on, and is the row its own neighbour? NULL where rows
- * have no neighbours. */
-static val has_two(emit *e, val at)
+/* How many from column `at` on: as many whole ones as there are, at least 1. NULL where rows have
+ * no neighbours. */
+static val blocks_aside(emit *e, val at)
 {
-	val end = LLVMBuildAdd(e->b, at, emit_size(e, 2 * TREE_BLOCK), "");
-	val fits = LLVMBuildICmp(e->b, LLVMIntSLE, end, e->cols, "");
+	val left = LLVMBuildSub(e->b, e->cols, at, ""), whole, several;
 
-	return e->lines == 1 ? NULL : LLVMBuildAnd(e->b, fits, e->alone, "two");
+	if (e->lines == 1)
+		return NULL;
+	whole = LLVMBuildLShr(e->b, left, emit_size(e, __builtin_ctz(TREE_BLOCK)), "");
+	whole = emit_min(e, whole, emit_size(e, e->lines));
+	several = LLVMBuildICmp(e->b, LLVMIntSGT, whole, emit_size(e, 1), "");
+	several = LLVMBuildAnd(e->b, several, e->alone, "several");
+	return LLVMBuildSelect(e->b, several, whole, emit_size(e, 1), "aside");
 }
 
-/* Where `two` holds, let the second line be a block further on. `saved` gets what it was. */
-static void shift_lines(emit *e, val two, val *saved)
+/* Let every line be a block further on than the one before; beyond `aside` of them they are the
+ * last one's, whose values come out the same. `saved` gets what the lines were. */
+static void shift_lines(emit *e, val aside, val saved[][EMIT_LINES])
 {
-	val columns = LLVMBuildSelect(e->b, two, emit_size(e, TREE_BLOCK), emit_size(e, 0), "");
+	val last = LLVMBuildSub(e->b, aside, emit_size(e, 1), ""), columns[EMIT_LINES];
 
+	for (int j = 0; j < e->lines; j++)
+		columns[j] = LLVMBuildShl(e->b, emit_min(e, emit_size(e, j), last),
+			emit_size(e, __builtin_ctz(TREE_BLOCK)), "");
+	memcpy(saved, e->line, sizeof e->line);
 	for (int k = 0; k < e->g->args_count; k++) {
 		const group_arg *a = &e->g->args[k];
 		val step = a->access == ACCESS_STEP ? e->col_step[k]
 			: emit_size(e, (int64_t)dtype_size(a->dtype));
 
-		saved[k] = e->line[k][1];
-		if (a->access != ACCESS_SAME)
-			e->line[k][1] = emit_address(e, saved[k],
-				LLVMBuildMul(e->b, columns, step, ""));
+		for (int j = 1; a->access != ACCESS_SAME && j < e->lines; j++)
+			e->line[k][j] = emit_address(e, e->line[k][j],
+				LLVMBuildMul(e->b, columns[j], step, ""));
 	}
-}
-
-static void restore_lines(emit *e, const val *saved)
-{
-	for (int k = 0; k < e->g->args_count; k++)
-		e->line[k][1] = saved[k];
-}
-
-/* The value of one line, for both. */
-static val line_only(emit *e, val v, int line)
-{
-	val from[EMIT_NARROW];
-
-	for (int k = 0; k < EMIT_NARROW; k++)
-		from[k] = LLVMConstInt(e->i32, (uint64_t)line, 0);
-	return LLVMBuildShuffleVector(e->b, v, LLVMGetUndef(LLVMTypeOf(v)),
-		LLVMConstVector(from, EMIT_NARROW), "");
 }
 
 /* ---- Blocks. ---- */
@@ -154,23 +146,23 @@ static void push_block(emit *e, pass *p, val blocks, const val *folded)
 		tree_push(e, p->nodes[k], p->levels[k], LEVEL_BYTES, blocks, folded[k]);
 }
 
-/* One turn for each of the blocks side by side. */
-static void push_blocks(emit *e, pass *p, val at, val two, const val *folded)
+/* One turn for each of the blocks side by side: what is a value a line becomes one of the row that
+ * is alone. */
+static void push_blocks(emit *e, pass *p, val at, val aside, const val *folded)
 {
 	val blocks = LLVMBuildLShr(e->b, at, emit_size(e, __builtin_ctz(TREE_BLOCK)), "blocks");
-	val v[GROUP_REDUCTIONS], first, count;
+	val v[GROUP_REDUCTIONS];
 	loop l;
 
-	if (!two) {
+	if (!aside) {
 		push_block(e, p, blocks, folded);
 		return;
 	}
-	count = LLVMBuildSelect(e->b, two, emit_size(e, 2), emit_size(e, 1), "");
-	loop_open(e, &l, "side", emit_size(e, 0), count, emit_size(e, 1), 0, NULL);
-	first = LLVMBuildICmp(e->b, LLVMIntEQ, l.i, emit_size(e, 0), "");
+	loop_open(e, &l, "side", emit_size(e, 0), aside, emit_size(e, 1), 0, NULL);
 	for (int k = 0; k < p->count; k++) {
-		v[k] = LLVMBuildSelect(e->b, two, line_only(e, folded[k], 0), folded[k], "");
-		v[k] = LLVMBuildSelect(e->b, first, v[k], line_only(e, folded[k], 1), "");
+		val own = emit_splat(e, LLVMBuildExtractElement(e->b, folded[k], l.i, ""));
+
+		v[k] = LLVMBuildSelect(e->b, e->alone, own, folded[k], "");
 	}
 	push_block(e, p, LLVMBuildAdd(e->b, blocks, l.i, ""), v);
 	loop_close(e, &l, NULL);
@@ -196,20 +188,20 @@ static void join_blocks(emit *e, pass *p, val many, val *folded)
  * memory. */
 static void reduce_block(emit *e, pass *p, loop *l, val many, val *folded)
 {
-	val two = has_two(e, l->i), saved[GROUP_ARGS];
+	val aside = blocks_aside(e, l->i), saved[GROUP_ARGS][EMIT_LINES];
 	int lanes = e->lanes;
 	branch b;
 
-	if (two) {
-		shift_lines(e, two, saved);
-		l->step = LLVMBuildSelect(e->b, two, emit_size(e, 2 * TREE_BLOCK), l->step, "");
+	if (aside) {
+		shift_lines(e, aside, saved);
+		l->step = LLVMBuildShl(e->b, aside, emit_size(e, __builtin_ctz(TREE_BLOCK)), "");
 	}
 	do_block(e, p, l->i, folded);
-	if (two)
-		restore_lines(e, saved);
+	if (aside)
+		memcpy(e->line, saved, sizeof e->line);
 	emit_lanes(e, EMIT_NARROW);
 	branch_open(e, &b, "more", many);
-	push_blocks(e, p, l->i, two, folded);
+	push_blocks(e, p, l->i, aside, folded);
 	branch_close(e, &b, NULL, NULL);
 	emit_lanes(e, lanes);
 }
@@ -254,7 +246,8 @@ static val line_of(emit *e, int arg, val row)
 	return emit_address(e, e->data[arg], LLVMBuildMul(e->b, row, e->row_step[arg], ""));
 }
 
-/* An odd row at the end goes twice, side by side with itself: the same values to the same place. */
+/* Lines beyond the last row are the last row, which then goes side by side with itself: the same
+ * values to the same place. */
 static void find_lines(emit *e, val row)
 {
 	val last = LLVMBuildSub(e->b, e->rows, emit_size(e, 1), "");

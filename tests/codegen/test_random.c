@@ -135,7 +135,7 @@ static void run_one(int number)
 	memset(&code, 0, sizeof code);
 	duel_compile_for(&g, &code, random_isa(), (codegen_rest)(REST_MASK + duel_random(2)));
 	for (int k = 0; k < 3; k++) {
-		int64_t rows = g.mode == GROUP_COLS ? random_size(true) : (int64_t)duel_random(4);
+		int64_t rows = g.mode == GROUP_COLS ? random_size(true) : (int64_t)duel_random(7);
 		int64_t cols = g.mode == GROUP_COLS && rows > 100 ? 3
 			: random_size(g.mode == GROUP_ROWS);
 

@@ -13,7 +13,7 @@ static void run_lengths(const group *g, int most)
 		fail_msg("%s", gt_last_error());
 	duel_compile(g, &code);
 	for (size_t k = 0; k < COUNT(lengths); k++)
-		for (int64_t lines = 0; lines <= (lengths[k] > 100 ? 3 : most); lines += most > 5
+		for (int64_t lines = 0; lines <= (lengths[k] > 100 ? 3 : MAX(most, 6)); lines += most > 5
 			? 11 : 1)
 			duel_run(g, &code, g->mode == GROUP_ROWS ? lines : lengths[k],
 				g->mode == GROUP_ROWS ? lengths[k] : lines, k % 2);
