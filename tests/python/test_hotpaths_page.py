@@ -36,7 +36,7 @@ def test_the_loop(tmp_path):
     shown = re.search(r"```\n(Worker worker_0: .*?)```", PAGE, re.S)[1]
     path = tmp_path / "loop.py"
     path.write_text(PROGRAMS[0])
-    out = run(path, GT_AUTO_COMPILE="1", GT_COMPILE_SYNC="1")
+    out = run(path, GT_AUTO_COMPILE="1", GT_HOTPATH_TIER="1", GT_COMPILE_SYNC="1")
     assert shape(out) == shape(shown)
     assert "are not looked for" in run(path, GT_AUTO_COMPILE="0")
 
