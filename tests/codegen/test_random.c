@@ -2,14 +2,14 @@
  * each, against the interpreter: any op on any dtype, any access, values stored or not, reductions
  * of reductions.
  *
- *	test_codegen_random [seed [count]]
+ *	test_codegen_random [count [seed]]
  */
 #include "duel_group.h"
 
 #include <time.h>
 
 static uint64_t seed;
-static int total = 2000;
+static int total = 500;
 
 /* A value of dtype d that the group has, or -1. */
 static int pick(const group *g, int d)
@@ -160,8 +160,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random) };
 
-	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
-	total = argc > 2 ? atoi(argv[2]) : total;
+	total = argc > 1 ? atoi(argv[1]) : total;
+	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
 	duel_open();
 	return cmocka_run_group_tests_name("random", tests, NULL, NULL);
 }
