@@ -39,37 +39,48 @@ static uint32_t root(graphs *g, uint32_t a)
 	return a;
 }
 
-/* All numbers in use are roots again, as few as possible; tracks keep their graphs. */
+/* New numbers on the way: of roots, 0 where they have none yet. */
+typedef struct renumbering {
+	uint32_t *number, *ops, count;
+} renumbering;
+
+static void renumber(graphs *g, renumbering *n, uint32_t *at)
+{
+	const uint32_t r = *at ? root(g, *at) : 0;
+
+	if (r && !n->number[r] && n->count < GRAPHS_MAX / 2) {
+		n->ops[n->count] = g->ops[r];
+		n->number[r] = n->count++;
+	}
+	*at = n->number[r];
+}
+
+/* All numbers in use are roots again, as few as possible; tracks, which come first, keep their
+ * graphs. */
 static void compact(graphs *g, tokens *t)
 {
-	uint32_t *number = mem_zero(GRAPHS_MAX * sizeof(*number));
-	uint32_t *ops = mem_alloc(GRAPHS_MAX * sizeof(*ops)), count = 1;
+	renumbering n = { mem_zero(GRAPHS_MAX * sizeof(*n.number)),
+		mem_alloc(GRAPHS_MAX * sizeof(*n.ops)), 1 };
 
-	for (uint32_t i = 0; i < t->capacity + GRAPHS_TRACKS; i++) {
-		uint32_t *at = i < t->capacity ? &t->slots[i].graph : &g->owner[i - t->capacity];
-		uint32_t r;
-
-		if ((i < t->capacity && !t->slots[i].id) || !*at)
-			continue;
-		r = root(g, *at);
-		if (!number[r] && count < GRAPHS_MAX / 2) {
-			ops[count] = g->ops[r];
-			number[r] = count++;
-		}
-		*at = number[r];
-	}
-	for (uint32_t k = 0; k < count; k++)
+	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
+		renumber(g, &n, &g->owner[k]);
+	for (uint32_t i = 0; i < t->capacity; i++)
+		if (t->slots[i].id)
+			renumber(g, &n, &t->slots[i].graph);
+	for (uint32_t k = 0; k < n.count; k++)
 		g->into[k] = k;
 	mem_free(g->ops);
-	mem_free(number);
-	g->ops = ops;
-	g->count = count;
+	mem_free(n.number);
+	g->ops = n.ops;
+	g->count = n.count;
 }
 
 static void drop_track(graphs *g, uint32_t r)
 {
 	for (unsigned k = 0; k < GRAPHS_TRACKS; k++)
 		if (g->owner[k] == r) {
+			if (g->lost)
+				g->lost(g->lost_ctx, &g->tracks[k]);
 			track_fini(&g->tracks[k]);
 			g->owner[k] = 0;
 		}

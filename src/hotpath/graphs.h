@@ -14,6 +14,9 @@
 #define GRAPHS_TRACKS 4
 #define GRAPHS_MAX    65536u
 
+/* A track goes because its graph has become part of another one. */
+typedef void graphs_lost(void *ctx, const track *t);
+
 typedef struct graphs {
 	uint32_t *into;          /* forwarding; into[g] == g for roots */
 	uint32_t *ops;           /* of roots: ops so far */
@@ -22,6 +25,8 @@ typedef struct graphs {
 	uint32_t owner[GRAPHS_TRACKS];   /* root whose ops the track gets; 0: free */
 	track tracks[GRAPHS_TRACKS];
 	uint64_t threshold, min_seq, window;
+	graphs_lost *lost;       /* is told of it first; NULL: nobody */
+	void *lost_ctx;
 	bool on;
 } graphs;
 

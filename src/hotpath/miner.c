@@ -175,6 +175,11 @@ static void retire_all(miner *m, const track *t)
 	count_past(m, t);
 }
 
+static void lose(void *m, const track *t)
+{
+	retire_all(m, t);
+}
+
 /* Separate graphs are looked at as long as the whole stream is covered badly. */
 static void choose_graphs(miner *m)
 {
@@ -189,6 +194,8 @@ static void choose_graphs(miner *m)
 		m->last = NULL;
 	} else if (!m->graphs.on && m->ops - m->bad_since >= GRAPHS_AFTER) {
 		graphs_start(&m->graphs, &m->tokens, o->threshold, o->min_seq, o->window);
+		m->graphs.lost = lose;
+		m->graphs.lost_ctx = m;
 	}
 }
 
