@@ -281,9 +281,9 @@ void hot_begin(tenant *t, uint64_t threshold)
 	pthread_mutex_init(&h->mining, NULL);
 	h->miner = miner_new(&o);
 	t->hot = h;
+	hot_warm(h, h->sync ? UINT32_MAX : HOT_WARM_OPS);        /* nobody else knows it yet */
+	read_post(h);
 	hot_miner_add(h);
-	if (h->sync)
-		hot_mine_in_place(h);
 }
 
 void hot_leave(tenant *t)

@@ -139,7 +139,8 @@ typedef struct hot {
 	uint64_t turn;
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
-	bool warmed;                     /* what the last process knew was looked up */
+	bool warmed;                     /* what the last process knew was looked up, .. */
+	struct hot_shelf *shelf;         /* .. else so far */
 	buf program;                     /* its name in the cache, once it is asked for */
 	hot_memo *barred;                /* not to be kept any more */
 } hot;
@@ -238,8 +239,9 @@ void hot_post_kept(hot *h, region *r);
 
 /* ---- hot_warm.c: what is kept from process to process; `mining` is held ---- */
 
-/* Look up what is kept, once, and post it. */
-void hot_warm(hot *h);
+/* Look up what is kept, until warmed, and post it: no more than so many ops of runs at a time. */
+#define HOT_WARM_OPS 200         /* about 2 ms */
+void hot_warm(hot *h, uint32_t ops);
 /* A plan was made: keep what it was made of. */
 void hot_keep(hot *h, const job *j);
 void hot_forget(hot *h, uint64_t signature);

@@ -104,7 +104,7 @@ bool hot_mine(hot *h, size_t steps)
 	bool more;
 
 	if (UNLIKELY(!h->warmed))
-		hot_warm(h);
+		hot_warm(h, UINT32_MAX);
 	more = hot_mine_records(h, steps);
 	hot_bury(h);
 	hot_read_notes(h);
@@ -181,7 +181,6 @@ static void *thread_main(void *arg)
 {
 	uint64_t last = clock_ns(), now;
 
-	run_round();             /* the first stream waits, so to say, for what is kept of it */
 	setpriority(PRIO_PROCESS, 0, 19);    /* of this thread: Linux counts threads as processes */
 	while (!is_over()) {
 		while (run_round())
@@ -256,8 +255,6 @@ void hot_miner_add(hot *h)
 	if (!runs)
 		runs = start_thread();
 	pthread_mutex_unlock(&lock);
-	atomic_store(&asleep, 0);            /* at once: there may be plans kept for it */
-	futex_wake(&asleep, 1);
 }
 
 void hot_miner_remove(hot *h)

@@ -1,6 +1,8 @@
 /* hot_warm.c: what the program's last process knew of its loops: kept, looked up, forgotten.
  *
- * All of it is the miner's side. When a fused plan has been made, its region and the run that it
+ * All of it is the miner's side, but for a first look: a session begins by having the executor make
+ * plans of what is kept, as much as takes about 2 ms, so that they are there for the first iteration
+ * however late the miner's thread comes; the rest is the thread's. When a fused plan has been made, its region and the run that it
  * was made from are kept (cache/recipes.h), beside older runs of other shapes. A new tenant's
  * recipes become plans with fusions before its first loop is seen, as far as the code of all their
  * groups is at hand: LLVM is not loaded for it. They only propose. The stream is compared with
@@ -75,21 +77,55 @@ static void propose(hot *h, recipe *k)
 	}
 }
 
-void hot_warm(hot *h)
-{
-	unsigned left = HOT_RUNS_MAX;
+/* What is left to look at. */
+struct hot_shelf {
 	recipes list;
-	recipe *k;
+	recipe *next;            /* NULL: nothing */
+	unsigned left;
+};
 
-	h->warmed = true;
-	if (!is_on(h))
+static void open_shelf(hot *h)
+{
+	h->shelf = mem_zero(sizeof *h->shelf);
+	recipes_open(&h->shelf->list, cache_shared(), program(h));
+	h->shelf->left = HOT_RUNS_MAX;
+	h->shelf->next = recipes_next(&h->shelf->list);
+}
+
+static void close_shelf(hot *h)
+{
+	if (!h->shelf)
 		return;
-	recipes_open(&list, cache_shared(), program(h));
-	while (left-- && (k = recipes_next(&list))) {
-		propose(h, k);
-		recipe_free(k);
-	}
-	recipes_close(&list);
+	recipe_free(h->shelf->next);
+	recipes_close(&h->shelf->list);
+	mem_free(h->shelf);
+	h->shelf = NULL;
+}
+
+/* The next recipe becomes a plan; false if there was none, or it has more ops than that. */
+static bool take_next(hot *h, uint32_t *ops)
+{
+	struct hot_shelf *s = h->shelf;
+	const uint32_t n = s->next ? s->next->region->n * MAX(s->next->count, 1) : 0;
+
+	if (!s->next || n > *ops)
+		return false;
+	*ops -= n;
+	propose(h, s->next);
+	recipe_free(s->next);
+	s->next = --s->left ? recipes_next(&s->list) : NULL;
+	return true;
+}
+
+void hot_warm(hot *h, uint32_t ops)
+{
+	if (!h->shelf && is_on(h))
+		open_shelf(h);
+	while (h->shelf && take_next(h, &ops))
+		;
+	h->warmed = !h->shelf || !h->shelf->next;
+	if (h->warmed)
+		close_shelf(h);
 }
 
 /* ---- keeping --------------------------------------------------------------------------------- */
@@ -232,6 +268,7 @@ void hot_read_notes(hot *h)
 void hot_warm_end(hot *h)
 {
 	hot_read_notes(h);
+	close_shelf(h);
 	for (hot_memo *n = h->barred, *next; n; n = next) {
 		next = n->next;
 		mem_free(n);
