@@ -70,9 +70,12 @@ static cpu_isa widest(void)
 
 cpu_isa cpu_isa_level(void)
 {
+	static _Atomic int known = -1;         /* asking takes 10 us and more in a virtual machine */
 	int64_t cap = flag_int(FLAG_GT_ISA);   /* 0 is "auto", the levels follow in order */
-	cpu_isa level = widest();
+	cpu_isa level = (cpu_isa)known;
 
+	if (level == (cpu_isa)-1)
+		known = (int)(level = widest());
 	return cap ? MIN(level, (cpu_isa)(cap - 1)) : level;
 }
 

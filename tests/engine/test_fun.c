@@ -14,7 +14,7 @@
 #include "base/cpu.h"
 #include "isa_fun.h"
 
-enum { BLOCK = 1024, STEP = 15991 };
+enum { BLOCK = 1024, STEP = 3989 };
 
 static const fun_table *const tables[] = { &fun_table_base, &fun_table_avx2, &fun_table_avx512 };
 
