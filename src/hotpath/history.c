@@ -1,7 +1,11 @@
 /* history.c: the rings behind history.h. */
 #include "hotpath/history.h"
 
+#include <sys/mman.h>
 #include "base/mem.h"
+
+#define PAGE  4096u
+#define SLICE (8 * PAGE)
 
 static uint64_t words_room(const history *h) { return h->room * HISTORY_WORDS; }
 
@@ -19,6 +23,18 @@ void history_fini(history *h)
 	mem_free(h->token);
 	mem_free(h->at);
 	mem_free(h->words);
+}
+
+/* The pages that are all its own. Should the system not want them they go with the rest. */
+bool history_give_back(history *h, uint64_t n)
+{
+	const uintptr_t begin = ALIGN_UP((uintptr_t)h->words, (uintptr_t)PAGE) + n * SLICE;
+	const uintptr_t end = (uintptr_t)(h->words + words_room(h)) & ~(uintptr_t)(PAGE - 1);
+
+	if (begin >= end)
+		return false;
+	madvise((void *)begin, MIN(end - begin, SLICE), MADV_DONTNEED);
+	return true;
 }
 
 /* Word where a record of that length goes: it stays in one piece. */

@@ -21,6 +21,9 @@ typedef struct history {
 
 void history_init(history *h, uint64_t room);
 void history_fini(history *h);
+/* Before history_fini of a large one, which would take long: give slice n of its memory back to the
+ * system; the history is good for nothing else then. False: there is no such slice. */
+bool history_give_back(history *h, uint64_t n);
 /* Append what `from` has of op n: record, token, events. How a history moves to a larger one. */
 void history_copy(history *h, const history *from, uint64_t n);
 

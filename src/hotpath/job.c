@@ -15,38 +15,75 @@
 
 /* ---- grow ----------------------------------------------------------------------------------- */
 
+/* A pause of milliseconds if it were done at once: megabytes are cleared and given back a slice at
+ * a step. */
+enum { GROW_COPY, GROW_CLEAR, GROW_GIVE_BACK, GROW_LEARN };
+#define CLEARED 1024u            /* entries of the tables, in a step */
+
 void job_grow(track *t)
 {
 	history_init(&t->larger, 2 * t->h.room);
 	t->larger.first = t->larger.next = t->i = t->h.first;
-	t->k = 0;
+	t->k = GROW_COPY;
 	t->job = JOB_GROW;
 }
 
 static void finish_copy(track *t)
 {
-	history_fini(&t->h);
+	const history old = t->h;
+
 	t->h = t->larger;
-	t->larger = (history){ 0 };
+	t->larger = old;
 	mem_free(t->seen);
 	mem_free(t->before);
-	t->seen = mem_zero(t->h.room * sizeof(*t->seen));
-	t->before = mem_zero(t->h.room * sizeof(*t->before));
+	t->seen = mem_alloc(t->h.room * sizeof(*t->seen));
+	t->before = mem_alloc(t->h.room * sizeof(*t->before));
+	t->i = 0;
+	t->k = GROW_CLEAR;
+}
+
+static void clear_some(track *t)
+{
+	const uint64_t n = MIN(CLEARED, t->h.room - t->i);
+
+	memset(t->seen + t->i, 0, n * sizeof(*t->seen));
+	memset(t->before + t->i, 0, n * sizeof(*t->before));
+	t->i += n;
+	if (t->i < t->h.room)
+		return;
+	t->i = 0;
+	t->k = GROW_GIVE_BACK;
+}
+
+static void give_some_back(track *t)
+{
+	if (history_give_back(&t->larger, t->i++))
+		return;
+	history_fini(&t->larger);
+	t->larger = (history){ 0 };
 	t->i = t->h.first;
-	t->k = 1;
+	t->k = GROW_LEARN;
 }
 
 static void step_grow(track *t)
 {
-	if (t->k == 0) {
+	switch (t->k) {
+	case GROW_COPY:
 		history_copy(&t->larger, &t->h, t->i);
 		if (++t->i == t->h.next)
 			finish_copy(t);
-		return;
+		break;
+	case GROW_CLEAR:
+		clear_some(t);
+		break;
+	case GROW_GIVE_BACK:
+		give_some_back(t);
+		break;
+	case GROW_LEARN:
+		track_learn(t, t->i);
+		if (++t->i == t->h.next)
+			t->job = JOB_NONE;
 	}
-	track_learn(t, t->i);
-	if (++t->i == t->h.next)
-		t->job = JOB_NONE;
 }
 
 /* ---- align ---------------------------------------------------------------------------------- */

@@ -116,11 +116,31 @@ static void test_evicted(void **state)
 	track_fini(&x.t);
 }
 
+/* A history that was outgrown goes slice by slice: pages given back read as nothing. */
+static void test_give_back(void **state)
+{
+	const uint64_t words = UINT64_C(65536) * HISTORY_WORDS;
+	uint64_t slices = 0, left = 0;
+	history h;
+
+	(void)state;
+	history_init(&h, 65536);
+	memset(h.words, 1, words * sizeof(*h.words));
+	while (history_give_back(&h, slices))
+		slices++;
+	for (uint64_t k = 0; k < words; k++)
+		left += h.words[k] != 0;
+	assert_in_range(slices, 100, 1000);
+	assert_true(left * sizeof(*h.words) < 8192);     /* the ends, which share pages */
+	history_fini(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_retires), cmocka_unit_test(test_stays),
 		cmocka_unit_test(test_settles), cmocka_unit_test(test_evicted),
+		cmocka_unit_test(test_give_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
