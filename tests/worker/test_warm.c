@@ -105,14 +105,16 @@ static uint64_t put(drive *d, unsigned code, uint64_t x, uint64_t y)
 
 static uint64_t put_upload(drive *d, int64_t rows)
 {
+	blob *data = blob_new((size_t)rows * DIM * sizeof(float));
 	ins_room room;
 	ins *i = ins_init(&room, OP_upload, ++next_id);
 
 	i->attr.dtype = GT_FLOAT32;
-	ins_put_operand(i, (int64_t)(intptr_t)blob_new((size_t)rows * DIM * sizeof(float)));
+	ins_put_operand(i, (int64_t)(intptr_t)data);
 	ins_put_operand(i, rows);
 	ins_put_operand(i, DIM);
 	drive_ins(d, i);
+	blob_drop(data);
 	return next_id;
 }
 
