@@ -175,3 +175,8 @@ print("exits", gt.debug.get_worker_stats()["worker_0"]["hotpath"]["exits"])
     missing = [line for line in out.splitlines() if line.startswith(start)]
     assert missing and missing[0].endswith("where add was expected"), out
     assert f"exits {len(missing)}\n" in out
+
+
+def test_a_signal_is_named_by_a_string():
+    with pytest.raises(TypeError, match=r"^compile\(\) argument 1 must be str"):
+        gt.signal.compile(3)
