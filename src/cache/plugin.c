@@ -46,7 +46,7 @@ static bool take(const char *path)
 	if (c && c->version == CODEGEN_VERSION)
 		found = c;
 	else
-		snprintf(reason, sizeof reason, "%s is of another version", path);
+		snprintf(reason, sizeof reason, "%.400s is of another version", path);
 	return true;
 }
 

@@ -52,12 +52,13 @@ static record *make_room(recorder *r, unsigned words)
 	return (record *)(r->words + (at & (r->room - 1)));
 }
 
-/* What was lost until now is told; there is room. */
+/* What was lost until now is told, if there is room. */
 static void close_lost(recorder *r)
 {
 	record *to = make_room(r, RECORD_HEAD_WORDS);
 
-	assert(to);
+	if (UNLIKELY(!to))
+		return;
 	fill_head(to, RECORD_GAP, RECORD_HEAD_WORDS)->out = r->lost;
 	r->lost = 0;
 	recorder_publish(r, RECORD_HEAD_WORDS);
