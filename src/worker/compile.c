@@ -108,8 +108,21 @@ static void free_all(job *j)
 	}
 }
 
+void compile_give_up(hot *h, job *j)
+{
+	if (j)
+		push(&h->done, j);
+}
+
+void compile_bury(hot *h)
+{
+	if (UNLIKELY(atomic_load_explicit(&h->done, memory_order_relaxed) != NULL))
+		free_all(atomic_exchange(&h->done, NULL));
+}
+
 void compile_cancel(hot *h)
 {
+	compile_bury(h);
 	free_all(atomic_exchange(&h->jobs, NULL));
 	free_all(atomic_exchange(&h->made, NULL));
 	free_all(h->working);

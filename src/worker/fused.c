@@ -40,9 +40,9 @@ void fused_note(hot_run *r, const ins *i, const call *c)
 			note_live_in(j, (in[k] & ~MATCH_BIND) - p->n, &c->values[k]->v);
 }
 
-static void drop_sample(fused *u)
+static void drop_sample(hot *h, fused *u)
 {
-	job_free(u->sample);
+	compile_give_up(h, u->sample);
 	u->sample = NULL;
 }
 
@@ -309,7 +309,7 @@ static void post_sample(hot *h, hot_run *r)
 
 	for (unsigned k = 0; k < u->count; k++)
 		if (is_sample_of(u->plans[k], j)) {
-			drop_sample(u);
+			drop_sample(h, u);
 			return;
 		}
 	post(h, r);
@@ -359,11 +359,11 @@ void fused_complete(hot *h, hot_run *r)
 		post_sample(h, r);
 }
 
-void fused_stop(hot_run *r)
+void fused_stop(hot *h, hot_run *r)
 {
 	fused *u = &r->fused;
 
-	drop_sample(u);
+	drop_sample(h, u);
 	if (u->now)
 		fused_run_end(u->now);
 	u->now = NULL;
@@ -371,42 +371,45 @@ void fused_stop(hot_run *r)
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-
-static void drop_plan(fused *u, unsigned k)
+/* Gives the plan, of which nothing is pending any more. */
+static fused_plan *drop_plan(fused *u, unsigned k)
 {
 	fused_plan *p = u->plans[k];
 
 	memmove(u->plans + k, u->plans + k + 1, (--u->count - k) * sizeof *u->plans);
 	fused_plan_settle(p);
-	fused_plan_free(p);
+	return p;
 }
 
 /* Plans that hardly serve are not made for ever. */
-static void drop_last(fused *u)
+static fused_plan *drop_last(fused *u)
 {
 	const bool served = u->plans[u->count - 1]->completed >= USES_LEAST;
 
 	u->fruitless = served ? 0 : u->fruitless + 1;
 	if (u->fruitless)
 		u->patience = (uint64_t)PATIENCE << MIN(u->fruitless, 20u);
-	drop_plan(u, u->count - 1);
+	return drop_plan(u, u->count - 1);
 }
 
 /* In front, since its shapes were the latest. Of too many the one goes that was not used for
- * longest. */
-static void add_plan(fused *u, fused_plan *p, const fused_plan *instead)
+ * longest. Gives the plan that went, of which there is one at most; NULL: none did. */
+static fused_plan *add_plan(fused *u, fused_plan *p, const fused_plan *instead)
 {
+	fused_plan *gone = NULL;
+
 	for (unsigned k = 0; k < u->count; k++)
 		if (u->plans[k] == instead && !(u->now && u->now->p == instead)) {
-			drop_plan(u, k);
+			gone = drop_plan(u, k);
 			break;
 		}
 	if (u->count == FUSED_PLANS_MAX)
-		drop_last(u);
+		gone = drop_last(u);
 	memmove(u->plans + 1, u->plans, u->count++ * sizeof *u->plans);
 	u->plans[0] = p;
 	if (!u->judge.until)
 		fused_judge_forget(&u->judge);
+	return gone;
 }
 
 static hot_run *find_run(hot *h, uint64_t signature)
@@ -437,8 +440,7 @@ static void take_made(hot_run *r, job *j)
 		return;
 	}
 	u->made++;
-	add_plan(u, j->made, j->instead);
-	j->made = NULL;
+	j->made = add_plan(u, j->made, j->instead);      /* goes with the job */
 }
 
 void fused_receive(hot *h, job *j)
@@ -450,12 +452,12 @@ void fused_receive(hot *h, job *j)
 		hot_say_compiled(h, j);
 	if (r)
 		take_made(r, j);
-	job_free(j);
+	compile_give_up(h, j);
 }
 
 void fused_fini(fused *u)
 {
-	drop_sample(u);
+	job_free(u->sample);
 	while (u->count)
 		fused_plan_free(u->plans[--u->count]);
 }

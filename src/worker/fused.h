@@ -228,7 +228,7 @@ void fused_note(struct hot_run *r, const ins *i, const call *c);
 /* The region's run begins, is complete, breaks off. */
 void fused_enter(struct hot *h, struct hot_run *r);
 void fused_complete(struct hot *h, struct hot_run *r);
-void fused_stop(struct hot_run *r);
+void fused_stop(struct hot *h, struct hot_run *r);
 /* A plan came back. Takes j. */
 void fused_receive(struct hot *h, job *j);
 /* Compute what is pending in runs of these plans. The executor's; then any thread may free them. */

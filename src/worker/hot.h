@@ -130,6 +130,7 @@ typedef struct hot {
 	_Alignas(CACHE_LINE) _Atomic(hot_letter *) post;
 	_Atomic(job *) jobs, made;       /* compile.h: to the miner's side, and back */
 	_Atomic(hot_run *) dead;         /* given up by the executor; the miner's side frees them */
+	_Atomic(job *) done;             /* so are jobs */
 	_Atomic(hot_memo *) notes;       /* of the executor: regions to be forgotten */
 
 	/* The miner's side; `mining` is held. The executor only ever tries to take it. */

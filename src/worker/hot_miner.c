@@ -63,6 +63,7 @@ void hot_bury(hot *h)
 	hot_run *r = LIKELY(!atomic_load_explicit(&h->dead, memory_order_relaxed)) ? NULL :
 		atomic_exchange(&h->dead, NULL), *next;
 
+	compile_bury(h);
 	for (; r; r = next) {
 		next = r->next;
 		fused_fini(&r->fused);

@@ -240,7 +240,7 @@ void hot_stop(hot *h, unsigned k)
 		return;
 	h->under_way &= ~(1u << k);
 	match_leave(&r->match);
-	fused_stop(r);
+	fused_stop(h, r);
 	hot_judge_exit(r);
 	if (!r->silent)
 		return;

@@ -1,5 +1,5 @@
 /* test_fused_trust.c: kernels that are wrong, on a tenant seen from inside: nobody gets to see what
- * they compute, and they are not used any more. */
+ * they compute, and they are not used any more. Plans that are replaced, and who frees them. */
 #include "check.h"
 #include "base/flags.h"
 #include "group/reference.h"
@@ -193,6 +193,37 @@ static void test_trust(void **state)
 			assert_true(atomic_load(&f->steps[k].code->proved) >= CODE_TRUSTED);
 }
 
+/* A plan that another one takes the place of is freed by the miner's side, not by the executor: with
+ * `mining` held it is still there. */
+static void test_replaced_plan(void **state)
+{
+	play p = run(FIRST);
+	const fused_plan *before;
+	hot *h;
+
+	(void)state;
+	play_end(&p);
+	check_steps(1, 10);
+	h = t->hot;
+	pthread_mutex_lock(&h->mining);
+	h->sync = false;
+	compile_bury(h);
+	before = h->runs[0]->fused.plans[0];
+	h->runs[0]->fused.plans[0]->read_often = 1;
+	check_steps(20, 1);
+	assert_true(compile_busy(h));
+	while (compile_some(h, true))
+		;
+	check_steps(30, 1);
+	assert_int_equal(h->runs[0]->fused.count, 1);
+	assert_ptr_not_equal(h->runs[0]->fused.plans[0], before);
+	assert_non_null(atomic_load(&h->done));
+	assert_ptr_equal(atomic_load(&h->done)->made, before);
+	hot_bury(h);
+	assert_null(atomic_load(&h->done));
+	pthread_mutex_unlock(&h->mining);
+}
+
 #define TEST(f, open) cmocka_unit_test_setup_teardown(f, open, close_tenant)
 
 int main(void)
@@ -201,6 +232,7 @@ int main(void)
 		TEST(test_wrong_code, open_tenant),
 		TEST(test_check, open_checked),
 		TEST(test_trust, open_tenant),
+		TEST(test_replaced_plan, open_tenant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
