@@ -70,7 +70,7 @@ bool compile_some(struct hot *h, bool at_once);
 bool compile_at_hand(job *j);
 /* To the executor (Takes), as if it had handed it over. */
 void compile_deliver(struct hot *h, job *j);
-/* The executor's: free it when there is time (Takes): a plan of many ops takes milliseconds. */
+/* The executor's: free it when there is time (Takes). That of many ops takes milliseconds. */
 void compile_give_up(struct hot *h, job *j);
 /* The miner's side: free what was given up. */
 void compile_bury(struct hot *h);

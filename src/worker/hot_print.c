@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include "base/error.h"
 #include "base/flags.h"
 
 /* One call of stdio a line: lines of threads do not mix, and a pipe sees each at once. */
@@ -98,12 +100,28 @@ void hot_say_compiling(const job *j)
 }
 
 /* Where nobody asked for loops to be found, nobody wants to hear of compilers that are missing. */
+/* What is wrong with one region (no code generator, say) is mostly wrong with all, of all workers:
+ * the process is told once. */
+static bool is_news(const char *error)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static char last[ERROR_TEXT_MAX];
+	bool news;
+
+	pthread_mutex_lock(&lock);
+	news = strncmp(last, error, sizeof last - 1) != 0;
+	snprintf(last, sizeof last, "%s", error);
+	pthread_mutex_unlock(&lock);
+	return news;
+}
+
 void hot_say_compiled(const hot *h, const job *j)
 {
 	if (!h->talks && !atomic_load(&h->tenant->worker->looks))
 		return;
 	if (j->error && !j->cause) {
-		say("[HotPath] Compilation failed, falling back to eager: %s\n", j->error);
+		if (is_news(j->error))
+			say("[HotPath] Compilation failed, falling back to eager: %s\n", j->error);
 		return;
 	}
 	if (!j->made)

@@ -1,5 +1,7 @@
 /* test_fused_trust.c: kernels that are wrong, on a tenant seen from inside: nobody gets to see what
  * they compute, and they are not used any more. Plans that are replaced, and who frees them. */
+#include <stdio.h>
+#include <unistd.h>
 #include "check.h"
 #include "base/flags.h"
 #include "group/reference.h"
@@ -224,6 +226,41 @@ static void test_replaced_plan(void **state)
 	pthread_mutex_unlock(&h->mining);
 }
 
+/* How many lines on standard output tell of failures with these texts, one region's each. */
+static unsigned count_told(hot *h, char *const *texts, unsigned n)
+{
+	const int before = dup(STDOUT_FILENO);
+	FILE *f = tmpfile();
+	char text[512];
+	unsigned lines = 0;
+
+	assert_non_null(f);
+	fflush(stdout);
+	assert_true(dup2(fileno(f), STDOUT_FILENO) >= 0);
+	for (unsigned k = 0; k < n; k++)
+		hot_say_compiled(h, &(job){ .error = texts[k] });
+	assert_true(dup2(before, STDOUT_FILENO) >= 0);
+	close(before);
+	rewind(f);
+	while (fgets(text, sizeof text, f))
+		lines += strstr(text, "Compilation failed") != NULL;
+	fclose(f);
+	return lines;
+}
+
+/* Without a code generator no region can be compiled: one line says so, not one a region. */
+static void test_failure_is_told_once(void **state)
+{
+	char none[] = "no code generator", other[] = "the disk is full";
+	hot h = { .talks = true };
+
+	(void)state;
+	set(FLAG_GT_QUIET, "0");
+	assert_int_equal(count_told(&h, (char *const []){ none, none, none }, 3), 1);
+	assert_int_equal(count_told(&h, (char *const []){ none, other, other }, 3), 1);
+	set(FLAG_GT_QUIET, "1");
+}
+
 #define TEST(f, open) cmocka_unit_test_setup_teardown(f, open, close_tenant)
 
 int main(void)
@@ -233,6 +270,7 @@ int main(void)
 		TEST(test_check, open_checked),
 		TEST(test_trust, open_tenant),
 		TEST(test_replaced_plan, open_tenant),
+		TEST(test_failure_is_told_once, open_tenant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
