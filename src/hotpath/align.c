@@ -1,7 +1,8 @@
 /* align.c: a greedy difference of two op sequences by desc.
  *
  * Pairs are taken as long as descs agree. Behind a difference the nearest place is sought where
- * ALIGN_RESYNC in a row agree again, skipping as few ops as possible. Descs, not tokens: a foreign
+ * ALIGN_RESYNC in a row agree again, skipping as few ops as possible; two are enough where that is
+ * one or two, or what stands between two foreign ops would be lost. Descs, not tokens: a foreign
  * op in the dataflow changes the tokens behind it. Linear, since a region with more breaks than one
  * in sixteen ops could not reach the share in common anyway.
  */
@@ -10,6 +11,7 @@
 #include "hotpath/token.h"
 
 #define ALIGN_RESYNC 4
+#define ALIGN_NEAR   2           /* ops skipped behind which so many in a row will do */
 #define ALIGN_SKIP   48          /* ops skipped at most at one place, both sides together */
 
 void align_begin(align *x, const history *h, uint64_t from, uint64_t middle, uint64_t end,
@@ -27,10 +29,10 @@ static bool same(const align *x, uint64_t a, uint64_t b)
 		p->attr == q->attr && p->metas == q->metas;
 }
 
-/* Whether some in a row agree from there on, as far as the periods go. */
-static bool in_step(const align *x, uint64_t a, uint64_t b)
+/* Whether so many in a row agree from there on, as far as the periods go. */
+static bool in_step(const align *x, uint64_t a, uint64_t b, unsigned many)
 {
-	for (int k = 0; k < ALIGN_RESYNC; k++, a++, b++) {
+	for (unsigned k = 0; k < many; k++, a++, b++) {
 		if (a == x->middle || b == x->end)
 			return k > 0;
 		if (!same(x, a, b))
@@ -42,10 +44,12 @@ static bool in_step(const align *x, uint64_t a, uint64_t b)
 static bool resync(align *x)
 {
 	for (uint64_t skip = 1; skip <= ALIGN_SKIP; skip++) {
+		const unsigned many = skip <= ALIGN_NEAR ? ALIGN_NEAR : ALIGN_RESYNC;
+
 		for (uint64_t da = 0; da <= skip; da++) {
 			const uint64_t a = x->a + da, b = x->b + skip - da;
 
-			if (a < x->middle && b < x->end && in_step(x, a, b)) {
+			if (a < x->middle && b < x->end && in_step(x, a, b, many)) {
 				x->a = a;
 				x->b = b;
 				return true;

@@ -6,7 +6,9 @@
  *	RELATE   which known loops does it contain? One that is all of it makes it a super-period
  *	CREDIT   its runs in the history before it was noticed, compared exactly, newest first
  *	FOLLOW   its follower catches up with the stream
- *	COMPARE  a loop's last run is compared exactly: two must equal it before it is handed out
+ *	COMPARE  a loop's last run is compared exactly: some must equal it before it is handed out.
+ *	         An input of a noisy loop that is another value in this run, as it is where a
+ *	         foreign op came between, becomes a live-in: any value will do
  */
 #include "hotpath/track.h"
 
@@ -266,6 +268,7 @@ static void step_build(track *t)
 	t->start = t->build.pos[t->build.cut];
 	loop_init(&t->young, build_take(&t->build));
 	t->young.made_at = t->start;
+	t->young.asked = (unsigned)MAX(MIN(t->young.asked, t->threshold), LOOP_EXACT);
 	if (track_find(t, t->young.signature))
 		begin_follow(t);
 	else
@@ -449,18 +452,90 @@ void job_compare(track *t, loop *l)
 	if (l->pos[0] < t->h.first || (!l->noisy && l->pos[0] <= l->made_at))
 		return;
 	make_subject(t, l);
+	t->added = l->region->live_ins_count;
 	t->job = JOB_COMPARE;
 	begin_run(t);
+}
+
+/* A loop that is nothing but exceptions is none. */
+static bool may_widen(const loop *l)
+{
+	return l->noisy && l->widened < 4 + l->n / 8;
+}
+
+/* Live-ins were added in this run: is the value one of theirs? */
+static uint32_t find_added(const track *t, uint64_t id)
+{
+	const region *r = t->subject->region;
+
+	for (uint32_t m = t->added; m < r->live_ins_count; m++)
+		if (t->bound[m] == id)
+			return m;
+	return REGION_NEVER;
+}
+
+/* Input k of the op at hand shall be whatever comes there. Ops that all get the same value instead
+ * of the one expected go on sharing it. */
+static void widen(track *t, const region_op *o, unsigned k, uint64_t id)
+{
+	loop *l = t->subject;
+	const uint32_t at = o->first + k;
+	uint32_t m = find_added(t, id);
+
+	if (m == REGION_NEVER) {
+		m = region_widen(l->region, at);
+		make_subject(t, l);
+		t->bound[m] = id;
+		l->widened++;
+	} else {
+		region_share(l->region, at, m);
+	}
+}
+
+/* As op_fits; inputs that are others than expected are widened if they may. */
+static bool op_is_made_to_fit(track *t)
+{
+	const region_op *o = &t->subject->region->ops[t->i];
+	const record *r = run_op(t, t->i);
+
+	if (!region_same_desc(o, r))
+		return false;
+	for (unsigned k = 0; k < o->nin; k++) {
+		if (input_fits(t, o, r, k))
+			continue;
+		if (!may_widen(t->subject))
+			return false;
+		widen(t, o, k, r->in[k]);
+	}
+	return true;
+}
+
+/* The region is another one now: it has to show that it is what repeats. It may be known. */
+static bool rename_widened(track *t, loop *l)
+{
+	region_widened(l->region);
+	l->exact = 0;
+	if (track_find(t, l->region->signature)) {
+		track_evict(t, l);
+		return false;
+	}
+	l->signature = l->region->signature;
+	return true;
 }
 
 static void step_compare(track *t)
 {
 	loop *l = t->subject;
-	const bool fits = op_fits(t);
+	bool fits = op_is_made_to_fit(t);       /* as far as it may be */
 
 	if (fits && ++t->i < l->n)
 		return;
 	t->job = JOB_NONE;
+	if (l->region->live_ins_count > t->added) {
+		fits = false;
+		if (!rename_widened(t, l))
+			return;
+	}
 	l->exact += fits;
 	loop_proved(l);
 	l->inexact += !fits;

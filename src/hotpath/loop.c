@@ -19,6 +19,7 @@ void loop_init(loop *l, region *r)
 	l->descs = mem_alloc(r->n * sizeof(*l->descs));
 	l->pos = mem_alloc(r->n * sizeof(*l->pos));
 	l->exact = !r->noisy;    /* the run it was made from */
+	l->asked = r->noisy ? LOOP_EXACT_NOISY : LOOP_EXACT;
 	for (uint32_t i = 0; i < r->n; i++) {
 		const unsigned code = r->ops[i].op;
 
@@ -47,6 +48,12 @@ void loop_proved(loop *l)
 	l->pos = NULL;
 }
 
+/* Ops told by tokens: a foreign op close to the beginning would change those behind it. */
+static uint32_t told_by_token(const loop *l)
+{
+	return l->noisy ? 1 : BUILD_GRAM;
+}
+
 static bool accept(loop *l, uint64_t n)
 {
 	if (l->pos)
@@ -57,9 +64,10 @@ static bool accept(loop *l, uint64_t n)
 	if (++l->at == l->n) {
 		l->at = 0;
 		l->runs++;
+		l->losses = 0;
 		l->done_at = n;
 	}
-	l->expect = l->at < BUILD_GRAM ? l->tokens[l->at] : l->descs[l->at];
+	l->expect = l->at < told_by_token(l) ? l->tokens[l->at] : l->descs[l->at];
 	return true;
 }
 
@@ -73,14 +81,16 @@ bool loop_step(loop *l, uint64_t n, uint64_t token, uint64_t desc)
 {
 	const bool entering = l->at < BUILD_GRAM;
 
-	if (LIKELY((entering ? token : desc) == l->expect))
+	if (LIKELY((l->at < told_by_token(l) ? token : desc) == l->expect))
 		return accept(l, n);
 	l->streak = 0;
 	if (entering && token == l->tokens[0]) {
 		l->at = 0;
 		return accept(l, n);
 	}
-	if (l->at && ++l->foreign > (entering ? BUILD_GRAM : foreign_most(l)))
+	if (l->at && ++l->foreign > (entering ? BUILD_GRAM : foreign_most(l))) {
+		l->losses += !entering;
 		loop_lose(l);
+	}
 	return false;
 }

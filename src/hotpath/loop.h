@@ -2,7 +2,8 @@
  *
  * The follower expects the region's ops in order and lets foreign ones pass. It enters by tokens,
  * which tell one layer from the next, and goes on by descs, which a foreign op in the dataflow does
- * not change. It counts; whether a run matches exactly is for the matcher to find out.
+ * not change; where there are foreign ops in every run, only the first op is told by its token. It
+ * counts; whether a run matches exactly is for the matcher to find out.
  */
 #ifndef HOTPATH_LOOP_H
 #define HOTPATH_LOOP_H
@@ -26,13 +27,16 @@ typedef struct loop {
 	uint64_t taken, alone;   /* ops since the last look at the coverage; no other took them */
 	uint64_t extra;          /* ops since it was judged that no hot or shorter loop took */
 	uint64_t *tokens, *descs;
-	uint64_t *pos;           /* ops of the run at hand, until two runs were compared */
+	uint64_t *pos;           /* ops of the run at hand, until enough were compared */
 
 	uint64_t signature;
 	region *region;          /* until it is given away */
 	uint64_t made_at;        /* op where the run it was made from begins */
-	unsigned exact;          /* runs that were compared and equal the region, up to two */
+	unsigned exact;          /* runs that were compared and equal the region, up to `asked` */
+	unsigned asked;
 	unsigned inexact;        /* runs that were compared and do not */
+	uint32_t widened;        /* inputs that were other values from run to run */
+	uint32_t losses;         /* runs in a row that broke off behind the beginning */
 	unsigned doubts;         /* how often it had enough runs and took too little meanwhile */
 	uint32_t inner;          /* bit k: when it is hot, it takes over from loop k .. */
 	uint32_t times[LOOP_INNER_MAX];  /* .. which it completes that often in a run, 0: unknown, */
@@ -59,9 +63,11 @@ static inline bool loop_follow(loop *l, uint64_t n, uint64_t token, uint64_t des
 	return false;
 }
 
-/* The loop was compared often enough: it may be handed out. */
-#define LOOP_EXACT 2
-static inline bool loop_proven(const loop *l) { return l->exact >= LOOP_EXACT; }
+/* The loop was compared often enough: it may be handed out. A noisy one is asked more: what else
+ * foreign ops do to it takes some runs to show. */
+#define LOOP_EXACT       2
+#define LOOP_EXACT_NOISY 8
+static inline bool loop_proven(const loop *l) { return l->exact >= l->asked; }
 void loop_proved(loop *l);               /* runs were compared: enough of them? */
 
 static inline void loop_lose(loop *l)    /* the stream has a gap here */

@@ -38,6 +38,65 @@ bool region_same_desc(const region_op *a, const record *b)
 		a->attr == b->attr && a->metas == b->metas;
 }
 
+/* Who makes the value that mostly comes there does not see any more who uses it. */
+void region_share(region *r, uint32_t at, uint32_t m)
+{
+	const int32_t in = r->inputs[at];
+
+	assert(in != REGION_SCALAR && m < r->live_ins_count);
+	if (in >= 0)
+		r->ops[in].live_out = true;
+	r->inputs[at] = (int32_t)~m;
+}
+
+uint32_t region_widen(region *r, uint32_t at)
+{
+	const uint32_t m = r->live_ins_count++;
+
+	r->live_ins = mem_grow(r->live_ins, r->live_ins_count * sizeof(*r->live_ins));
+	r->live_ins[m] = (region_live_in){ REGION_NEVER, REGION_NEVER };
+	region_share(r, at, m);
+	return m;
+}
+
+/* Input `in` of op i, with live-ins counted anew: number[] is what they are called now. */
+static int32_t renumber(region *r, uint32_t i, int32_t in, uint32_t *number,
+	region_live_in *live_ins, uint32_t *count)
+{
+	uint32_t m;
+
+	if (in == REGION_SCALAR)
+		return in;
+	if (in >= 0) {
+		r->ops[in].last_use = i;
+		return in;
+	}
+	m = REGION_LIVE_IN(in);
+	if (number[m] == REGION_NEVER) {
+		number[m] = (*count)++;
+		live_ins[number[m]] = (region_live_in){ i, r->live_ins[m].carried };
+	}
+	return (int32_t)~number[m];
+}
+
+void region_widened(region *r)
+{
+	uint32_t *number = mem_alloc((r->live_ins_count + 1) * sizeof(*number)), count = 0;
+	region_live_in *live_ins = mem_alloc((r->live_ins_count + 1) * sizeof(*live_ins));
+
+	memset(number, 0xff, (r->live_ins_count + 1) * sizeof(*number));
+	for (uint32_t i = 0; i < r->n; i++)
+		r->ops[i].last_use = REGION_NEVER;
+	for (uint32_t i = 0; i < r->n; i++)
+		for (uint32_t k = r->ops[i].first; k < r->ops[i].first + r->ops[i].nin; k++)
+			r->inputs[k] = renumber(r, i, r->inputs[k], number, live_ins, &count);
+	mem_free(number);
+	mem_free(r->live_ins);
+	r->live_ins = live_ins;
+	r->live_ins_count = count;
+	r->signature = region_signature(r);
+}
+
 const char *cut_why_text(cut_why why)
 {
 	static const char *const texts[] = {

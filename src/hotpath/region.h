@@ -56,6 +56,12 @@ typedef enum proposal_what {
 void region_free(region *r);             /* NULL is fine */
 uint64_t region_signature(const region *r);
 bool region_same_desc(const region_op *a, const record *b);
+/* Input number `at` of inputs[] is not always what the list says: any value may come there. It
+ * becomes a live-in, the last one, whose number is returned. */
+uint32_t region_widen(region *r, uint32_t at);
+void region_share(region *r, uint32_t at, uint32_t m);   /* the same, with live-in m for it */
+/* Then, once: live-ins in the order of their first use again, and all that follows from it. */
+void region_widened(region *r);
 const char *cut_why_text(cut_why why);
 /* "Stream(dc8f1674664d:9ops)" into text[REGION_NAME_MAX]; returns text. */
 #define REGION_NAME_MAX 40

@@ -6,6 +6,7 @@
 #include "hotpath/token.h"
 
 #define SHARE_EXTRA   4u         /* per cent that a small loop adds to what the hot ones take */
+#define LOSSES_MOST   8u         /* runs in a row that break off before it is asked why */
 #define REPEATS       4u         /* a distance seen that often running is a candidate */
 #define GROW_EVERY    64u        /* ops between two questions whether the history shall grow */
 #define CANDIDATE_LIFE 8192u     /* ops, besides two periods, without one that holds */
@@ -111,7 +112,7 @@ static bool contains_inner(const track *t, const loop *l)
 static bool takes_enough(const track *t, const loop *l)
 {
 	const uint64_t ops = t->ops - l->since, took = (l->runs - l->since_runs) * l->n;
-	const unsigned share = l->noisy ? (l->inner ? 80 : 60) : l->inner ? 50 : 25;
+	const unsigned share = l->widened ? 50 : l->noisy ? (l->inner ? 80 : 60) : l->inner ? 50 : 25;
 
 	return took * 100 >= ops * share && contains_inner(t, l);
 }
@@ -156,13 +157,20 @@ static uint64_t runs_asked(const track *t, const loop *l)
 	return t->threshold << MIN(l->doubts, 10u);
 }
 
+/* An alignment has taken a foreign op for one of the loop's: another one may do better. */
+static void try_another(track *t, loop *l)
+{
+	track_evict(t, l);
+	t->align_at = MIN(t->align_at, t->ops + ALIGN_FIRST);
+}
+
 /* It does not take enough: it has to show that once more. */
 static void doubt(track *t, loop *l)
 {
 	if (l->runs - l->since_runs < runs_asked(t, l))
 		return;
 	if (l->noisy) {
-		track_evict(t, l);       /* a better one may be found */
+		try_another(t, l);
 		return;
 	}
 	l->doubts++;
@@ -230,6 +238,7 @@ static void renew(loop *old, loop *young)
 		young->extra = old->extra;
 		young->doubts = old->doubts;
 		young->exact = MAX(young->exact, old->exact);
+		young->asked = MIN(young->asked, old->asked);
 		young->settled = old->settled;
 	}
 	if (young->hot && !old->region) {        /* was given away already */
@@ -277,6 +286,14 @@ static void complete(track *t, loop *l)
 		track_check_hot(t, l);
 }
 
+/* Run by run it breaks off: an op that is not the loop's does not come again. */
+static void note_losses(track *t, loop *l)
+{
+	l->losses = 0;
+	if (l->noisy && !l->hot)
+		try_another(t, l);
+}
+
 /* The loops that do not count are not followed: should what replaced them stop, they are found
  * again. */
 static track_took follow(track *t, uint64_t n, uint64_t token, uint64_t desc)
@@ -289,8 +306,13 @@ static track_took follow(track *t, uint64_t n, uint64_t token, uint64_t desc)
 		loop *l = &t->loops[k];
 		const uint64_t runs = l->runs;
 
-		if (!l->n || l->replaced || !loop_follow(l, n, token, desc))
+		if (!l->n || l->replaced)
 			continue;
+		if (!loop_follow(l, n, token, desc)) {
+			if (UNLIKELY(l->losses >= LOSSES_MOST))
+				note_losses(t, l);
+			continue;
+		}
 		took = MAX(took, l->hot ? TRACK_HOT : TRACK_KNOWN);
 		takers++;
 		least = least && least->n < l->n ? least : l;

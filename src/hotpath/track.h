@@ -66,6 +66,7 @@ typedef struct track {
 	loop *subject;           /* whose run is compared: young, or a loop's last one */
 	uint64_t *bound;         /* live-ins of the run being compared */
 	uint32_t bound_room;
+	uint32_t added;          /* live-ins from that number on were not there before this run */
 	uint64_t tries[3];       /* anchors of alignments yet to be tried, the last one first */
 	unsigned tries_count;
 

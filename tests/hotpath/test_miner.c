@@ -231,7 +231,7 @@ static void test_noise(void **state)
 static void test_dependent(void **state)
 {
 	(void)state;
-	for (unsigned place = 0; place < 3; place++) {
+	for (unsigned place = 0; place < 4; place++) {
 		const lab_options o = { .steps = 500, .seed = 7, .noise_every = 1,
 			.noise_place = place, .noise_dependent = true };
 		trial *t = try("mlp", &o, 12000);

@@ -159,6 +159,21 @@ static void test_noise(void **state)
 	}
 }
 
+/* Foreign ops in every step that the step goes on with, now here, now there: what is common to all
+ * steps is replayed, whatever values come to it. */
+static void test_dependent_noise(void **state)
+{
+	static const unsigned seeds[] = { 1, 2, 3, 4, 6, 7 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(seeds); k++) {
+		const lab_options o = { .steps = 400, .seed = seeds[k], .noise_every = 1,
+			.noise_place = 3, .noise_dependent = true };
+
+		check_coverage("mlp", &o, 200, 90);
+	}
+}
+
 /* A period of a thousand ops in which its own beginning nearly comes again and again. */
 static void put_chain(drive *d, uint64_t *id, unsigned times)
 {
@@ -222,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_first_replay),
 		cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_dependent_noise),
 		cmocka_unit_test(test_lookalikes),
 	};
 
