@@ -247,6 +247,7 @@ static void test_chain_of_gradients(void **state)
 	x = gt_zeros(gt, GT_SHAPE(1));
 	assert_int_equal(live(gt), 1);
 	gt_drop(x);
+	gt_close(gt);
 }
 
 /* Ctrl-C while what was dropped is handed over ends the call that does it; nothing is lost. */
@@ -271,6 +272,7 @@ static void test_interrupted_drops(void **state)
 	assert_int_equal(live(gt), 2);
 	gt_drop(y);
 	gt_drop(x);
+	gt_close(gt);
 }
 
 /* A close sends nothing: it would wait for room behind work that nobody wants any more. */
