@@ -45,13 +45,26 @@ fuzz() {
 		scripts/fuzz.sh "$FUZZ_SECONDS"
 }
 
+# Twice side by side, for each has one processor's work: as it is, and with everything that repeats
+# replayed and what is replayed compared. What bash starts in the background ignores Ctrl-C unless told.
+python_tests() {
+	local log hot verdict=0
+	log=$(mktemp)
+	env --default-signal=INT GT_AUTO_COMPILE=1 GT_HOTPATH_THRESHOLD=2 GT_COMPILE_SYNC=1 \
+		GT_CHECK=1 GT_QUIET=1 python -m pytest -p no:cacheprovider >"$log" 2>&1 &
+	hot=$!
+	python -m pytest -p no:cacheprovider || verdict=1
+	wait "$hot" || verdict=1
+	printf '\n== Python tests, replayed\n'
+	cat "$log"
+	rm -f "$log"
+	return $verdict
+}
+
 stage "C tests" '^tests:' c_tests default
 stage "C under ASan" '^tests:' c_tests asan -Db_sanitize=address -Db_lundef=false -Dbench=false
 stage "fuzzing" '^fuzz:' fuzz
-stage "Python tests" '(passed|failed|error)' python -m pytest -p no:cacheprovider
-# Once more with everything that repeats replayed, and what is replayed compared.
-stage "Python, hot" '(passed|failed|error)' env GT_AUTO_COMPILE=1 GT_HOTPATH_THRESHOLD=2 \
-	GT_COMPILE_SYNC=1 GT_CHECK=1 GT_QUIET=1 python -m pytest -p no:cacheprovider
+stage "Python tests" '(passed|failed|error)' python_tests
 
 printf '\n== summary\n'
 printf '%s\n' "${summary[@]}"
