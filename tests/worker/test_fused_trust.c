@@ -5,7 +5,7 @@
 #include "check.h"
 #include "base/flags.h"
 #include "group/reference.h"
-#include "play.h"
+#include "play_line.h"
 #include "worker/hot.h"
 
 #define STEP "t%2 = mul t1, 0.5\nt%3 = add t%2, 1.0\nt%4 = tanh t%3\nt%5 = mul t%4, t%2\n" \
@@ -55,16 +55,7 @@ static int close_tenant(void **state)
 
 static play run(const char *text)
 {
-	play p = { .l = NULL };
-	batch b = { 0 };
-
-	play_parse(&p, &b, text);
-	assert_int_equal(line_push(tenant_line(t),
-		&(parcel){ b.words, b.used, b.count, 0 }, NULL), GT_OK);
-	b.used = b.count = 0;
-	batch_fini(&b);
-	assert_int_equal(line_sync(tenant_line(t), NULL), GT_OK);
-	return p;
+	return play_line(tenant_line(t), text);
 }
 
 /* STEP with numbers of its own. */

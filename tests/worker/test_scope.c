@@ -2,7 +2,7 @@
 #include "check.h"
 #include "base/buf.h"
 #include "base/flags.h"
-#include "play.h"
+#include "play_line.h"
 #include "worker/hot.h"
 
 static worker *w;
@@ -46,19 +46,9 @@ static int close_tenant(void **state)
 	return 0;
 }
 
-/* Run the text; its answers. */
 static play run(const char *text)
 {
-	play p = { .l = NULL };
-	batch b = { 0 };
-
-	play_parse(&p, &b, text);
-	assert_int_equal(line_push(tenant_line(t),
-		&(parcel){ b.words, b.used, b.count, 0 }, NULL), GT_OK);
-	b.used = b.count = 0;
-	batch_fini(&b);
-	assert_int_equal(line_sync(tenant_line(t), NULL), GT_OK);
-	return p;
+	return play_line(tenant_line(t), text);
 }
 
 static void make_first(void)
