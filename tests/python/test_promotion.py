@@ -42,7 +42,7 @@ def name(x):
     return x.dtype.name
 
 
-@pytest.mark.parametrize("a,b,expected", cells(TENSORS, NAMES))
+@pytest.mark.parametrize("a,b,expected", list(cells(TENSORS, NAMES)))
 def test_tensors(a, b, expected):
     x, y = gt.ones(2, dtype=a), gt.ones(2, dtype=b)
     assert name(x + y) == name(x * y) == name(gt.maximum(x, y)) == expected
@@ -53,13 +53,13 @@ def test_tensors(a, b, expected):
     assert name(without) == expected
 
 
-@pytest.mark.parametrize("a,b,expected", cells(WITHOUT_DIMS, NAMES))
+@pytest.mark.parametrize("a,b,expected", list(cells(WITHOUT_DIMS, NAMES)))
 def test_tensors_without_dims(a, b, expected):
     assert name(gt.ones(2, dtype=a) + gt.ones((), dtype=b)) == expected
     assert name(gt.ones((), dtype=b) + gt.ones(2, dtype=a)) == expected
 
 
-@pytest.mark.parametrize("a,b,expected", cells(NUMBERS, (True, 2, 2.5)))
+@pytest.mark.parametrize("a,b,expected", list(cells(NUMBERS, (True, 2, 2.5))))
 def test_numbers(a, b, expected):
     x = gt.ones(2, dtype=a)
     assert name(x + b) == name(b + x) == name(x * b) == expected
