@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "hotpath/graphs.h"
 #include "hotpath/scope.h"
+#include "hotpath/side.h"
 #include "hotpath/token.h"
 
 #define GRAPHS_AFTER  4096u      /* ops badly covered before graphs are looked at */
@@ -20,6 +21,7 @@ struct miner {
 	track whole;
 	graphs graphs;
 	scopes scopes;
+	sides sides;
 	bool in_scope;           /* what is listed is a named scope's */
 	track *last;             /* the track of which a hot loop took the last op, or NULL */
 
@@ -41,6 +43,7 @@ miner *miner_new(const miner_options *o)
 	tokens_init(&m->tokens);
 	track_init(&m->whole, o->threshold, o->min_seq, o->window);
 	scopes_init(&m->scopes, o->everything);
+	sides_init(&m->sides, o->threshold, o->min_seq);
 	return m;
 }
 
@@ -54,6 +57,7 @@ void miner_free(miner *m)
 	graphs_stop(&m->graphs);
 	track_fini(&m->whole);
 	scopes_fini(&m->scopes);
+	sides_fini(&m->sides);
 	tokens_fini(&m->tokens);
 	mem_free(m);
 }
@@ -111,6 +115,14 @@ static void propose_scope(miner *m, scope_news news)
 		queue(m, &(proposal){ .what = PROPOSAL_HOT, .signature = news.region->signature,
 			.n = news.region->n, .runs = news.runs, .at = m->ops, .scope = true,
 			.region = news.region });
+}
+
+static void propose_side(miner *m, side_news news)
+{
+	if (news.region)
+		queue(m, &(proposal){ .what = PROPOSAL_HOT, .signature = news.region->signature,
+			.n = news.region->n, .runs = news.runs, .at = m->ops, .side = news.place,
+			.eager = news.eager, .region = news.region });
 }
 
 static void collect(miner *m, track *t)
@@ -246,7 +258,7 @@ static const loop *hot_loop(const track *t)
 static void list_op(miner *m, const record *r)
 {
 	scopes_op(&m->scopes, r);
-	if (m->scopes.list->n < SCOPE_OPS_MAX)
+	if (m->scopes.run.list->n < SCOPE_OPS_MAX)
 		return;
 	propose_scope(m, scopes_end(&m->scopes));
 	scopes_begin(&m->scopes);
@@ -269,6 +281,8 @@ static void feed_op(miner *m, const record *r)
 	m->ops++;
 	if (m->scopes.open)
 		list_op(m, r);
+	if (m->sides.open)
+		sides_op(&m->sides, r);
 	if (m->options.scopes_only || doze(m))
 		return;
 	token = tokens_op(&m->tokens, r, &made);
@@ -294,8 +308,10 @@ static void feed_op(miner *m, const record *r)
 
 static void feed_event(miner *m, const record *r)
 {
-	if (r->op == OP_free)
+	if (r->op == OP_free) {
 		scopes_free(&m->scopes, r->out);
+		sides_free(&m->sides, r->out);
+	}
 	if (r->op == OP_fetch)
 		end_unnamed(m);
 	if (m->dozing || m->options.scopes_only)
@@ -328,18 +344,44 @@ static void feed_replay(miner *m, const record *r)
 	}
 }
 
+/* What the executor says of stretches between runs of its plans. */
+static void feed_side(miner *m, const record *r)
+{
+	switch (r->op) {
+	case RECORD_LEFT:
+		sides_begin(&m->sides, (side_place){ r->attr, (uint32_t)r->out });
+		break;
+	case RECORD_BACK:
+		propose_side(m, sides_end(&m->sides, r->out));
+		break;
+	case RECORD_ASTRAY:
+		sides_spoil(&m->sides);
+		break;
+	default:                 /* RECORD_UNUSED */
+		sides_forget(&m->sides, r->attr);
+	}
+}
+
 static void feed_mark(miner *m, const record *r)
 {
 	switch (r->op) {
+	case RECORD_LEFT:
+	case RECORD_BACK:
+	case RECORD_ASTRAY:
+	case RECORD_UNUSED:
+		feed_side(m, r);
+		break;
 	case RECORD_GAP:
 		m->lost += r->out;
 		scopes_spoil(&m->scopes);
+		sides_spoil(&m->sides);
 		m->in_scope = false;
 		forget_all(m);
 		break;
 	case RECORD_SKIP:
 		m->ops += r->out;
 		scopes_spoil(&m->scopes);
+		sides_spoil(&m->sides);
 		break_off(m);
 		break;
 	case RECORD_REPLAY:

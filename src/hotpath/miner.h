@@ -13,6 +13,9 @@
  * GT_AUTO_COMPILE nor gt_hotpath_enable) no loop is looked for, and ops outside of scopes cost
  * next to nothing. A region that both a scope and detection propose has one signature: one plan
  * serves both, and stays as long as one of them has not retired it.
+ *
+ * Where runs of plans are left again and again the executor says so (RECORD_LEFT, RECORD_BACK); a
+ * stretch that has come often enough is proposed with proposal.side.of set (side.h).
  */
 #ifndef HOTPATH_MINER_H
 #define HOTPATH_MINER_H
@@ -43,6 +46,8 @@ typedef struct proposal {
 	uint64_t runs;           /* seen so far */
 	uint64_t at;             /* ops of the stream when it was made */
 	bool scope;              /* a scope's, from its first completion on: nothing was counted */
+	side_place side;         /* of != 0: to be entered there only; .. */
+	uint64_t eager;          /* .. ns that it took at least; UINT64_MAX: unknown */
 	region *region;          /* HOT: Gives (region_free); else NULL */
 } proposal;
 

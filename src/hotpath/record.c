@@ -95,7 +95,7 @@ static uint64_t hash_name(const ins *i)
 	return h;
 }
 
-static void put_mark(recorder *r, unsigned code, uint64_t what, uint64_t out)
+void recorder_mark(recorder *r, unsigned code, uint64_t what, uint64_t out)
 {
 	record *to = put_event(r, code);
 
@@ -116,9 +116,9 @@ static void enter(recorder *r, scope_wish wish, uint64_t name)
 	if (wish == SCOPE_COMPILE && !r->compiled) {
 		r->compiled = r->depth;
 		r->name = name;
-		put_mark(r, RECORD_BEGIN, name, 0);
+		recorder_mark(r, RECORD_BEGIN, name, 0);
 	} else if (wish == SCOPE_EXCLUDE) {
-		put_mark(r, r->compiled ? RECORD_END : RECORD_FLUSH, r->name, 0);
+		recorder_mark(r, r->compiled ? RECORD_END : RECORD_FLUSH, r->name, 0);
 		r->excluded = r->depth;
 		r->skipped = 0;
 	}
@@ -130,12 +130,12 @@ static void leave(recorder *r)
 		return;
 	if (r->excluded == r->depth) {
 		r->excluded = 0;
-		put_mark(r, RECORD_SKIP, 0, r->skipped);
+		recorder_mark(r, RECORD_SKIP, 0, r->skipped);
 		if (r->compiled)
-			put_mark(r, RECORD_BEGIN, r->name, 0);
+			recorder_mark(r, RECORD_BEGIN, r->name, 0);
 	} else if (r->compiled == r->depth) {
 		r->compiled = 0;
-		put_mark(r, RECORD_END, r->name, 0);
+		recorder_mark(r, RECORD_END, r->name, 0);
 	}
 	r->depth--;
 }
@@ -178,12 +178,12 @@ void recorder_control(recorder *r, const ins *i)
 
 void recorder_flush(recorder *r)
 {
-	put_mark(r, RECORD_FLUSH, 0, 0);
+	recorder_mark(r, RECORD_FLUSH, 0, 0);
 }
 
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops)
 {
-	put_mark(r, RECORD_REPLAY, signature, ops);
+	recorder_mark(r, RECORD_REPLAY, signature, ops);
 }
 
 /* Whether there is anything at `read`. The executor's line of memory is left alone as long as what

@@ -20,7 +20,12 @@ enum {
 	RECORD_SKIP,             /* `out` ops of an excluded scope were not recorded */
 	RECORD_BEGIN,            /* a scope to be compiled begins; `attr` as that of its enter */
 	RECORD_END,              /* it ends */
-	RECORD_FLUSH             /* the client waits, or has nothing more to say just now */
+	RECORD_FLUSH,            /* the client waits, or has nothing more to say just now */
+	RECORD_LEFT,             /* the region of signature `attr` is left where its op `out` was
+	                            expected: what follows is a stretch of its own (side.h), .. */
+	RECORD_BACK,             /* .. up to here, where the region begins anew: `out` ns, .. */
+	RECORD_ASTRAY,           /* .. or it is none */
+	RECORD_UNUSED            /* the plan of such a stretch, `attr`, is gone */
 };
 
 #define RECORD_UNIT 16           /* bytes that record.size counts in */
@@ -195,6 +200,8 @@ void recorder_enter(recorder *r, const ins *i, scope_wish wish);
 void recorder_flush(recorder *r);
 /* Note that a plan ran `ops` instructions that were not recorded one by one. */
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
+/* Note one of RECORD_LEFT .. RECORD_UNUSED, `what` for its attr. */
+void recorder_mark(recorder *r, unsigned code, uint64_t what, uint64_t out);
 
 /* Whether the miner has yet to read more than so many words. Where it has come to is looked up only
  * if what was seen last does not say: its line of memory is on its way from there to here. */

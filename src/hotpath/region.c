@@ -104,6 +104,7 @@ const char *cut_why_text(cut_why why)
 		[CUT_READ] = "fewest bytes alive, behind a read",
 		[CUT_FRESH] = "fewest bytes alive, before fresh data",
 		[CUT_SCOPE] = "beginning of a scope",
+		[CUT_SIDE] = "place where runs leave another region",
 	};
 
 	return texts[why];

@@ -34,7 +34,7 @@ typedef struct region_op {
 typedef struct region_live_in { uint32_t first_use, carried; } region_live_in;
 
 /* Why a region begins where it does. */
-typedef enum cut_why { CUT_BYTES, CUT_READ, CUT_FRESH, CUT_SCOPE } cut_why;
+typedef enum cut_why { CUT_BYTES, CUT_READ, CUT_FRESH, CUT_SCOPE, CUT_SIDE } cut_why;
 
 typedef struct region {
 	uint64_t signature;      /* 48 bits: of ops and wiring, nothing else */
@@ -47,6 +47,10 @@ typedef struct region {
 	bool cut_unique;         /* the first 8 tokens occur once in the region */
 	bool noisy;              /* foreign ops were seen between its ops */
 } region;
+
+/* Where runs leave a region: which one, by its signature, and the op that was expected there. */
+typedef struct side_place { uint64_t of; uint32_t at; } side_place;
+#define SIDE_OPS_MAX 16384       /* behind it: more is no side, the program has gone elsewhere */
 
 /* What a miner says about a region, see miner.h. */
 typedef enum proposal_what {

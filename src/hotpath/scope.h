@@ -1,15 +1,14 @@
 /* scope.h: regions that the program asked for: a scope's ops as they came, from its first
  * completion on. No counting, no cutting: where it begins and ends is the program's business.
  *
- * The list grows op by op while the scope runs, and so does its signature; at the end it is known
- * already, or it is a new region. What was not freed by then counts as used outside. A scope whose
- * ops are others every time (fruitless regions, one after the other) has to be seen twice.
+ * The list (stretch.h) grows op by op while the scope runs; at the end it is known already, or it is
+ * a new region. A scope whose ops are others every time (fruitless regions, one after the other) has
+ * to be seen twice.
  */
 #ifndef HOTPATH_SCOPE_H
 #define HOTPATH_SCOPE_H
 
-#include "hotpath/region.h"
-#include "hotpath/scratch.h"
+#include "hotpath/stretch.h"
 
 #define SCOPE_OPS_MAX     65536u /* a longer one becomes several regions */
 #define SCOPES_MAX        64     /* regions known at a time; the one not seen for longest goes */
@@ -27,9 +26,7 @@ typedef struct scopes {
 	unsigned fruitless;
 	bool open;               /* ops are listed */
 	bool everything;         /* outside of scopes, too: regions end at reads and flushes */
-	region *list;            /* the run at hand */
-	uint32_t ops_room, inputs_room, live_ins_room;
-	scratch made, bound;     /* value -> op of the run; value -> live-in */
+	stretch run;             /* the one at hand */
 } scopes;
 
 typedef struct scope_news {

@@ -6,6 +6,7 @@
  *	mining     in the background, ns of CPU time an op; the longest slice of 64 steps, us
  *	replay     iteration in which the best region could be replayed first
  *	covered    per cent of the ops that hot loops took, from that iteration on
+ *	replayed   per cent of the ops that a worker's plans executed, in the second half of fewer steps
  *	memory     of the miner at the end, KiB
  *
  * Minima of many passes where a pass is short; mining is what it was, the growth of the history and
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "hotpath/match.h"
 #include "hotpath/miner.h"
@@ -28,6 +30,8 @@
 #define OPS        1000000u      /* of a stream, about .. */
 #define STEPS_MAX  10000u        /* .. but not more steps than that, */
 #define STEPS_MIN  16u           /* and not fewer */
+#define REPLAYED   200000u       /* ops that are executed, about .. */
+#define REPLAYED_STEPS 600u      /* .. but not more steps than that */
 #define SAMPLES    2048u         /* instructions for recording and matching */
 #define WORDS_MAX  12u           /* of such an instruction */
 #define PASSES     100u
@@ -258,6 +262,18 @@ static unsigned iteration_of(const trial *t, uint64_t at)
 	return k;
 }
 
+static void print_replayed(const trial *t)
+{
+	const uint64_t step = t->marks[1] - t->marks[0];
+	const unsigned most = (unsigned)MIN(REPLAYED_STEPS, MAX(REPLAYED / step, 24));
+	double percent;
+
+	if (bench_replay(t->program, MIN(most, t->options.steps), t->marks, &percent))
+		printf(" %8s", gt_last_error());
+	else
+		printf(" %8.1f", percent);
+}
+
 static void print_row(const trial *t)
 {
 	const proposal *best = best_of(t);
@@ -281,6 +297,7 @@ static void print_row(const trial *t)
 	} else {
 		printf(" %6s %8s", "-", "-");
 	}
+	print_replayed(t);
 	printf(" %7zu\n", s.bytes / 1024);
 }
 
@@ -352,10 +369,11 @@ int bench_hotpath(int argc, char **argv)
 	for (int k = 1; k < argc; k++)
 		if (!lab_find(argv[k]))
 			return complain(argv[k]);
-	printf("%-12s %8s %6s %9s %8s %6s %7s %6s %8s %7s\n", "program", "ops", "step", "recording",
-		"matching", "mining", "longest", "replay", "covered", "memory");
-	printf("%-12s %8s %6s %9s %8s %6s %7s %6s %8s %7s\n", "", "", "ops", "ns/op", "ns/op",
-		"ns/op", "us", "iter.", "%", "KiB");
+	printf("%-12s %8s %6s %9s %8s %6s %7s %6s %8s %8s %7s\n", "program", "ops", "step",
+		"recording", "matching", "mining", "longest", "replay", "covered", "replayed",
+		"memory");
+	printf("%-12s %8s %6s %9s %8s %6s %7s %6s %8s %8s %7s\n", "", "", "ops", "ns/op", "ns/op",
+		"ns/op", "us", "iter.", "%", "%", "KiB");
 	for (unsigned k = 0; k < lab_program_count && argc == 1; k++)
 		measure(&lab_programs[k]);
 	for (int k = 1; k < argc; k++)

@@ -297,6 +297,36 @@ static void step_evaluate(lab *l, unsigned k)
 	}
 }
 
+/* ---- branches that are taken now and then ---- */
+
+static void step_rare(lab *l, unsigned k)        /* a layer is left out */
+{
+	const bool rare = lab_random(l) % 16 == 0;
+	const uint64_t x = lab_upload(l, BATCH, WIDTH), y = lab_upload(l, BATCH, WIDTH);
+	uint64_t h = lab_un(l, OP_relu, dense(l, x, 0));
+
+	(void)k;
+	if (!rare)
+		h = lab_un(l, OP_relu, dense(l, h, 2));
+	h = dense(l, h, 4);
+	lab_name(l, NAME_LOSS, squared_error(l, h, y));
+	lab_backward(l, l->names[NAME_LOSS]);
+	sgd(l, 0, 6);
+}
+
+static void step_clip(lab *l, unsigned k)        /* gradients are too large */
+{
+	const bool clips = lab_random(l) % 8 == 0;
+	const uint64_t x = lab_upload(l, BATCH, WIDTH), y = lab_upload(l, BATCH, WIDTH);
+
+	(void)k;
+	lab_name(l, NAME_LOSS, squared_error(l, chain(l, x, 0, 3), y));
+	lab_backward(l, l->names[NAME_LOSS]);
+	for (unsigned p = 0; p < 6 && clips; p++)
+		l->values[param(l, p)].grad = lab_scalar(l, OP_mul, lab_grad(l, p), 0.1);
+	sgd(l, 0, 6);
+}
+
 /* ---- without state: fresh inputs every time ---- */
 
 static void setup_nothing(lab *l) { (void)l; }
@@ -413,6 +443,8 @@ const lab_program lab_programs[] = {
 	{ "gan", "two nets in turns", 98, false, setup_gan, step_gan },
 	{ "accumulate", "four backward passes, one update", 98, false, setup_mlp, step_accumulate },
 	{ "evaluate", "an evaluation every tenth step", 95, false, setup_mlp, step_evaluate },
+	{ "rare", "a layer is left out now and then", 85, false, setup_mlp, step_rare },
+	{ "clip", "gradients are clipped now and then", 85, false, setup_mlp, step_clip },
 	{ "stateless", "fresh inputs every time", 98, false, setup_nothing, step_stateless },
 	{ "tiny", "a period of three", 98, false, setup_nothing, step_tiny },
 	{ "pair", "two models interleaved at random", 90, false, setup_pair, step_pair },

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include "hotpath/region.h"
+#include "tools/lab.h"
 
 /* Exit statuses: done; it went wrong; the command line was wrong. */
 enum { EXIT_DONE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2 };
@@ -23,6 +24,9 @@ extern const size_t tool_count;
 
 /* bench_hotpath.c: `gt bench hotpath`; argv[0] is its name. */
 int bench_hotpath(int argc, char **argv);
+/* bench_replay.c: execute so many steps of a program (marks: lab_run's of the same, seed 1) with hot
+ * paths; of the ops of their second half, per cent that plans replayed. */
+gt_err bench_replay(const lab_program *p, unsigned steps, const uint64_t *marks, double *percent);
 
 /* run.c: execute a text stream ("-": standard input), print what it reads; returns an exit status. */
 int run_file(const char *path, bool prints);

@@ -29,38 +29,52 @@ static void give_up(hot *h, hot_run *r)
 		;
 }
 
-static void drop_run(hot *h, unsigned k)
+hot_run *hot_find_run(const hot *h, uint64_t signature)
 {
-	const uint32_t below = (1u << k) - 1;
+	for (unsigned k = 0; k < h->count; k++)
+		if (h->runs[k]->plan->region->signature == signature)
+			return h->runs[k];
+	return NULL;
+}
 
+void hot_drop(hot *h, hot_run *r)
+{
+	unsigned k = 0;
+	uint32_t below;
+
+	hot_side_gone(h, r);
+	while (h->runs[k] != r)
+		k++;
 	hot_stop(h, k);
-	if (h->trial == h->runs[k]) {
+	if (h->trial == r) {
 		h->trial = NULL;
 		h->mute = false;
 	}
-	fused_settle(&h->runs[k]->fused);
-	give_up(h, h->runs[k]);
+	fused_settle(&r->fused);
+	give_up(h, r);
+	below = (1u << k) - 1;
 	h->count--;
 	memmove(h->runs + k, h->runs + k + 1, (h->count - k) * sizeof *h->runs);
 	h->under_way = (h->under_way & below) | (h->under_way >> 1 & ~below);
 	h->again = h->took_k = HOT_RUNS_MAX;
 }
 
-static unsigned oldest(const hot *h)
+static hot_run *oldest(const hot *h)
 {
-	unsigned k = 0;
+	hot_run *r = h->runs[0];
 
-	for (unsigned j = 1; j < h->count; j++)
-		if (h->runs[j]->completed < h->runs[k]->completed)
-			k = j;
-	return k;
+	for (unsigned k = 1; k < h->count; k++)
+		if (h->runs[k]->completed < r->completed)
+			r = h->runs[k];
+	return r;
 }
 
 static void retire(hot *h, uint64_t signature)
 {
-	for (unsigned k = h->count; k--;)
-		if (h->runs[k]->plan->region->signature == signature)
-			drop_run(h, k);
+	hot_run *r = hot_find_run(h, signature);
+
+	if (r)
+		hot_drop(h, r);
 }
 
 /* The miner has found a region by itself that came from the last process, so that there is a plan:
@@ -94,7 +108,11 @@ static void adopt(hot *h, hot_run *r)
 	}
 	retire(h, r->plan->region->signature);
 	if (h->count == HOT_RUNS_MAX)
-		drop_run(h, oldest(h));
+		hot_drop(h, oldest(h));
+	if (r->of && !hot_side_adopt(h, r)) {
+		give_up(h, r);
+		return;
+	}
 	while (k < h->count && h->runs[k]->plan->region->n >= r->plan->region->n)
 		k++;
 	memmove(h->runs + k + 1, h->runs + k, (h->count - k) * sizeof *h->runs);
@@ -179,7 +197,7 @@ void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 /* What becomes of values that the miner has not heard of is of no interest to it. */
 void hot_note_control(hot *h, const ins *i)
 {
-	if (h->silent || h->mute)
+	if ((h->silent && !h->watch.from) || h->mute)
 		return;
 	if (LIKELY(i->op == OP_free))
 		recorder_free(&h->recorder, ins_in(i)[0]);
@@ -209,6 +227,8 @@ static void mine_backlog(hot *h, uint64_t now)
 void hot_slice_begin(hot *h)
 {
 	read_post(h);
+	if (UNLIKELY(hot_ops(h) - h->swept >= HOT_SWEEP_OPS))
+		hot_side_sweep(h);
 	if (!h->started)
 		h->started = clock_ns();
 	h->crowded = recorder_is_behind(&h->recorder, RING_WORDS / 4);
@@ -288,6 +308,8 @@ void hot_begin(tenant *t, uint64_t threshold)
 
 void hot_leave(tenant *t)
 {
+	if (t->hot && t->hot->watch.from)
+		hot_side_drop(t->hot);
 	for (unsigned k = 0; t->hot && k < t->hot->count; k++)
 		hot_stop(t->hot, k);
 }
@@ -301,7 +323,7 @@ void hot_end(tenant *t)
 	hot_miner_remove(h);
 	read_post(h);
 	while (h->count)
-		drop_run(h, h->count - 1);
+		hot_drop(h, h->runs[h->count - 1]);
 	if (h->wrong)
 		failure_drop(h->wrong);
 	hot_bury(h);

@@ -19,7 +19,7 @@
 #include "worker/fused.h"
 #include "worker/tenant.h"
 
-#define HOT_RUNS_MAX 16          /* plans of a tenant; bits of a word */
+#define HOT_RUNS_MAX 32          /* plans of a tenant; bits of a word */
 #define HOT_LOOPS_MAX 256        /* of which statistics tell */
 #define HOT_PLACES 4             /* where runs break off: the latest places are counted */
 
@@ -60,6 +60,16 @@ typedef struct hot_run {
 	uint64_t runs, exits;            /* completed; broken off */
 	hot_place places[HOT_PLACES];
 
+	/* hot_side.c: a plan that begins where another one is left. */
+	uint64_t of;                     /* .. of the region of that signature, .. */
+	struct hot_run *from, *root;     /* .. which is this run's, and belongs to that one; NULL: it
+	                                    is a root itself */
+	uint32_t place;                  /* the op that `from` expects there; 0: behind its end */
+	uint32_t strays;                 /* ends behind which no beginning came */
+	unsigned sides, family;          /* that begin in this one; of a root: all that belong to it */
+	uint64_t seen;                   /* root's runs when it was last entered */
+	bool declined;                   /* the next time it runs eagerly, on trial */
+
 	fused fused;             /* tier T2 */
 } hot_run;
 
@@ -79,6 +89,7 @@ typedef struct hot_counts {
 	counter replayed;        /* of them: by a plan */
 	counter runs;            /* of plans, completed */
 	counter passengers, exits, demotions, blacklisted;
+	counter sides;           /* of the runs: of side plans */
 
 	/* Tier T2. */
 	counter compiled;        /* of the replayed ops: in runs of fused plans */
@@ -88,6 +99,14 @@ typedef struct hot_counts {
 	counter failures, recompiles, compile_ns;
 	counter fused_demotions, fused_blacklisted;
 } hot_counts;
+
+/* What comes behind a place where runs are left, up to the root's beginning. */
+typedef struct hot_watch {
+	hot_run *from;           /* NULL: nothing is watched */
+	uint32_t at;
+	uint64_t since, ops;     /* busy time and ops when it began */
+	hot_run *declined;       /* the side that could have run there; or NULL */
+} hot_watch;
 
 /* Busy time when so many ops had been executed. */
 typedef struct hot_mark { uint64_t ops, busy; } hot_mark;
@@ -106,6 +125,8 @@ typedef struct hot {
 	unsigned took_k;                 /* .. a number that no run has if runs[] has changed */
 	unsigned again;                  /* the run that completed with the last op; else a number
 	                                    that no run has */
+	hot_watch watch;
+	uint64_t swept;                  /* op at which unused sides were looked for */
 	hot_run *trial;                  /* runs eagerly, on trial: no plan runs; NULL: none does */
 	bool mute;                       /* a settled region runs eagerly, on trial: not recorded */
 	bool silent;                     /* a run that is told as a whole is under way */
@@ -179,6 +200,10 @@ void hot_end(tenant *t);
 /* An instruction with a result that runs eagerly, as recorder_op; one without, before it is run. */
 void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out);
 void hot_note_control(hot *h, const ins *i);
+/* No run of the plan is under way any more, and nothing will be: nor of its sides. */
+void hot_drop(hot *h, hot_run *r);
+/* The one of that region, or NULL. */
+hot_run *hot_find_run(const hot *h, uint64_t signature);
 /* hot_check.c: run step r->match.at as exec_finish does, and eagerly; compare. */
 void hot_check(tenant *t, hot_run *r, const ins *i, call *c, value *out);
 /* The first element that differs, -1 if none does; both are contiguous and alike. NaNs are equal. */
@@ -200,8 +225,31 @@ void hot_pause(hot *h);
 /* There are plans: execute `i` if it is the next op of one: `out`, filed and empty, becomes its value. False: it
  * is not; nothing has been done. */
 bool hot_replay(tenant *t, const ins *i, value *out);
+/* The run of runs[k] breaks off. */
+void hot_exit(hot *h, unsigned k);
 /* No run of runs[k] is under way any more, for reasons that are not the stream's. */
 void hot_stop(hot *h, unsigned k);
+
+/* ---- hot_side.c ---- */
+
+/* Side plans that may begin with this op, as bits: nobody under way expects it. */
+uint32_t hot_side_find(hot *h, const ins *i);
+/* One of them does: what it comes from is left. */
+void hot_side_begin(hot *h, hot_run *r);
+void hot_side_complete(hot *h, hot_run *r);
+/* The op is nobody's; before it is a passenger of anybody. */
+void hot_side_miss(hot *h);
+/* An op like the region's first is not the one that r expects: is it its first? */
+bool hot_side_returns(const hot *h, const hot_run *r);
+/* If h->watch.from or r->family: a run of r begins. */
+void hot_side_enter(hot *h, hot_run *r);
+/* If h->watch.from: the stretch watched is no side. */
+void hot_side_drop(hot *h);
+/* r, a side's, is about to be added; false: the run it begins in is not there, or has enough. */
+bool hot_side_adopt(hot *h, hot_run *r);
+void hot_side_gone(hot *h, hot_run *r);
+#define HOT_SWEEP_OPS 65536u     /* between two looks for sides that are not used */
+void hot_side_sweep(hot *h);
 
 /* ---- hot_judge.c ---- */
 
@@ -213,6 +261,8 @@ bool hot_allowed(hot *h, hot_run *r);
 /* A run was completed, or broke off. */
 void hot_judge_run(hot *h, hot_run *r);
 void hot_judge_exit(hot_run *r);
+/* A run of a side plan took so long. */
+void hot_judge_side(hot *h, hot_run *r, uint64_t ns);
 /* There is a trial: is its eager stretch over? */
 void hot_judge_eager(hot *h);
 

@@ -7,26 +7,25 @@
 #define FREEZE_NS  UINT64_C(1000000000)
 #define LINES_MOST 256u          /* ops of a region that are listed */
 
-static const hot_run *find_run(const hot *h, uint64_t signature)
+/* Of a plan: does it run? */
+static void put_verdict(const hot *h, const hot_run *r, buf *to)
 {
-	for (unsigned k = 0; k < h->count; k++)
-		if (h->runs[k]->plan->region->signature == signature)
-			return h->runs[k];
-	return NULL;
+	if (r->verdict == HOT_BLACKLISTED)
+		buf_printf(to, "not replayed any more: slower than eager execution, %u times",
+			r->demotions);
+	else if (r->verdict == HOT_BARRED)
+		buf_printf(to, "barred for %" PRIu64 " operations: slower than eager execution",
+			r->until - MIN(r->until, hot_ops((hot *)h)));
+	else
+		buf_printf(to, "HOT PATH \u2713");
 }
 
 static void put_status(const hot *h, const miner_loop *l, const hot_run *r, buf *to)
 {
 	const uint64_t threshold = atomic_load(&h->tenant->worker->looks);
 
-	if (r && r->verdict == HOT_BLACKLISTED)
-		buf_printf(to, "not replayed any more: slower than eager execution, %u times",
-			r->demotions);
-	else if (r && r->verdict == HOT_BARRED)
-		buf_printf(to, "barred for %" PRIu64 " operations: slower than eager execution",
-			r->until - MIN(r->until, hot_ops((hot *)h)));
-	else if (r)
-		buf_printf(to, "HOT PATH \u2713");
+	if (r)
+		put_verdict(h, r, to);
 	else if (!l->hot && l->runs < threshold)
 		buf_printf(to, "not yet: %" PRIu64 " of %" PRIu64 " times", l->runs, threshold);
 	else if (!l->hot)
@@ -131,15 +130,14 @@ static void put_fused(const hot_run *r, buf *to)
 		put_plan(r, u->plans[k], to);
 }
 
-static void put_run(const hot_run *r, const site_names *names, buf *to)
+/* What roots and sides have in common. */
+static void put_plan_of(const hot_run *r, const site_names *names, buf *to)
 {
 	const region *g = r->plan->region;
 	uint32_t outs = 0;
 
 	for (uint32_t k = 0; k < g->n; k++)
 		outs += g->ops[k].live_out;
-	buf_printf(to, "  period %u operations, cut at the %s: %" PRIu64 " bytes are handed on\n",
-		g->n, cut_why_text(g->cut_why), g->cut_bytes);
 	buf_printf(to, "  %u live-ins, %u live-outs; operation by operation (T1), %" PRIu64
 		" runs replayed\n", g->live_ins_count, outs, r->runs);
 	put_fused(r, to);
@@ -151,9 +149,40 @@ static void put_run(const hot_run *r, const site_names *names, buf *to)
 	put_ops(g, names, to);
 }
 
-static void put_loop(const hot *h, const miner_loop *l, const site_names *names, buf *to)
+static void put_side(hot *h, const hot_run *s, const site_names *names, buf *to)
 {
-	const hot_run *r = find_run(h, l->signature);
+	const region *g = s->plan->region, *from = s->from->plan->region;
+	const uint64_t ops = hot_ops(h);
+	char name[REGION_NAME_MAX];
+
+	buf_printf(to, " Side plan %s ", region_name(g->signature, g->n, name));
+	if (s->from == s->root)
+		buf_printf(to, "where ");
+	else
+		buf_printf(to, "of side %012" PRIx64 " where ", from->signature);
+	buf_printf(to, "%%%u = %s was expected: %.1f %% of all operations: ", s->place,
+		op_rows[from->ops[s->place].op].name,
+		ops ? 100.0 * (double)s->runs * g->n / (double)ops : 0.0);
+	put_verdict(h, s, to);
+	buf_printf(to, "\n");
+	put_plan_of(s, names, to);
+}
+
+static void put_run(hot *h, const hot_run *r, const site_names *names, buf *to)
+{
+	const region *g = r->plan->region;
+
+	buf_printf(to, "  period %u operations, cut at the %s: %" PRIu64 " bytes are handed on\n",
+		g->n, cut_why_text(g->cut_why), g->cut_bytes);
+	put_plan_of(r, names, to);
+	for (unsigned k = 0; k < h->count; k++)
+		if (h->runs[k]->root == r)
+			put_side(h, h->runs[k], names, to);
+}
+
+static void put_loop(hot *h, const miner_loop *l, const site_names *names, buf *to)
+{
+	const hot_run *r = hot_find_run(h, l->signature);
 	char name[REGION_NAME_MAX];
 
 	buf_printf(to, "%s executed %" PRIu64 " times: ", region_name(l->signature, l->n, name),
@@ -161,7 +190,7 @@ static void put_loop(const hot *h, const miner_loop *l, const site_names *names,
 	put_status(h, l, r, to);
 	buf_printf(to, "\n");
 	if (r)
-		put_run(r, names, to);
+		put_run(h, r, names, to);
 }
 
 static void put_all(hot *h, const site_names *names, buf *to)

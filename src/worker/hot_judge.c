@@ -91,8 +91,9 @@ void hot_judge_new(hot *h, hot_run *r)
 {
 	const uint32_t n = r->plan->region->n;
 
-	r->reps = MAX(STRETCH_OPS / n, 1);
-	r->warm = least_pace(h, (uint64_t)n * r->reps);
+	r->reps = r->root ? 1 : MAX(STRETCH_OPS / n, 1);
+	if (!r->root)            /* of a side the miner knows what it took */
+		r->warm = least_pace(h, (uint64_t)n * r->reps);
 	r->moved = r->completed = hot_ops(h);
 }
 
@@ -107,6 +108,11 @@ static void begin_trial(hot_run *r)
 /* The next stretch runs eagerly; of what is settled the miner is told as if it were replayed. */
 static void run_eagerly(hot *h, hot_run *r)
 {
+	if (r->root) {           /* hot_side.c sees to it, the next time it could run */
+		r->tries++;
+		r->declined = true;
+		return;
+	}
 	if (h->under_way || r->tries++ > TRIES_MAX)
 		return;
 	h->trial = r;
@@ -141,12 +147,13 @@ static void take_eager(hot_run *r)
 static void bar(hot *h, hot_run *r)
 {
 	const uint64_t penalty = (uint64_t)BARRED_RUNS << r->demotions;
+	const hot_run *root = r->root ? r->root : r;
 
 	r->ratio = (double)hot_times_least(&r->eager) / (double)hot_times_least(&r->replay);
 	r->verdict = ++r->demotions > LIVES ? HOT_BLACKLISTED : HOT_BARRED;
 	/* A few odd runs more, so that two plans do not come back in step for ever. */
 	r->until = hot_ops(h) + (penalty + (r->moved * UINT64_C(0x9e3779b97f4a7c15) >> 58)) *
-		r->plan->region->n;
+		root->plan->region->n;
 	r->since = 0;
 	counter_add(r->verdict == HOT_BLACKLISTED ? &h->counts.blacklisted : &h->counts.demotions,
 		1);
@@ -226,6 +233,18 @@ void hot_judge_run(hot *h, hot_run *r)
 		fused_judge_stretch(h, r, now - r->since);
 	}
 	r->since = now;
+	r->changes = r->plan->changes;
+	judge(h, r);
+}
+
+void hot_judge_side(hot *h, hot_run *r, uint64_t ns)
+{
+	if (r->changes != r->plan->changes) {
+		forget(r);
+	} else {
+		hot_times_add(&r->replay, ns);
+		fused_judge_stretch(h, r, ns);
+	}
 	r->changes = r->plan->changes;
 	judge(h, r);
 }

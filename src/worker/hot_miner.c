@@ -49,6 +49,18 @@ static hot_run *new_run(hot *h, region *g)
 	return r;
 }
 
+/* What came of a proposal. Takes its region. */
+static hot_run *make_run(hot *h, const proposal *p)
+{
+	hot_run *r = new_run(h, p->region);
+
+	r->of = p->side.of;
+	r->place = p->side.at;
+	if (r->of)
+		r->warm = MIN(p->eager, UINT64_MAX / 128);
+	return r;
+}
+
 void hot_post_kept(hot *h, region *g)
 {
 	const proposal p = { .what = PROPOSAL_HOT, .signature = g->signature };
@@ -94,7 +106,7 @@ void hot_make_plans(hot *h, uint32_t most)
 		miner_next(h->miner, &p);
 		if (p.what == PROPOSAL_HOT && !p.scope)
 			hot_say_detected(&p);
-		post(h, &p, p.what == PROPOSAL_HOT ? new_run(h, p.region) : NULL);
+		post(h, &p, p.what == PROPOSAL_HOT ? make_run(h, &p) : NULL);
 		if (p.what == PROPOSAL_REPLACED)
 			hot_forget(h, p.signature);
 	}

@@ -51,14 +51,14 @@ void hot_say_stats(const worker *w)
 
 	say("Worker worker_%d: %llu operations, %llu replayed (%.1f %%); %llu batches, %llu hot; "
 		"%llu patterns, %llu hot paths; %llu matches, %llu passengers, %llu exits, "
-		"%llu demotions, %llu blacklisted\n", w->options.number,
+		"%llu demotions, %llu blacklisted; %llu runs of side plans\n", w->options.number,
 		(unsigned long long)s->ops, (unsigned long long)s->replayed,
 		s->ops ? 100.0 * (double)s->replayed / (double)s->ops : 0.0,
 		(unsigned long long)s->batches, (unsigned long long)s->hot_batches,
 		(unsigned long long)s->patterns, (unsigned long long)s->hot_paths,
 		(unsigned long long)s->matches, (unsigned long long)s->passengers,
 		(unsigned long long)s->exits, (unsigned long long)s->demotions,
-		(unsigned long long)s->blacklisted);
+		(unsigned long long)s->blacklisted, (unsigned long long)s->sides);
 	if (s->compiled || s->failures)
 		say("Worker worker_%d: %llu operations compiled; %llu kernels launched, %llu "
 			"launches saved, %llu bytes not written; groups: %llu known, %llu from the "
@@ -77,8 +77,14 @@ void hot_say_detected(const proposal *p)
 {
 	char name[REGION_NAME_MAX];
 
-	say("[HotPath] Detected hot sequence after %llu reps: %s\n", (unsigned long long)p->runs,
-		region_name(p->signature, p->n, name));
+	if (p->side.of)
+		say("[HotPath] Detected hot sequence after %llu reps: %s, where %012llx is left at "
+			"%%%u\n", (unsigned long long)p->runs,
+			region_name(p->signature, p->n, name), (unsigned long long)p->side.of,
+			p->side.at);
+	else
+		say("[HotPath] Detected hot sequence after %llu reps: %s\n",
+			(unsigned long long)p->runs, region_name(p->signature, p->n, name));
 	if (flag_int(FLAG_GT_DEBUG_COMPILE))
 		say_ops(p);
 }

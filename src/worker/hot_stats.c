@@ -66,6 +66,7 @@ void hot_add_stats(hot *h, hot_stats *to)
 	to->matches += load(&h->counts.runs);
 	to->passengers += load(&h->counts.passengers);
 	to->exits += load(&h->counts.exits);
+	to->sides += load(&h->counts.sides);
 	to->demotions += load(&h->counts.demotions);
 	to->blacklisted += load(&h->counts.blacklisted);
 	add_compilation(h, to);

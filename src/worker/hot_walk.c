@@ -105,9 +105,11 @@ static void enter(hot *h, unsigned k)
 {
 	hot_run *r = h->runs[k];
 
+	if (UNLIKELY(h->watch.from != NULL || r->family))
+		hot_side_enter(h, r);
 	h->under_way |= 1u << k;
-	/* A loop around this one would not be found in what gets lost either. */
-	r->silent = r->settled || h->crowded;
+	/* A loop around this one would not be found in what gets lost either; a side would. */
+	r->silent = (r->settled || h->crowded) && !h->watch.from;
 	h->silent |= r->silent;
 	if (!r->fused.chosen && h->tier >= HOT_COMPILED)
 		fused_enter(h, r);
@@ -136,8 +138,13 @@ static void complete(hot *h, unsigned k)
 	r->completed = r->moved;
 	counter_add(&h->counts.runs, 1);
 	fused_complete(h, r);
+	if (UNLIKELY(h->watch.from != NULL))
+		hot_side_drop(h);
 	h->again = k;
-	hot_judge_run(h, r);
+	if (UNLIKELY(r->root != NULL))
+		hot_side_complete(h, r);
+	else
+		hot_judge_run(h, r);
 }
 
 /* Tier T1: at once. */
@@ -248,7 +255,7 @@ void hot_stop(hot *h, unsigned k)
 	check_silence(h);
 }
 
-static void leave(hot *h, unsigned k)
+void hot_exit(hot *h, unsigned k)
 {
 	hot_run *r = h->runs[k];
 
@@ -273,7 +280,8 @@ static bool change_over(tenant *t, unsigned from, const ins *i, call *c, value *
 		hot_run *s = h->runs[k];
 		const pattern *p = &s->plan->pattern;
 
-		if ((h->under_way >> k & 1) || at >= p->n || !pattern_heads(&p->ops[at], i) ||
+		if ((h->under_way >> k & 1) || s->from != r->from || s->place != r->place ||
+				at >= p->n || !pattern_heads(&p->ops[at], i) ||
 				pattern_common(p, r->match.p) < at || !hot_allowed(h, s))
 			continue;
 		match_follow(&s->match, &r->match);
@@ -286,7 +294,7 @@ static bool change_over(tenant *t, unsigned from, const ins *i, call *c, value *
 		s->silent = r->silent;
 		r->silent = false;
 		check_silence(h);
-		leave(h, from);
+		hot_exit(h, from);
 		execute(t, s, k, i, c, out);
 		return true;
 	}
@@ -311,9 +319,13 @@ static bool go_on(tenant *t, const ins *i, call *c, value *out)
 		}
 		if (h->count > 1 && change_over(t, k, i, c, out))
 			return true;
-		if (pattern_heads(r->plan->pattern.ops, i) && is_wrong_guess(r)) {
+		if (!pattern_heads(r->plan->pattern.ops, i))
+			continue;
+		if (is_wrong_guess(r)) {
 			r->doubt += !is_entering(r);
-			leave(h, k);
+			hot_exit(h, k);
+		} else if (UNLIKELY(hot_side_returns(h, r))) {
+			hot_exit(h, k);
 		}
 	}
 	return false;
@@ -346,8 +358,9 @@ static uint32_t find_beginnings(hot *h, const ins *i)
 	for (unsigned k = 0; k < h->count; k++) {
 		hot_run *r = h->runs[k];
 
-		if (!(h->under_way >> k & 1) && pattern_heads(r->plan->pattern.ops, i) &&
-				hot_allowed(h, r) && !is_doubtful(h, r))
+		if (!(h->under_way >> k & 1) && !r->root &&
+				pattern_heads(r->plan->pattern.ops, i) && hot_allowed(h, r) &&
+				!is_doubtful(h, r))
 			all |= 1u << k;
 	}
 	return all;
@@ -371,10 +384,29 @@ static bool begin(tenant *t, const ins *i, call *c, value *out)
 	return false;
 }
 
+/* A plan for what comes where a run is left. */
+static bool begin_aside(tenant *t, const ins *i, call *c, value *out)
+{
+	hot *h = t->hot;
+
+	for (uint32_t all = hot_side_find(h, i); all; all &= all - 1) {
+		const unsigned k = (unsigned)__builtin_ctz(all);
+		hot_run *r = h->runs[k];
+
+		if (!accept(t, r, i, c, out))
+			continue;
+		hot_side_begin(h, r);
+		execute(t, r, k, i, c, out);
+		return true;
+	}
+	return false;
+}
+
 /* Nobody's op. It is foreign to all runs under way. What other runs took is not, but a run that is
  * not heard of for long has come to its end. */
 static void pass(hot *h, const ins *i)
 {
+	hot_side_miss(h);
 	if (!h->under_way)
 		return;
 	counter_add(&h->counts.passengers, 1);
@@ -386,7 +418,7 @@ static void pass(hot *h, const ins *i)
 			continue;
 		if (UNLIKELY(h->talks) && !is_entering(r))
 			hot_say_missing(h, r, i);
-		leave(h, k);
+		hot_exit(h, k);
 	}
 }
 
@@ -402,7 +434,8 @@ bool hot_replay(tenant *t, const ins *i, value *out)
 		if (h->trial)
 			return false;
 	}
-	if (!begin_again(t, i, &c, out) && !go_on(t, i, &c, out) && !begin(t, i, &c, out)) {
+	if (!begin_again(t, i, &c, out) && !go_on(t, i, &c, out) &&
+			!begin_aside(t, i, &c, out) && !begin(t, i, &c, out)) {
 		pass(h, i);
 		return false;
 	}

@@ -221,7 +221,8 @@ void hot_keep(hot *h, const job *j)
 	int64_t (*strides)[GT_RANK_MAX];
 	meta *metas;
 
-	if (!r || !is_on(h) || r->n > RECIPE_OPS || is_barred(h, r->signature))
+	/* A side is nothing without its place. */
+	if (!r || r->cut_why == CUT_SIDE || !is_on(h) || r->n > RECIPE_OPS || is_barred(h, r->signature))
 		return;
 	metas = mem_alloc((r->live_ins_count + 1) * sizeof *metas);
 	strides = mem_alloc((r->live_ins_count + 1) * sizeof *strides);

@@ -38,6 +38,7 @@ typedef struct hot_stats {
 	uint64_t ops, replayed;      /* executed since detection began; of them by plans */
 	uint64_t matches;            /* runs that plans completed */
 	uint64_t passengers, exits;
+	uint64_t sides;              /* of the matches: runs of side plans */
 	uint64_t demotions, blacklisted;
 
 	uint64_t compiled;           /* of the replayed ops: in runs of fused plans */
