@@ -431,8 +431,28 @@ GT_API const char *gt_signal_current(const gt_client *gt);    /* innermost name;
  * not change by a bit. GT_COMPILE_OFF leaves the part alone instead, also inside another. Parts
  * nest, 64 deep (GT_ELIMIT); of nested ones the outermost is the piece. An end without a begin is
  * GT_ESTATE. */
+
+/* The modes, as GT_COMPILE_MODE and Python call them. No mode changes a bit of what is computed.
+ *
+ *	default          kernels of as many operations as the cost model finds good
+ *	reduce-overhead  as few kernels as there can be, whatever they cost by that model; small
+ *	                 parts do not wait until the compiler's share of the time is theirs
+ *	max-autotune     several ways to group operations and to emit kernels are measured in the
+ *	                 background on what a run was computed from; the fastest is taken, and kept
+ *	                 for the next process
+ *
+ * Where the program names none, GT_COMPILE_MODE does (loops that are found, GT_COMPILE=1). Of two
+ * parts that are the same operations the mode of the first counts. */
+#define GT_COMPILE_MODES(MODE) \
+	MODE(DEFAULT, "default") \
+	MODE(REDUCE_OVERHEAD, "reduce-overhead") \
+	MODE(MAX_AUTOTUNE, "max-autotune")
 typedef enum gt_compile_mode {
-	GT_COMPILE_OFF, GT_COMPILE_DEFAULT, GT_COMPILE_REDUCE_OVERHEAD, GT_COMPILE_MAX_AUTOTUNE
+	GT_COMPILE_OFF,
+#define GT_COMPILE_MODE_ENUM(name, text) GT_COMPILE_##name,
+	GT_COMPILE_MODES(GT_COMPILE_MODE_ENUM)
+#undef GT_COMPILE_MODE_ENUM
+	GT_COMPILE_MODE_COUNT
 } gt_compile_mode;
 GT_API gt_err gt_compile_begin(gt_client *gt, gt_compile_mode mode);
 GT_API gt_err gt_compile_end(gt_client *gt);

@@ -7,7 +7,8 @@ from typing import Any, TypeVar, overload
 from gt import _gt
 
 F = TypeVar("F", bound=Callable[..., Any])
-MODES = {"default": 1, "reduce-overhead": 2, "max-autotune": 3}
+# By number in the stream; 0 is left alone.
+MODES = {mode: number for number, mode in enumerate(_gt._compile_modes.split(), 1)}
 
 
 def number_of(mode: str, enable: bool) -> int:

@@ -8,6 +8,9 @@ static PyModuleDef definition = {
 	.m_size = -1,
 };
 
+#define MODE(name, text) text " "
+#define COMPILE_MODES GT_COMPILE_MODES(MODE)
+
 /* Everything the files of the extension offer, under the names that users see. */
 static bool fill(PyObject *module)
 {
@@ -18,6 +21,7 @@ static bool fill(PyObject *module)
 			PyModule_AddFunctions(module, method_functions()) == 0 &&
 			PyModule_AddFunctions(module, session_functions) == 0 &&
 			PyModule_AddFunctions(module, site_functions) == 0 &&
+			PyModule_AddStringConstant(module, "_compile_modes", COMPILE_MODES) == 0 &&
 			PyModule_AddStringConstant(module, "__version__", gt_version()) == 0;
 }
 

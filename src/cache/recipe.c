@@ -11,6 +11,7 @@
  */
 #include "cache/recipe.h"
 
+#include <gt/gt.h>
 #include "base/error.h"
 #include "ir/shape.h"
 
@@ -18,7 +19,8 @@
 #define OP_BYTES 43                      /* at least */
 #define STRIDE_MAX SHAPE_ELEMENTS_MAX
 
-enum { FLAG_UNIQUE = 1, FLAG_NOISY = 2 };        /* of a region */
+/* Of a region; above them its mode. */
+enum { FLAG_UNIQUE = 1, FLAG_NOISY = 2, FLAGS = 3, MODE_SHIFT = 2 };
 enum { FLAG_LIVE_OUT = 1, FLAG_READ = 2 };       /* of an op */
 
 /* Data, seeds and draw numbers come first among the operands, and no shape depends on them. */
@@ -61,7 +63,8 @@ static void put_region(const region *r, buf *to)
 	buf_put_u32(to, r->n);
 	buf_put_u32(to, r->live_ins_count);
 	buf_put_u8(to, (uint8_t)r->cut_why);
-	buf_put_u8(to, (uint8_t)((r->cut_unique ? FLAG_UNIQUE : 0) | (r->noisy ? FLAG_NOISY : 0)));
+	buf_put_u8(to, (uint8_t)((r->cut_unique ? FLAG_UNIQUE : 0) | (r->noisy ? FLAG_NOISY : 0) |
+		r->mode << MODE_SHIFT));
 	buf_put_u64(to, r->cut_bytes);
 	for (uint32_t i = 0; i < r->n; i++)
 		put_op(r, &r->ops[i], to);
@@ -122,13 +125,14 @@ static gt_err get_head(reader *r, region *to)
 	to->cut_why = (cut_why)why;
 	to->cut_unique = flags & FLAG_UNIQUE;
 	to->noisy = flags & FLAG_NOISY;
+	to->mode = flags >> MODE_SHIFT;
 	if (r->cut || version != RECIPE_VERSION)
 		return wrong("of another version, or cut short");
 	if (!to->n || to->n > RECIPE_OPS || to->n > (r->size - r->pos) / OP_BYTES)
 		return wrong("number of ops");
 	if (to->live_ins_count > (r->size - r->pos) / sizeof(uint32_t))
 		return wrong("number of live-ins");
-	return why > CUT_SCOPE || flags > (FLAG_UNIQUE | FLAG_NOISY) ? wrong("flags") : GT_OK;
+	return why > CUT_SCOPE || to->mode >= GT_COMPILE_MODE_COUNT ? wrong("flags") : GT_OK;
 }
 
 static gt_err get_fields(reader *r, region_op *o)

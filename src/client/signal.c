@@ -169,11 +169,15 @@ const char *gt_signal_current(const gt_client *gt)
 
 /* ---- parts that are compiled ----------------------------------------------------------------- */
 
+#define MODE(name, text) ", GT_COMPILE_" #name " (" text ")"
+#define MODES GT_COMPILE_MODES(MODE)
+
 static gt_err check_mode(gt_compile_mode mode)
 {
-	if (mode >= GT_COMPILE_OFF && mode <= GT_COMPILE_MAX_AUTOTUNE)
+	if (mode >= GT_COMPILE_OFF && mode < GT_COMPILE_MODE_COUNT)
 		return GT_OK;
-	return fail(GT_EINVAL, "compile: there is no mode %d", (int)mode);
+	return fail(GT_EINVAL, "compile: there is no mode %d; there are 0 (not compiled)" MODES,
+		(int)mode);
 }
 
 gt_err gt_compile_begin(gt_client *gt, gt_compile_mode mode)

@@ -22,7 +22,8 @@ struct miner {
 	graphs graphs;
 	scopes scopes;
 	sides sides;
-	bool in_scope;           /* what is listed is a named scope's */
+	bool in_scope;           /* what is listed is a named scope's, .. */
+	uint8_t mode;            /* .. to be compiled so */
 	track *last;             /* the track of which a hot loop took the last op, or NULL */
 
 	proposal *queue;
@@ -111,6 +112,8 @@ static void propose_scope(miner *m, scope_news news)
 
 	if (news.retired.n && !is_wanted(m, gone.signature))
 		queue(m, &gone);
+	if (news.region && m->in_scope)
+		news.region->mode = m->mode;
 	if (news.region)
 		queue(m, &(proposal){ .what = PROPOSAL_HOT, .signature = news.region->signature,
 			.n = news.region->n, .runs = news.runs, .at = m->ops, .scope = true,
@@ -314,6 +317,8 @@ static void feed_event(miner *m, const record *r)
 	}
 	if (r->op == OP_fetch)
 		end_unnamed(m);
+	if (r->op == OP_begin && r->out)
+		m->mode = (uint8_t)r->out;
 	if (m->dozing || m->options.scopes_only)
 		return;
 	for (unsigned k = 0; k < TRACKS; k++)

@@ -150,6 +150,8 @@ static void put_control(recorder *r, const ins *i, uint64_t name)
 	to->attr = name;
 	if (i->nin)
 		to->out = ins_in(i)[0];
+	else if (i->op == OP_begin && !r->compiled && !r->excluded)
+		to->out = (uint64_t)ins_opd(i)[0];
 	recorder_publish(r, RECORD_HEAD_WORDS);
 }
 

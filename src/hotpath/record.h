@@ -33,7 +33,8 @@ enum {
 typedef struct record {
 	uint16_t op, words, kinds;
 	uint8_t  nin, nopd;
-	uint64_t out;            /* free, fetch: the value. A free has no more than that */
+	uint64_t out;            /* free, fetch: the value. A free has no more than that. begin, of an
+	                            outermost scope: its mode */
 	uint32_t site, size;     /* size of the result in RECORD_UNITs, saturating */
 	uint64_t attr;           /* enter: hash of the name */
 	uint64_t metas;          /* record_metas */

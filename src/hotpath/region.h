@@ -46,6 +46,7 @@ typedef struct region {
 	cut_why cut_why;
 	bool cut_unique;         /* the first 8 tokens occur once in the region */
 	bool noisy;              /* foreign ops were seen between its ops */
+	uint8_t mode;            /* gt_compile_mode that the program asked for; 0: none */
 } region;
 
 /* Where runs leave a region: which one, by its signature, and the op that was expected there. */

@@ -50,7 +50,16 @@ typedef struct fuse_input {
 	const view *live_ins;    /* metas and strides */
 	uint32_t small;          /* FUSE_SMALL */
 	bool alone;              /* every op a call of its own: what is compared with */
+	uint8_t taste;           /* fuse_taste */
 } fuse_input;
+
+/* When two kernels that could be one become one. The bits are the same with each. */
+typedef enum fuse_taste {
+	FUSE_BALANCED,           /* unless that costs clearly more, by the cost model */
+	FUSE_FEWEST,             /* always */
+	FUSE_CAREFUL,            /* if that costs less */
+	FUSE_TASTES
+} fuse_taste;
 
 /* Where a value is found. */
 typedef enum fuse_where {

@@ -122,6 +122,19 @@ static bool keeps_waiting(const fuse_kernel *x, uint32_t last)
 	return false;
 }
 
+/* Is the kernel not worth being one, instead of two that cost so much? */
+static bool is_dear(const fuse_kernel *x, uint64_t two)
+{
+	switch (x->g->in->taste) {
+	case FUSE_FEWEST:
+		return false;
+	case FUSE_CAREFUL:
+		return x->cost >= two;
+	default:
+		return x->cost > COST_SLACK(two);
+	}
+}
+
 /* Can the unit that makes input k of v, a member of `to`, be one with it? Then x is that kernel. */
 static fuse_why try(fuse_kernel *x, uint32_t v, unsigned k, uint32_t from, uint32_t to)
 {
@@ -148,7 +161,7 @@ static fuse_why try(fuse_kernel *x, uint32_t v, unsigned k, uint32_t from, uint3
 		return WHY_BETWEEN;
 	if ((why = find_space(x, &wire, &g->nodes[made].map)) || (why = fuse_kernel_lay_out(x)))
 		return why;
-	return x->cost > COST_SLACK(a->cost + b->cost) ? WHY_COST : WHY_FUSED;
+	return is_dear(x, a->cost + b->cost) ? WHY_COST : WHY_FUSED;
 }
 
 /* Make unit `to` the kernel x. */

@@ -1,13 +1,16 @@
 /* compile.c: jobs: handed over, worked on piece by piece, sent back. */
 #include "worker/compile.h"
 
+#include <gt/gt.h>
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/flags.h"
 #include "base/mem.h"
 #include "worker/hot.h"
 
 #define CREDIT_NS UINT64_C(200000000)
 #define SHARE     10             /* of the time that has passed: one in so many */
+#define SOONER_OPS 256           /* of a region for which reduce-overhead does not ask the budget */
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
@@ -37,6 +40,8 @@ job *job_new(const region *r, const engine *e)
 	size_t words = 0;
 
 	j->signature = r->signature;
+	j->mode = r->mode ? r->mode : (uint8_t)(GT_COMPILE_DEFAULT + flag_int(FLAG_GT_COMPILE_MODE));
+	j->sooner = j->mode == GT_COMPILE_REDUCE_OVERHEAD && r->n <= SOONER_OPS;
 	j->r = copy_region(r);
 	j->e = e;
 	j->run = mem_alloc((r->n + 1) * sizeof *j->run);
@@ -144,7 +149,8 @@ static void give_up(job *j)
 static void fuse(job *j)
 {
 	const fuse_input in = { .r = j->r, .run = j->run, .live_ins = j->live_ins,
-		.small = FUSE_SMALL };
+		.small = FUSE_SMALL,
+		.taste = j->mode == GT_COMPILE_REDUCE_OVERHEAD ? FUSE_FEWEST : FUSE_BALANCED };
 
 	if (fuse_make(&in, &j->f)) {
 		give_up(j);
@@ -222,7 +228,7 @@ bool compile_some(hot *h, bool at_once)
 	job *j = next_job(h);
 	uint64_t from;
 
-	if (!j || (!at_once && !may_spend()))
+	if (!j || (!at_once && !j->sooner && !may_spend()))
 		return false;
 	from = clock_thread_cpu_ns();
 	if (work(j)) {

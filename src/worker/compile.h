@@ -42,6 +42,8 @@ typedef struct job {
 	view *live_ins;
 	char *cause;                     /* why once more; NULL: the first */
 	const struct fused_plan *instead;        /* it takes the place of that one; NULL: of none */
+	uint8_t mode;                    /* gt_compile_mode: how */
+	bool sooner;                     /* it does not wait for the budget */
 
 	/* What came of it. */
 	struct fused_plan *made;         /* NULL: nothing, and why is in error */

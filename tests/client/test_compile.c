@@ -31,7 +31,8 @@ static void test_parts(void **state)
 	SENDS(gt, "t1 = full float32 1.0 []\nbegin mode=1\nt2 = neg t1\nbegin mode=0\n"
 		"t3 = exp t2\nend\nend\nbegin mode=3\nend\n");
 	REFUSES(gt_compile_end(gt), GT_ESTATE, "end without a begin");
-	REFUSES(gt_compile_begin(gt, (gt_compile_mode)4), GT_EINVAL, "there is no mode 4");
+	REFUSES(gt_compile_begin(gt, (gt_compile_mode)4), GT_EINVAL, "there is no mode 4; there are 0 (not "
+		"compiled), GT_COMPILE_DEFAULT (default), GT_COMPILE_REDUCE_OVERHEAD");
 	for (int k = 0; k < 64; k++)
 		WORKS(gt_compile_begin(gt, GT_COMPILE_DEFAULT));
 	REFUSES(gt_compile_begin(gt, GT_COMPILE_DEFAULT), GT_ELIMIT, "nested deeper than 64");
