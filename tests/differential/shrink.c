@@ -123,14 +123,23 @@ static bool pass(shrinker *h, key *of)
 	return any;
 }
 
+/* Every kind of pass once; false if none of them dropped anything. */
+static bool pass_all(shrinker *h)
+{
+	bool any = pass(h, key_run);
+
+	any |= pass(h, key_statement);
+	any |= pass(h, key_place);
+	return any;
+}
+
 stream shrink(const stream *s, const manner *how, mode m, verdict wanted)
 {
 	bool *none = mem_zero(s->count);
 	shrinker h = { stream_without(s, none), how, m, wanted, time(NULL) + SHRINK_SECONDS };
 
 	mem_free(none);
-	while (time(NULL) < h.until &&
-	       (pass(&h, key_run) | pass(&h, key_statement) | pass(&h, key_place)))
+	while (time(NULL) < h.until && pass_all(&h))
 		;
 	return h.s;
 }
