@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 
-#define WORTH_A_TRACK 256u       /* ops that a graph must have had */
+#define WORTH_A_TRACK 32u        /* ops that a graph must have had */
 
 void graphs_start(graphs *g, tokens *t, uint64_t threshold, uint64_t min_seq, uint64_t window)
 {

@@ -11,6 +11,14 @@
 
 #define GRAPHS_AFTER  4096u      /* ops badly covered before graphs are looked at */
 #define GRAPHS_SHARE  80u        /* per cent of the stream that is enough */
+#define LOOK          4096u      /* ops between two looks at who takes what */
+#define REST_SHARE    95u        /* per cent that graphs take: the whole stream is left alone, .. */
+#define REST_LOOKS    16u        /* .. but for one look in so many */
+#define FAMILIAR      (1u << 14) /* bits: tokens that came before, told by a hash */
+#define WINDOW        32u        /* ops of which most were seen before, .. */
+#define WINDOW_KNOWN  31u
+#define WINDOW_GRAMS  8u         /* .. but so few in the same company: they are woven, .. */
+#define WINDOWS       3u         /* .. if so many windows in a row say so */
 #define DOZE_AFTER    1000000u   /* ops that no loop took: mine one window in DOZE_ONE_IN, .. */
 #define DOZE_ONE_IN   16u
 #define DOZE_NAP      8192u      /* .. a short one soon and a long one for long loops */
@@ -31,6 +39,11 @@ struct miner {
 
 	uint64_t ops, covered, hot_covered, lost, skipped;
 	uint64_t bad_since;      /* op at which the coverage was last good */
+	uint64_t look_ops, look_covered;         /* at the last look */
+	unsigned looks;          /* in a row at which graphs took nearly everything */
+	uint64_t familiar[FAMILIAR / 64];
+	unsigned known, grams;   /* of the window at hand: tokens, and grams that came before */
+	unsigned woven;          /* windows in a row */
 	uint64_t idle_since;     /* op that a loop last took */
 	bool dozing;
 	uint64_t past_runs, past_hot_runs;       /* of tracks that are gone */
@@ -195,23 +208,61 @@ static void lose(void *m, const track *t)
 	retire_all(m, t);
 }
 
+/* Graphs take nearly everything: the whole stream need not be mined, mostly. */
+static bool rests(const miner *m)
+{
+	return m->looks % REST_LOOKS != 0;
+}
+
+static void choose_rest(miner *m)
+{
+	const uint64_t ops = m->ops - m->look_ops, covered = m->covered - m->look_covered;
+	const bool enough = covered * 100 >= ops * REST_SHARE;
+
+	m->look_ops = m->ops;
+	m->look_covered = m->covered;
+	m->looks = m->graphs.on && enough ? m->looks + 1 : 0;
+	if (m->looks % REST_LOOKS == 1)          /* what comes then does not continue this */
+		track_gap(&m->whole);
+}
+
 /* Separate graphs are looked at as long as the whole stream is covered badly. */
 static void choose_graphs(miner *m)
 {
 	const miner_options *o = &m->options;
 
+	if (m->ops % LOOK == 0)
+		choose_rest(m);
 	if (m->whole.share >= GRAPHS_SHARE) {
 		m->bad_since = m->ops;
 		for (unsigned k = 1; k < TRACKS && m->graphs.on; k++)
 			if (track_at(m, k))
 				retire_all(m, track_at(m, k));
 		graphs_stop(&m->graphs);
+		m->looks = 0;
 		m->last = NULL;
-	} else if (!m->graphs.on && m->ops - m->bad_since >= GRAPHS_AFTER) {
+	} else if (!m->graphs.on && (m->woven >= WINDOWS ||
+			m->ops - m->bad_since >= GRAPHS_AFTER)) {
 		graphs_start(&m->graphs, &m->tokens, o->threshold, o->min_seq, o->window);
 		m->graphs.lost = lose;
 		m->graphs.lost_ctx = m;
 	}
+}
+
+/* Loops that are woven into each other at random: ops come again and again, never in the same
+ * company. There is nothing to wait for. */
+static void note_company(miner *m, uint64_t token)
+{
+	uint64_t *word = &m->familiar[token % FAMILIAR / 64];
+	const uint64_t bit = UINT64_C(1) << (token & 63);
+
+	m->known += (*word & bit) != 0;
+	*word |= bit;
+	m->grams += m->whole.distance != 0;
+	if (m->ops % WINDOW)
+		return;
+	m->woven = m->known >= WINDOW_KNOWN && m->grams <= WINDOW_GRAMS ? m->woven + 1 : 0;
+	m->known = m->grams = 0;
 }
 
 /* The ops that follow do not continue those before. */
@@ -274,6 +325,21 @@ static void end_unnamed(miner *m)
 		propose_scope(m, scopes_end(&m->scopes));
 }
 
+static track_took push_whole(miner *m, const record *r, uint64_t token)
+{
+	track_took took;
+
+	m->last = NULL;
+	if (rests(m))
+		return TRACK_FOREIGN;
+	took = track_push(&m->whole, r, token);
+	collect(m, &m->whole);
+	if (took == TRACK_HOT)
+		m->last = &m->whole;
+	note_company(m, token);
+	return took;
+}
+
 static void feed_op(miner *m, const record *r)
 {
 	track_took took;
@@ -290,9 +356,7 @@ static void feed_op(miner *m, const record *r)
 		return;
 	token = tokens_op(&m->tokens, r, &made);
 	part = m->graphs.on ? graphs_route(&m->graphs, &m->tokens, r, made) : NULL;
-	took = track_push(&m->whole, r, token);
-	collect(m, &m->whole);
-	m->last = took == TRACK_HOT ? &m->whole : NULL;
+	took = push_whole(m, r, token);
 	if (part) {
 		const track_took took_part = track_push(part, r, token);
 
@@ -305,7 +369,7 @@ static void feed_op(miner *m, const record *r)
 	m->hot_covered += took == TRACK_HOT;
 	if (took)
 		m->idle_since = m->ops;
-	if (m->ops % 4096 == 0 && !track_busy(&m->whole) && !(part && track_busy(part)))
+	if ((m->ops % LOOK == 0 || m->woven >= WINDOWS) && !track_busy(&m->whole) && !(part && track_busy(part)))
 		choose_graphs(m);
 }
 
@@ -321,7 +385,7 @@ static void feed_event(miner *m, const record *r)
 		m->mode = (uint8_t)r->out;
 	if (m->dozing || m->options.scopes_only)
 		return;
-	for (unsigned k = 0; k < TRACKS; k++)
+	for (unsigned k = rests(m); k < TRACKS; k++)
 		if (track_at(m, k))
 			track_push_event(track_at(m, k), r);
 	if (r->op == OP_free)

@@ -6,7 +6,7 @@
 #include "tools/lab.h"
 #include "hotpath/miner.h"
 
-#define STEPS_MAX 2000
+#define STEPS_MAX 3000
 #define HOT_MAX   64
 
 /* A program's stream, mined as it comes. */
@@ -281,6 +281,26 @@ static void test_branches(void **state)
 	}
 }
 
+/* Two models woven into each other at random: each is found soon, once and for good; and since they
+ * are all there is, the whole stream is hardly looked at any more. */
+static void test_pair(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		const lab_options o = { .steps = 3000, .seed = seed };
+		trial *t = try("pair", &o, 20 * 43);
+
+		assert_int_equal(t->hot_count, 2);
+		assert_true(has_hot(t, 24) && has_hot(t, 19));
+		for (unsigned k = 0; k < t->hot_count; k++)
+			assert_true(t->hot[k].at <= t->marks[17]);
+		assert_true(hot_share(t) >= 99);
+		assert_int_equal(t->replaced + t->retired, 0);
+		assert_true(t->stats.bytes < 8u << 20);
+		end(t);
+	}
+}
+
 /* A layer fills many looks at the coverage but never settles; the step around it does, for good. */
 static void test_settled(void **state)
 {
@@ -513,7 +533,8 @@ int main(void)
 		cmocka_unit_test(test_credit), cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_noise), cmocka_unit_test(test_same),
 		cmocka_unit_test(test_dependent), cmocka_unit_test(test_noisy_deep),
-		cmocka_unit_test(test_branches), cmocka_unit_test(test_settled),
+		cmocka_unit_test(test_branches), cmocka_unit_test(test_pair),
+		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_region), cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_cut), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_doze),
