@@ -210,7 +210,7 @@ static void upload(tenant *t, const ins *i, value *out)
  * that uses it. */
 static value *file_result(tenant *t, const ins *i)
 {
-	value *v = store_find(&t->store, i->out);
+	value *v = store_taken(&t->store, i->out);
 
 	if (UNLIKELY(v != NULL)) {
 		if (v->why)

@@ -66,7 +66,7 @@ static void sample_run(tenant *t, hot_run *r, const fused_run *f)
 
 /* ---- does the op fit? ------------------------------------------------------------------------ */
 
-static bool fits_view(const fused_plan *p, uint32_t slot, const view *v)
+bool fused_fits_view(const fused_plan *p, uint32_t slot, const view *v)
 {
 	const fuse_value *o = &p->f->values.at[slot];
 
@@ -101,7 +101,7 @@ static fit find_live_ins(tenant *t, hot_run *r, const fused_plan *p, const ins *
 		v = hot_find(t, r, slot, ins_in(i)[k], in[k] & MATCH_BIND);
 		if (UNLIKELY(!v))
 			return FIT_MISSING;
-		if (in[k] & MATCH_BIND && UNLIKELY(!fits_view(p, slot, &v->v)))
+		if (in[k] & MATCH_BIND && UNLIKELY(!fused_fits_view(p, slot, &v->v)))
 			all = FIT_NOT;
 	}
 	return all;
@@ -212,9 +212,14 @@ static void copy_words(uint64_t *to, const ins *i)
 		to[k] = from[k];
 }
 
-static void file(fused_run *f, uint32_t at, const ins *i, value *out)
+void fused_copy(fused_run *f, uint32_t at, const ins *i)
 {
 	copy_words(f->words + f->p->ops[at].words, i);
+}
+
+static void file(fused_run *f, uint32_t at, const ins *i, value *out)
+{
+	fused_copy(f, at, i);
 	meta_copy(&out->v.m, &f->p->f->values.at[at].m);
 	out->run = f;
 	out->slot = at;
@@ -235,8 +240,7 @@ static void put_record(hot *h, const fused_plan *p, uint32_t at, const ins *i)
 	recorder_op(&h->recorder, i, metas, &p->f->values.at[at].m);
 }
 
-/* False: something failed, or there was no memory for it. */
-static bool go_on(fused_run *f, uint32_t at)
+bool fused_arrive(fused_run *f, uint32_t at)
 {
 	if (UNLIKELY(f->p->ops[at].eager)) {
 		fused_late(f, at);
@@ -258,7 +262,7 @@ void fused_take(tenant *t, hot_run *r, const ins *i, value *out)
 	file(f, at, i, out);
 	t->worker->spent += f->p->ops[at].cost;
 	counter_add(&t->hot->counts.compiled, 1);
-	if (LIKELY(go_on(f, at)))
+	if (LIKELY(fused_arrive(f, at)))
 		return;
 	fused_run_end(f);
 	u->now = NULL;
@@ -267,12 +271,17 @@ void fused_take(tenant *t, hot_run *r, const ins *i, value *out)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
+bool fused_wants_sample(const hot *h, const fused *u)
+{
+	return h->tier >= HOT_COMPILED && !u->asked && !u->patience && (!u->count || u->strange);
+}
+
 /* A run of T1 begins: with the region's first op, or where it parts from another region's. */
 void fused_enter(hot *h, hot_run *r)
 {
 	fused *u = &r->fused;
 
-	if (r->match.at || u->asked || u->patience || (u->count && !u->strange))
+	if (r->match.at || !fused_wants_sample(h, u))
 		return;
 	u->sample = job_new(r->plan->region, h->tenant->worker->engine);
 }
@@ -280,7 +289,7 @@ void fused_enter(hot *h, hot_run *r)
 static bool is_sample_of(const fused_plan *p, const job *j)
 {
 	for (uint32_t m = 0; m < p->r->live_ins_count; m++)
-		if (!fits_view(p, p->n + m, &j->live_ins[m]))
+		if (!fused_fits_view(p, p->n + m, &j->live_ins[m]))
 			return false;
 	for (uint32_t k = 0; k < p->n; k++)
 		if (!fusion_fits(p->f, k, j->run[k]))

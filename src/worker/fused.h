@@ -212,6 +212,9 @@ typedef struct fused {
 
 struct hot_run;
 
+/* The run that begins now, op by op, would be a sample. */
+bool fused_wants_sample(const struct hot *h, const fused *u);
+
 static inline bool fused_wanted(const fused *u, uint32_t at)
 {
 	return u->now || (!at && u->count && !u->judge.off);
@@ -223,6 +226,12 @@ static inline bool fused_wanted(const fused *u, uint32_t at)
 bool fused_accept(tenant *t, struct hot_run *r, const ins *i);
 /* It is the next op of r->fused.chosen. */
 void fused_take(tenant *t, struct hot_run *r, const ins *i, value *out);
+/* Of an op that arrives in a run: its instruction; then, in the order of the stream, what may run
+ * now. False: something failed, or there was no memory for it. */
+void fused_copy(fused_run *f, uint32_t at, const ins *i);
+bool fused_arrive(fused_run *f, uint32_t at);
+/* Whether a live-in is what the plan was made for. */
+bool fused_fits_view(const fused_plan *p, uint32_t slot, const view *v);
 /* An op that T1 executes: note it down if the run is a sample. */
 void fused_note(struct hot_run *r, const ins *i, const call *c);
 /* The region's run begins, is complete, breaks off. */

@@ -46,6 +46,8 @@ void hot_drop(hot *h, hot_run *r)
 	while (h->runs[k] != r)
 		k++;
 	hot_stop(h, k);
+	if (h->learner == r)
+		h->learner = NULL;
 	if (h->trial == r) {
 		h->trial = NULL;
 		h->mute = false;
@@ -187,6 +189,8 @@ void hot_mine_in_place(hot *h)
 
 void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 {
+	if (UNLIKELY(h->learner != NULL))
+		hot_unlearn(h);
 	if (LIKELY(!h->mute))
 		recorder_op(&h->recorder, i, in, out);
 	counter_add(&h->counts.ops, 1);
@@ -197,6 +201,8 @@ void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 /* What becomes of values that the miner has not heard of is of no interest to it. */
 void hot_note_control(hot *h, const ins *i)
 {
+	if (UNLIKELY(h->learner != NULL))
+		hot_learn_control(h, i);
 	if ((h->silent && !h->watch.from) || h->mute)
 		return;
 	if (LIKELY(i->op == OP_free))

@@ -17,6 +17,7 @@
 #include "hotpath/miner.h"
 #include "region/plan.h"
 #include "worker/fused.h"
+#include "worker/leap.h"
 #include "worker/tenant.h"
 
 #define HOT_RUNS_MAX 32          /* plans of a tenant; bits of a word */
@@ -71,6 +72,13 @@ typedef struct hot_run {
 	bool declined;                   /* the next time it runs eagerly, on trial */
 
 	fused fused;             /* tier T2 */
+
+	/* leap.h: runs word by word. */
+	script script;
+	calls calls;
+	bool noting;             /* for `calls` */
+	uint64_t missed;         /* the latest run that was another than the script, and how many .. */
+	uint32_t misses;         /* .. in a row */
 } hot_run;
 
 /* What the miner's side has to say; letters are linked, the newest first. */
@@ -87,6 +95,7 @@ typedef struct hot_memo { struct hot_memo *next; uint64_t signature; } hot_memo;
 typedef struct hot_counts {
 	counter ops;             /* with a result, executed since detection began */
 	counter replayed;        /* of them: by a plan */
+	counter leapt;           /* of them: in leaps */
 	counter runs;            /* of plans, completed */
 	counter passengers, exits, demotions, blacklisted;
 	counter sides;           /* of the runs: of side plans */
@@ -125,6 +134,8 @@ typedef struct hot {
 	unsigned took_k;                 /* .. a number that no run has if runs[] has changed */
 	unsigned again;                  /* the run that completed with the last op; else a number
 	                                    that no run has */
+	hot_run *learner;                /* its runs are noted for a script; NULL: none's */
+	bool leaps;                      /* there is a script */
 	hot_watch watch;
 	uint64_t swept;                  /* op at which unused sides were looked for */
 	hot_run *trial;                  /* runs eagerly, on trial: no plan runs; NULL: none does */
@@ -229,6 +240,13 @@ bool hot_replay(tenant *t, const ins *i, value *out);
 void hot_exit(hot *h, unsigned k);
 /* No run of runs[k] is under way any more, for reasons that are not the stream's. */
 void hot_stop(hot *h, unsigned k);
+/* Its first op was taken; its last one was. */
+void hot_enter(hot *h, unsigned k);
+void hot_complete(hot *h, unsigned k);
+/* What comes is no part of a plain run: nothing is learnt of this one. */
+void hot_unlearn(hot *h);
+/* An instruction without result, if a run is learnt. */
+void hot_learn_control(hot *h, const ins *i);
 
 /* ---- hot_side.c ---- */
 

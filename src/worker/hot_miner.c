@@ -45,6 +45,7 @@ static hot_run *new_run(hot *h, region *g)
 
 	r->plan = plan_new(g, h->tenant->worker->engine);
 	match_init(&r->match, &r->plan->pattern);
+	script_init(&r->script, g->n);
 	r->values = mem_zero(r->plan->pattern.slots * sizeof *r->values);
 	return r;
 }
@@ -81,6 +82,8 @@ void hot_bury(hot *h)
 		fused_fini(&r->fused);
 		plan_free(r->plan);
 		match_fini(&r->match);
+		script_fini(&r->script);
+		calls_fini(&r->calls);
 		mem_free(r->values);
 		mem_free(r);
 	}

@@ -63,6 +63,7 @@ void hot_add_stats(hot *h, hot_stats *to)
 	to->hot_paths += m.hot_loops;
 	to->ops += load(&h->counts.ops);
 	to->replayed += load(&h->counts.replayed);
+	to->leapt += load(&h->counts.leapt);
 	to->matches += load(&h->counts.runs);
 	to->passengers += load(&h->counts.passengers);
 	to->exits += load(&h->counts.exits);

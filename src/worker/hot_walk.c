@@ -100,8 +100,46 @@ static ALWAYS_INLINE bool accept(tenant *t, hot_run *r, const ins *i, call *c, v
 
 /* ---- then run it ----------------------------------------------------------------------------- */
 
-/* The first op of a run. */
-static void enter(hot *h, unsigned k)
+void hot_unlearn(hot *h)
+{
+	script_give_up(&h->learner->script);
+	h->learner = NULL;
+}
+
+void hot_learn_control(hot *h, const ins *i)
+{
+	if (!script_note(&h->learner->script, i, SCRIPT_NEVER))
+		h->learner = NULL;
+}
+
+/* An op that r has taken. */
+static void listen_to(hot *h, hot_run *r, const ins *i, uint32_t at)
+{
+	if (h->learner != r)
+		hot_unlearn(h);
+	else if (!script_note(&r->script, i, at))
+		h->learner = NULL;
+}
+
+/* A run that follows one that was noted all through ends that one's script. */
+static void listen(hot *h, hot_run *r)
+{
+	const bool follows = h->learner == r && !r->match.at;
+
+	if (UNLIKELY(h->learner && !follows))
+		hot_unlearn(h);
+	r->noting = false;
+	if (LIKELY(script_ready(&r->script))) {
+		r->noting = !r->match.at && !r->fused.chosen && !calls_ready(&r->calls, r->plan) &&
+			calls_begin(&r->calls, r->plan);
+		return;
+	}
+	h->learner = !r->match.at && script_begin(&r->script, follows) ? r : NULL;
+	h->leaps |= script_ready(&r->script);
+}
+
+/* The first op of a run, or that where it parts from another one's. */
+void hot_enter(hot *h, unsigned k)
 {
 	hot_run *r = h->runs[k];
 
@@ -113,6 +151,7 @@ static void enter(hot *h, unsigned k)
 	h->silent |= r->silent;
 	if (!r->fused.chosen && h->tier >= HOT_COMPILED)
 		fused_enter(h, r);
+	listen(h, r);
 	if (UNLIKELY(h->talks) && !r->runs && !r->doubt)
 		hot_say_starting(r);
 }
@@ -124,7 +163,7 @@ static void check_silence(hot *h)
 		h->silent |= h->runs[__builtin_ctz(left)]->silent;
 }
 
-static void complete(hot *h, unsigned k)
+void hot_complete(hot *h, unsigned k)
 {
 	hot_run *r = h->runs[k];
 
@@ -135,6 +174,10 @@ static void complete(hot *h, unsigned k)
 	}
 	r->runs++;
 	r->doubt = 0;
+	if (UNLIKELY(r->noting)) {
+		calls_end(&r->calls, r->plan, &r->script);
+		r->noting = false;
+	}
 	r->completed = r->moved;
 	counter_add(&h->counts.runs, 1);
 	fused_complete(h, r);
@@ -163,6 +206,8 @@ static ALWAYS_INLINE void replay(tenant *t, hot_run *r, const ins *i, call *c, v
 		hot_check(t, r, i, c, out);
 	else
 		exec_finish(t, i, c, r->plan->steps[at].run, out);
+	if (UNLIKELY(r->noting))
+		r->noting = calls_note(&r->calls, r->plan, at, i, c, out);
 }
 
 static ALWAYS_INLINE void execute(tenant *t, hot_run *r, unsigned k, const ins *i, call *c,
@@ -173,7 +218,9 @@ static ALWAYS_INLINE void execute(tenant *t, hot_run *r, unsigned k, const ins *
 
 	h->again = HOT_RUNS_MAX;
 	if (!at)
-		enter(h, k);
+		hot_enter(h, k);
+	if (UNLIKELY(h->learner != NULL))
+		listen_to(h, r, i, at);
 	if (r->fused.chosen)
 		fused_take(t, r, i, out);
 	else
@@ -185,7 +232,7 @@ static ALWAYS_INLINE void execute(tenant *t, hot_run *r, unsigned k, const ins *
 	counter_add(&h->counts.ops, 1);
 	counter_add(&h->counts.replayed, 1);
 	if (UNLIKELY(match_take(&r->match, i->out)))
-		complete(h, k);
+		hot_complete(h, k);
 }
 
 static bool offer(tenant *t, unsigned k, const ins *i, call *c, value *out)
@@ -247,6 +294,9 @@ void hot_stop(hot *h, unsigned k)
 		return;
 	h->under_way &= ~(1u << k);
 	match_leave(&r->match);
+	r->noting = false;
+	if (h->learner == r)
+		hot_unlearn(h);
 	fused_stop(h, r);
 	hot_judge_exit(r);
 	if (!r->silent)
@@ -290,7 +340,7 @@ static bool change_over(tenant *t, unsigned from, const ins *i, call *c, value *
 			match_leave(&s->match);
 			continue;
 		}
-		enter(h, k);
+		hot_enter(h, k);
 		s->silent = r->silent;
 		r->silent = false;
 		check_silence(h);

@@ -25,6 +25,7 @@ typedef struct value {
 /* Ids point to values; values come from slabs that go with the store. */
 typedef struct store {
 	idmap ids;
+	uint64_t highest;        /* id that was ever filed */
 	value *idle;
 	struct store_slab *slabs;
 } store;
@@ -45,6 +46,12 @@ static inline bool store_pends(const value *v)
 static inline value *store_find(const store *s, uint64_t id)
 {
 	return idmap_get(&s->ids, id);
+}
+
+/* The same for an id that a result is to have: mostly it is higher than any before. */
+static inline value *store_taken(const store *s, uint64_t id)
+{
+	return LIKELY(id > s->highest) ? NULL : store_find(s, id);
 }
 
 /* Every look at a value goes through here or through store_hint. */
@@ -68,6 +75,7 @@ void   store_return(store *s, value *v);
 static inline void store_put(store *s, uint64_t id, value *v)
 {
 	v->id = id;
+	s->highest = id > s->highest ? id : s->highest;
 	idmap_put(&s->ids, id, v);
 }
 

@@ -32,6 +32,18 @@ static bool is_stopped(tenant *t)
 		atomic_load_explicit(&t->worker->role.frozen, memory_order_relaxed);
 }
 
+/* Execute the next instruction, or as many as a run of a loop has at hand. Returns how many. */
+static unsigned step(tenant *t, const ins *i)
+{
+	const unsigned n = UNLIKELY(t->hot != NULL) && t->hot->leaps ? leap_try(t, i) : 0;
+
+	if (n)
+		return n;
+	exec_ins(t, i);
+	ring_pop(&t->line.ring, i);
+	return 1;
+}
+
 /* Execute some of a tenant's instructions, no further than until `wanted` (if any) is answered.
  * Returns how many. */
 static unsigned run_slice(tenant *t, const answer *wanted)
@@ -45,9 +57,7 @@ static unsigned run_slice(tenant *t, const answer *wanted)
 	else if (UNLIKELY(hot_wanted(t->worker)))
 		hot_begin(t, hot_wanted(t->worker));
 	while (n < SLICE_INS && t->worker->spent < SLICE_NS && !is_stopped(t) && (i = next(t))) {
-		exec_ins(t, i);
-		ring_pop(&t->line.ring, i);
-		n++;
+		n += step(t, i);
 		if (wanted && !answer_pending(wanted))
 			break;
 		if (wanted && line_crowded(&t->line))

@@ -36,6 +36,7 @@ typedef struct hot_stats {
 	uint64_t hot_batches;        /* of them: those after the threshold */
 	uint64_t patterns, hot_paths;        /* loops, and those that are hot */
 	uint64_t ops, replayed;      /* executed since detection began; of them by plans */
+	uint64_t leapt;              /* of those: many at once */
 	uint64_t matches;            /* runs that plans completed */
 	uint64_t passengers, exits;
 	uint64_t sides;              /* of the matches: runs of side plans */

@@ -33,7 +33,7 @@
 typedef struct totals {
 	uint64_t seed;                   /* under way */
 	uint64_t programs, ops;
-	uint64_t replayed, matches, passengers, exits;
+	uint64_t replayed, leapt, matches, passengers, exits;
 	uint64_t warm;                   /* programs that replayed more with what was kept */
 	uint64_t with_plans, with_matches, with_passengers, with_exits, failing;
 	bool different;                  /* the one under way */
@@ -81,6 +81,7 @@ static void count(totals *t, const duel_stats *s)
 	t->programs++;
 	t->ops += s->hot.ops;
 	t->replayed += s->hot.replayed;
+	t->leapt += s->hot.leapt;
 	t->matches += s->hot.matches;
 	t->passengers += s->hot.passengers;
 	t->exits += s->hot.exits;
@@ -232,12 +233,13 @@ static void print_totals(const totals *t, double seconds)
 {
 	printf("%" PRIu64 " programs, %" PRIu64 " operations in %.1f s: %u %% of them found hot "
 		"paths, %u %% replayed whole runs, %u %% had passengers, %u %% exits\n"
-		"%u %% of the operations were replayed: %" PRIu64 " runs, %" PRIu64
+		"%u %% of the operations were replayed, %u %% in leaps: %" PRIu64 " runs, %" PRIu64
 		" passengers, %" PRIu64 " exits; %" PRIu64 " programs went wrong\n",
 		t->programs, t->ops, seconds, percent(t->with_plans, t->programs),
 		percent(t->with_matches, t->programs), percent(t->with_passengers, t->programs),
-		percent(t->with_exits, t->programs), percent(t->replayed, t->ops), t->matches,
-		t->passengers, t->exits, t->failing);
+		percent(t->with_exits, t->programs), percent(t->replayed, t->ops),
+		percent(t->leapt, t->ops), t->matches, t->passengers, t->exits,
+		t->failing);
 }
 
 static void print_warm(const options *o, const totals *t)

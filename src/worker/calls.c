@@ -1,0 +1,480 @@
+/* calls.c: leaps of tier T1: the ops of a run as calls of kernels with all set that never changes.
+ *
+ * Shapes, strides and kernels are those of a run that was executed op by op and noted. Memory is
+ * taken and given back in the order of eager execution, so no more of it is alive at any time; what
+ * is freed goes to the next result at once if that wants as much and nothing else is taken in
+ * between (its *heir*), which spares the allocator both ways.
+ *
+ * A result that is freed before the leap is over lives in its slot; others are filed.
+ */
+#include "worker/hot.h"
+
+#include "base/mem.h"
+#include "ir/cost.h"
+
+#define PATIENCE  2              /* runs, after one whose calls were of no use; doubles */
+#define DOUBLINGS 10
+#define PARTED    SCRIPT_NEVER   /* no heir */
+
+/* ---- what is noted --------------------------------------------------------------------------- */
+
+void calls_init(calls *c, const pattern *p)
+{
+	const pattern_op *last = &p->ops[p->n - 1];
+
+	*c = (calls){ .n = p->n };
+	c->slots = mem_zero(p->slots * sizeof *c->slots);
+	c->steps = mem_zero(p->n * sizeof *c->steps);
+	c->in = mem_zero((last->first + last->nin + 1) * sizeof *c->in);
+}
+
+void calls_fini(calls *c)
+{
+	mem_free(c->slots);
+	mem_free(c->steps);
+	mem_free(c->in);
+}
+
+static void give_up(calls *c)
+{
+	c->next = SCRIPT_NEVER;
+	c->patience = (uint64_t)PATIENCE << MIN(c->tries++, DOUBLINGS);
+}
+
+bool calls_begin(calls *c, const plan *p)
+{
+	c->next = 0;
+	c->noted = p->epoch;
+	if (c->patience) {
+		c->patience--;
+		return false;
+	}
+	if (!c->slots)
+		calls_init(c, &p->pattern);
+	return true;
+}
+
+static bool same_view(const view *a, const view *b)
+{
+	if (a->contiguous != b->contiguous || !plan_same_meta(&a->m, &b->m))
+		return false;
+	for (int k = 0; k < a->m.rank; k++)
+		if (a->strides[k] != b->strides[k])
+			return false;
+	return true;
+}
+
+static void note_view(view *to, const view *from)
+{
+	meta_copy(&to->m, &from->m);
+	for (int k = 0; k < from->m.rank; k++)
+		to->strides[k] = from->strides[k];
+	to->contiguous = from->contiguous;
+}
+
+static void note_inputs(calls *c, const plan *p, uint32_t at, const ins *i, const call *k,
+	const value *out)
+{
+	const pattern_op *o = &p->pattern.ops[at];
+
+	for (unsigned n = 0; n < o->nin; n++) {
+		call_in *to = &c->in[o->first + n];
+
+		*to = (call_in){ .slot = p->pattern.inputs[o->first + n],
+			.kind = (uint8_t)ins_kind(i, n) };
+		if (to->slot == MATCH_SCALAR)
+			to->dtype = (uint8_t)engine_scalar_dtype(i, (int)n, k->metas, &out->v.m);
+		else if (to->slot & MATCH_BIND)
+			note_view(&c->slots[to->slot & ~MATCH_BIND].v, &k->values[n]->v);
+	}
+}
+
+/* What fails by what it is given, or brings memory with it, is the walk's. */
+static bool is_alone(const ins *i, const meta *out)
+{
+	return i->op == OP_upload || ((i->op == OP_floordiv || i->op == OP_mod) &&
+		dtype_kind_of((gt_dtype)out->dtype) == KIND_INT);
+}
+
+bool calls_note(calls *c, const plan *p, uint32_t at, const ins *i, const call *k,
+	const value *out)
+{
+	call_step *to;
+
+	if (at != c->next || out->why) {
+		give_up(c);
+		return false;
+	}
+	to = &c->steps[c->next++];
+	*to = (call_step){ .run = p->steps[at].run, .first = p->pattern.ops[at].first,
+		.heir = PARTED, .code = i->op, .nin = i->nin, .alone = is_alone(i, &out->v.m),
+		.bytes = (uint64_t)meta_count(&out->v.m) * dtype_size((gt_dtype)out->v.m.dtype) };
+	to->view = op_rows[i->op].kind == KIND_VIEW && out->s == k->values[0]->s;
+	if (to->view)
+		to->offset = (const char *)out->v.data - (const char *)k->values[0]->v.data;
+	note_view(&c->slots[at].v, &out->v);
+	note_inputs(c, p, at, i, k, out);
+	return true;
+}
+
+/* ---- who gets whose memory ------------------------------------------------------------------- */
+
+/* The frees right behind part `part`: that of the value which word `id` names, or SCRIPT_NEVER. */
+static uint32_t freed_next(const script *s, uint32_t part, uint32_t id)
+{
+	for (uint32_t k = part + 1; s->parts[k].kind == PART_FREE; k++) {
+		const uint32_t word = s->parts[k].at + INS_HEAD_WORDS;
+
+		if (s->then[word] == s->then[id] && s->moves[word] == s->moves[id])
+			return k;
+	}
+	return SCRIPT_NEVER;
+}
+
+static bool may_take(const view *in, const view *out)
+{
+	return in->contiguous && in->m.dtype == out->m.dtype && plan_same_meta(&in->m, &out->m);
+}
+
+static void find_taken(calls *c, const script *s, uint32_t at)
+{
+	call_step *to = &c->steps[at];
+	const uint32_t part = s->ops[at], ids = s->parts[part].at + INS_HEAD_WORDS;
+
+	if (op_rows[to->code].kind != KIND_ELEMENT || to->code == OP_clone)
+		return;
+	for (unsigned k = 0; k < MIN(to->nin, 8u); k++) {
+		const call_in *in = &c->in[to->first + k];
+		uint32_t freed;
+
+		if (in->slot == MATCH_SCALAR || !may_take(&c->slots[in->slot & ~MATCH_BIND].v,
+				&c->slots[at].v))
+			continue;
+		if ((freed = freed_next(s, part, ids + k)) == SCRIPT_NEVER)
+			continue;
+		to->takes |= (uint8_t)(1u << k);
+		to->freed = MAX(to->freed, freed);
+	}
+}
+
+/* Results freed and not yet inherited, while nothing was taken from the allocator since. */
+typedef struct estate { uint32_t op[CALLS_PENDING]; unsigned n; } estate;
+
+/* Kernels of other kinds may take memory of their own for a while. */
+static bool computes_in_place(const call_step *st)
+{
+	const unsigned kind = op_rows[st->code].kind;
+
+	return kind == KIND_ELEMENT || kind == KIND_CREATE || kind == KIND_VIEW;
+}
+
+static void bequeath(calls *c, estate *e, uint32_t at)
+{
+	bool found = false;
+
+	for (unsigned k = 0; k < e->n && !found; k++) {
+		if (c->steps[e->op[k]].bytes != c->steps[at].bytes)
+			continue;
+		c->steps[e->op[k]].heir = at;
+		e->op[k] = e->op[--e->n];
+		found = true;
+	}
+	if (!found || !computes_in_place(&c->steps[at]))
+		e->n = 0;
+}
+
+static void find_heirs(calls *c, const script *s)
+{
+	estate e = { .n = 0 };
+
+	for (uint32_t k = 0; k < s->count; k++) {
+		const script_part *p = &s->parts[k];
+
+		if (p->kind == PART_FREE && p->op != SCRIPT_NEVER) {
+			if (!c->steps[p->op].view && e.n < CALLS_PENDING)
+				e.op[e.n++] = p->op;
+		} else if (p->kind == PART_LOOSE || (p->op != SCRIPT_NEVER &&
+				c->steps[p->op].alone)) {
+			e.n = 0;
+		} else if (p->kind == PART_OP && !c->steps[p->op].view && !c->steps[p->op].takes) {
+			bequeath(c, &e, p->op);
+		}
+	}
+}
+
+/* The plan has not changed since, and knows of every step that the next run would be the same. */
+static bool rests(const calls *c, const plan *p)
+{
+	for (uint32_t k = 0; k < c->n; k++)
+		if (p->steps[k].epoch != p->epoch)
+			return false;
+	return c->next == c->n && c->noted == p->epoch;
+}
+
+void calls_end(calls *c, const plan *p, const script *s)
+{
+	if (!rests(c, p)) {
+		give_up(c);
+		return;
+	}
+	for (uint32_t k = 0; k < c->n; k++)
+		find_taken(c, s, k);
+	find_heirs(c, s);
+	c->epoch = p->epoch;
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------- */
+
+/* An input that was there before the leap; false if it is not any more, or looks otherwise. */
+static __attribute__((noinline)) bool load(leap *l, calls *c, uint32_t in, uint64_t id)
+{
+	const uint32_t slot = in & ~MATCH_BIND;
+	match *m = &l->r->match;
+	call_slot *s = &c->slots[slot];
+	const value *v;
+
+	if (!(in & MATCH_BIND) && m->ids[slot] != id)
+		return false;
+	v = hot_find(l->t, l->r, slot, id, in & MATCH_BIND);
+	if (!v || !same_view(&s->v, &v->v))
+		return false;
+	m->ids[slot] = id;
+	s->v.data = v->v.data;
+	s->s = v->s;
+	s->leap = c->leap;
+	return true;
+}
+
+/* Room for the scalars of a call. */
+typedef struct numbers {
+	view views[INS_SCALARS_MAX];
+	uint64_t words[INS_SCALARS_MAX];
+} numbers;
+
+static void set_number(kcall *k, numbers *to, unsigned n, const call_in *in, uint64_t bits)
+{
+	view *v = &to->views[n];
+
+	v->m.dtype = in->dtype;
+	engine_scalar((dtype_kind)in->kind, (scalar){ .bits = bits }, (gt_dtype)in->dtype,
+		v->data);
+	k->in[n] = v;
+}
+
+static bool set_inputs(leap *l, calls *c, const call_step *st, const ins *i, kcall *k, numbers *to)
+{
+	const call_in *in = c->in + st->first;
+
+	for (unsigned n = 0; n < st->nin; n++) {
+		call_slot *s;
+
+		if (in[n].slot == MATCH_SCALAR) {
+			set_number(k, to, n, &in[n], ins_in(i)[n]);
+			continue;
+		}
+		s = &c->slots[in[n].slot & ~MATCH_BIND];
+		if (UNLIKELY(s->leap != c->leap) && !load(l, c, in[n].slot, ins_in(i)[n]))
+			return false;
+		k->in[n] = &s->v;
+	}
+	return true;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* One more reference to a storage; if nobody else has one, nobody else can change the count. */
+static void hold(storage *s)
+{
+	if (__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 1)
+		__atomic_store_n(&s->refs, 2, __ATOMIC_RELAXED);
+	else
+		storage_hold(s);
+}
+
+/* Ops that wait with memory go without it: other memory is taken first. */
+static void disinherit(calls *c)
+{
+	while (c->pending_count) {
+		call_slot *s = &c->slots[c->pending[--c->pending_count]];
+
+		if (s->s)
+			storage_drop(s->s);
+		s->s = NULL;
+	}
+}
+
+/* The input whose memory the result may have; NULL: none. */
+static call_slot *find_dying(const leap *l, calls *c, const call_step *st, uint32_t at)
+{
+	const uint32_t part = l->s->ops[at], ids = l->s->parts[part].at + INS_HEAD_WORDS;
+
+	for (unsigned left = st->takes; left; left &= left - 1) {
+		const unsigned n = (unsigned)__builtin_ctz(left);
+		call_slot *s = &c->slots[c->in[st->first + n].slot & ~MATCH_BIND];
+
+		if (UNLIKELY(st->freed >= l->to) && freed_next(l->s, part, ids + n) >= l->to)
+			continue;
+		if (s->s && !s->s->release && s->v.data == s->s->data &&
+				__atomic_load_n(&s->s->refs, __ATOMIC_ACQUIRE) == 1)
+			return s;
+	}
+	return NULL;
+}
+
+static bool inherits(calls *c, uint32_t at)
+{
+	for (unsigned k = 0; k < c->pending_count; k++)
+		if (c->pending[k] == at) {
+			c->pending[k] = c->pending[--c->pending_count];
+			return true;
+		}
+	return false;
+}
+
+/* Memory for the result of op `at`; false if there is none. */
+static bool find_room(leap *l, calls *c, const call_step *st, uint32_t at)
+{
+	call_slot *to = &c->slots[at], *from;
+
+	if (UNLIKELY(c->pending_count != 0) && inherits(c, at)) {
+		to->v.data = to->s->data;
+		return true;
+	}
+	if ((from = find_dying(l, c, st, at))) {
+		hold(to->s = from->s);
+	} else {
+		disinherit(c);
+		to->s = storage_new(l->t->worker->engine->memory, st->bytes);
+	}
+	if (UNLIKELY(!to->s))
+		return false;
+	to->v.data = to->s->data;
+	return true;
+}
+
+/* The result in slot `at` is freed: its heir is given the memory, if nobody else has it. */
+static void release(leap *l, calls *c, uint32_t at)
+{
+	call_slot *s = &c->slots[at];
+	const uint32_t heir = c->steps[at].heir;
+
+	if (heir != PARTED && l->s->ops[heir] < l->to && c->pending_count < CALLS_PENDING &&
+			!s->s->release && s->s->size == c->steps[heir].bytes &&
+			__atomic_load_n(&s->s->refs, __ATOMIC_ACQUIRE) == 1) {
+		c->slots[heir].s = s->s;
+		c->pending[c->pending_count++] = heir;
+	} else {
+		storage_drop(s->s);
+	}
+	s->s = NULL;
+}
+
+/* ---- the leap -------------------------------------------------------------------------------- */
+
+static void show(leap *l, calls *c, uint32_t at, const ins *i)
+{
+	value *v = leap_file(l, at, i);
+	const call_slot *s = &c->slots[at];
+
+	note_view(&v->v, &s->v);
+	v->v.data = s->v.data;
+	v->s = s->s;
+}
+
+static bool compute(leap *l, calls *c, const call_step *st, uint32_t at, kcall *k)
+{
+	call_slot *to = &c->slots[at];
+
+	if (st->view) {
+		const call_slot *from = &c->slots[c->in[st->first].slot & ~MATCH_BIND];
+
+		hold(to->s = from->s);
+		to->v.data = (char *)from->v.data + st->offset;
+		return true;
+	}
+	if (UNLIKELY(!st->run || !find_room(l, c, st, at)))
+		return false;
+	k->out = &to->v;
+	if (LIKELY(st->run(k) == GT_OK))
+		return true;
+	storage_drop(to->s);
+	return false;
+}
+
+static bool take(leap *l, calls *c, const script_part *part, const ins *i, kcall *k, numbers *to)
+{
+	const uint32_t at = part->op;
+	const call_step *st = &c->steps[at];
+	const plan *p = l->r->plan;
+
+	if (UNLIKELY(st->alone) || UNLIKELY(!set_inputs(l, c, st, i, k, to)))
+		return false;
+	k->i = i;
+	if (UNLIKELY(!compute(l, c, st, at, k)))
+		return false;
+	if (!l->silent)
+		recorder_put(&l->t->hot->recorder, i, p->pattern.ops[at].metas, p->slots[at].size);
+	c->slots[at].leap = c->leap;
+	if (part->freed >= l->to)
+		show(l, c, at, i);
+	l->at = at + 1;
+	l->products += part->product;
+	l->t->worker->spent += p->slots[at].cost;
+	return true;
+}
+
+static void free_part(leap *l, calls *c, const script_part *part, const ins *i)
+{
+	if (part->op == SCRIPT_NEVER || !leap_makes(l, part->op)) {
+		leap_control(l, part, i);
+		return;
+	}
+	if (!l->silent)
+		recorder_free(&l->t->hot->recorder, ins_in(i)[0]);
+	release(l, c, part->op);
+}
+
+/* The leap ends in front of part `end`: what was to be freed behind it is filed. */
+static void show_rest(leap *l, calls *c, uint32_t end)
+{
+	disinherit(c);
+	for (uint32_t k = l->from; k < end; k++) {
+		const script_part *p = &l->s->parts[k];
+
+		if (p->kind == PART_OP && p->freed >= end && p->freed < l->to)
+			show(l, c, p->op, leap_ins(l, k));
+	}
+}
+
+static void clear_numbers(numbers *to)
+{
+	for (unsigned k = 0; k < INS_SCALARS_MAX; k++)
+		to->views[k] = (view){ .data = &to->words[k], .contiguous = true };
+}
+
+uint32_t calls_leap(leap *l)
+{
+	calls *c = &l->r->calls;
+	kcall k = { .engine = l->t->worker->engine };
+	numbers scalars;
+	uint32_t part = l->from;
+
+	clear_numbers(&scalars);
+	c->leap++;
+	for (; part < l->to; part++) {
+		const script_part *p = &l->s->parts[part];
+		const ins *i = leap_ins(l, part);
+
+		if (p->kind == PART_OP) {
+			if (UNLIKELY(!take(l, c, p, i, &k, &scalars)))
+				break;
+		} else if (p->kind == PART_FREE) {
+			free_part(l, c, p, i);
+		} else {
+			leap_control(l, p, i);
+		}
+	}
+	if (part < l->to)
+		show_rest(l, c, part);
+	return part;
+}

@@ -1,0 +1,167 @@
+/* fused_leap.c: a leap of a fused run: its ops arrive without the walk. Results that are freed
+ * before the leap is over are known to the run alone: they have no value and no id.
+ */
+#include "worker/hot.h"
+
+typedef struct walker {
+	leap *l;
+	fused_run *f;
+	bool failed;             /* the op was taken, but nothing more can be launched */
+} walker;
+
+/* A tensor for op `at`, which may be in memory. */
+static void show(const walker *w, uint32_t at, const ins *i)
+{
+	fused_run *f = w->f;
+	value *v = leap_file(w->l, at, i);
+
+	meta_copy(&v->v.m, &f->p->f->values.at[at].m);
+	v->run = f;
+	v->slot = at;
+	f->shown[at] = v;
+	f->slots[at].state |= SLOT_SHOWN;
+	if (f->slots[at].state & SLOT_PRESENT)
+		fused_publish(f, at);
+}
+
+/* An input that was there before the leap; false if it is not any more, or is not what the plan was
+ * made for. */
+static bool look(const walker *w, uint32_t in, uint64_t id)
+{
+	const uint32_t slot = in & ~MATCH_BIND, n = w->f->p->n;
+	hot_run *r = w->l->r;
+	value *v;
+
+	if (slot < n)
+		return w->f->slots[slot].state & SLOT_SHOWN && r->match.ids[slot] == id;
+	if (!(in & MATCH_BIND) && r->match.ids[slot] != id)
+		return false;
+	v = hot_find(w->l->t, r, slot, id, in & MATCH_BIND);
+	if (UNLIKELY(!v))
+		return false;
+	if (!(in & MATCH_BIND))
+		return true;
+	r->match.ids[slot] = id;
+	return fused_fits_view(w->f->p, slot, &v->v);
+}
+
+static bool look_at_inputs(const walker *w, const pattern_op *o, const uint32_t *in, const ins *i)
+{
+	for (unsigned k = 0; k < o->nin; k++) {
+		if (in[k] == MATCH_SCALAR || (in[k] < w->f->p->n && leap_makes(w->l, in[k])))
+			continue;
+		if (UNLIKELY(!look(w, in[k], ins_in(i)[k])))
+			return false;
+	}
+	return true;
+}
+
+static void bind(const walker *w, const pattern_op *o, const uint32_t *in)
+{
+	for (unsigned k = 0; k < o->nin; k++) {
+		const uint32_t slot = in[k] & ~MATCH_BIND;
+		value *v;
+
+		if (in[k] == MATCH_SCALAR || !(in[k] & MATCH_BIND))
+			continue;
+		v = w->l->r->values[slot];
+		storage_hold(v->s);
+		fused_present(w->f, slot, v->v.data, v->s, 0);
+	}
+}
+
+static void put_record(const walker *w, uint32_t at, const ins *i)
+{
+	recorder_put(&w->l->t->hot->recorder, i, w->l->r->plan->pattern.ops[at].metas,
+		record_size(&w->f->p->f->values.at[at].m));
+}
+
+/* As exec_ins does behind one. */
+static void end_upload(tenant *t, const ins *i)
+{
+	atomic_fetch_add(&t->line.consumed, ins_blob(i)->size);
+	blob_drop(ins_blob(i));
+}
+
+static bool take(walker *w, const script_part *part, const ins *i)
+{
+	leap *l = w->l;
+	fused_run *f = w->f;
+	const pattern *q = &l->r->plan->pattern;
+	const uint32_t at = part->op, *in = pattern_inputs(q, &q->ops[at]);
+	const fused_op *o = &f->p->ops[at];
+
+	if ((o->checks && !fusion_fits(f->p->f, at, i)) ||
+			!look_at_inputs(w, &q->ops[at], in, i))
+		return false;
+	if (!l->silent)
+		put_record(w, at, i);
+	bind(w, &q->ops[at], in);
+	fused_copy(f, at, i);
+	if (part->freed >= l->to)
+		show(w, at, i);
+	f->at = l->at = at + 1;
+	l->products += part->product;
+	l->t->worker->spent += o->cost;
+	w->failed = !fused_arrive(f, at);
+	if (UNLIKELY(i->op == OP_upload))
+		end_upload(l->t, i);
+	return true;
+}
+
+static void release(const walker *w, const script_part *part, const ins *i)
+{
+	leap *l = w->l;
+
+	if (part->op == SCRIPT_NEVER || !leap_makes(l, part->op)) {
+		leap_control(l, part, i);
+		return;
+	}
+	if (!l->silent)
+		recorder_free(&l->t->hot->recorder, ins_in(i)[0]);
+	w->f->slots[part->op].state |= SLOT_FREED;
+	fused_unneed(w->f, part->op);
+}
+
+/* The leap ends in front of part `end`: what was to be freed behind it is alive. */
+static void show_rest(const walker *w, uint32_t end)
+{
+	const leap *l = w->l;
+
+	for (uint32_t k = l->from; k < end; k++) {
+		const script_part *p = &l->s->parts[k];
+
+		if (p->kind == PART_OP && p->freed >= end && p->freed < l->to)
+			show(w, p->op, leap_ins(l, k));
+	}
+}
+
+uint32_t fused_leap(leap *l)
+{
+	hot_run *r = l->r;
+	walker w = { .l = l, .f = r->fused.now };
+	uint32_t k = l->from;
+
+	for (; k < l->to && !w.failed; k++) {
+		const script_part *part = &l->s->parts[k];
+		const ins *i = leap_ins(l, k);
+
+		if (part->kind == PART_OP) {
+			if (UNLIKELY(!take(&w, part, i)))
+				break;
+		} else if (part->kind == PART_FREE) {
+			release(&w, part, i);
+		} else {
+			leap_control(l, part, i);
+		}
+	}
+	if (k < l->to)
+		show_rest(&w, k);
+	counter_add(&l->t->hot->counts.compiled, l->at - r->match.at);
+	if (UNLIKELY(w.failed)) {
+		fused_run_end(w.f);
+		r->fused.now = NULL;
+		plan_forget(r->plan, l->at);
+	}
+	return k;
+}

@@ -1,0 +1,117 @@
+/* leap.h: many instructions of a run at once.
+ *
+ * What of a run under way lies in the ring and is word for word as its script says (script.h) needs
+ * no matching, no shapes, and for values that are made and freed on the way no place in the store
+ * either: nobody else gets to look in between. Such a stretch is a *leap*. It may begin and end
+ * at any instruction; behind it everything is as the walk (hot_walk.c) would have left it: what
+ * is alive is filed under its id, the match stands at the next op. Where something is in the way (an
+ * input that is gone or has another shape, no memory, a kernel that fails) the leap ends in front of
+ * that op, which is then taken, and fails, as ever.
+ *
+ *	leap         which stretch, and the account of it
+ *	calls        tier T1: the ops one by one
+ *	fused_leap   tier T2: what arrives, for a fused run
+ */
+#ifndef WORKER_LEAP_H
+#define WORKER_LEAP_H
+
+#include "region/plan.h"
+#include "worker/script.h"
+#include "worker/tenant.h"
+
+struct hot_run;
+
+typedef struct leap {
+	tenant *t;
+	struct hot_run *r;
+	const script *s;
+	uint32_t from, to;       /* parts */
+	const uint64_t *words;   /* in the ring, of part `from` */
+	uint32_t at;             /* op of the region that comes next */
+	bool silent;             /* the run is not recorded op by op */
+	uint64_t products;
+	uint64_t values;         /* filed, less those freed */
+} leap;
+
+static inline const ins *leap_ins(const leap *l, uint32_t part)
+{
+	return (const ins *)(l->words + (l->s->parts[part].at - l->s->parts[l->from].at));
+}
+
+/* Whether the result of op n was made on the way, or will be. */
+static inline bool leap_makes(const leap *l, uint32_t n)
+{
+	return l->s->ops[n] >= l->from && l->s->ops[n] < l->to;
+}
+
+/* If there is a run that goes on in the ring as its script says: execute as much of it as there is.
+ * `i` is the next instruction. Returns how many it were; they are popped; 0: nothing was done. */
+unsigned leap_try(tenant *t, const ins *i);
+
+/* For those who leap: an instruction without result that is no free of their own. */
+void leap_control(leap *l, const script_part *p, const ins *i);
+/* A value that is there behind the leap, filed under the id of the result of `i`. */
+value *leap_file(leap *l, uint32_t at, const ins *i);
+
+/* ---- calls.c --------------------------------------------------------------------------------- */
+
+/* A slot of the pattern: its shape and strides never change, or the calls are of no use. */
+typedef struct call_slot {
+	view v;
+	storage *s;              /* in a leap: where it lies, NULL: gone; .. */
+	uint64_t leap;           /* .. the number of that leap */
+} call_slot;
+
+typedef struct call_in { uint32_t slot; uint8_t kind, dtype; } call_in;
+
+typedef struct call_step {
+	kernel *run;
+	uint32_t first;          /* of its inputs */
+	uint32_t freed;          /* behind that part all is freed that it may take over */
+	uint32_t heir;           /* op that gets the memory of its result when that is freed; .. */
+	uint32_t code;           /* op */
+	uint8_t nin;
+	uint8_t takes;           /* bit k: its result may lie where input k does, at its last use */
+	bool view;               /* of its input, `offset` bytes further */
+	bool alone;              /* never in a leap */
+	uint64_t bytes;          /* of its result */
+	int64_t offset;
+} call_step;
+
+#define CALLS_PENDING 8
+
+typedef struct calls {
+	call_slot *slots;
+	call_step *steps;
+	call_in *in;
+	uint32_t n, next;        /* ops, and the next that is to be noted */
+	uint64_t noted;          /* the plan's epoch then */
+	uint64_t epoch;          /* at which all is known; 0: it is not */
+	uint64_t leap;           /* so many were made */
+	uint64_t patience;       /* runs before it is tried again */
+	uint32_t tries;
+	/* Ops that have their memory already: that of another one, freed. */
+	uint32_t pending[CALLS_PENDING];
+	unsigned pending_count;
+} calls;
+
+void calls_init(calls *c, const pattern *p);
+void calls_fini(calls *c);
+
+static inline bool calls_ready(const calls *c, const plan *p) { return c->epoch == p->epoch; }
+
+/* A run of T1 begins, whose script is known. True: calls_note is to be told of it. */
+bool calls_begin(calls *c, const plan *p);
+/* Op `at` has run. False: the calls are not learnt this time. */
+bool calls_note(calls *c, const plan *p, uint32_t at, const ins *i, const call *k,
+	const value *out);
+/* The run is complete, all of it noted. */
+void calls_end(calls *c, const plan *p, const script *s);
+/* Make the leap; returns the part behind it. */
+uint32_t calls_leap(leap *l);
+
+/* ---- fused_leap.c ---------------------------------------------------------------------------- */
+
+uint32_t fused_leap(leap *l);
+
+#endif
