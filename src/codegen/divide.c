@@ -68,9 +68,8 @@ static val correct(emit *e, val q, val x, val minus_a, val y)
 static val has_exception(emit *e, val x)
 {
 	val bits = LLVMBuildBitCast(e->b, x, e->vector[GT_INT32], "");
-	val fine = LLVMBuildOr(e->b, is_near_one(e, x, 60),
-		LLVMBuildICmp(e->b, LLVMIntEQ, bits, emit_i32(e, 0), ""), "");
-	val bad = LLVMBuildNot(e->b, fine, "");
+	val bad = LLVMBuildAnd(e->b, LLVMBuildNot(e->b, is_near_one(e, x, 60), ""),
+		LLVMBuildICmp(e->b, LLVMIntNE, bits, emit_i32(e, 0), ""), "");
 
 	if (e->mask)
 		bad = LLVMBuildAnd(e->b, bad, emit_mask(e), "");

@@ -4,6 +4,7 @@
 #include "codegen/emit.h"
 
 #include <math.h>
+#include "ir/tree.h"
 
 static val fun_bits(emit *gen, gt_dtype d, val x)
 {
@@ -47,6 +48,34 @@ static val fun_same(emit *gen, const char *name, gt_dtype d, val x)
 	return emit_intrinsic(gen, name, gen->vector[d], &x, 1);
 }
 
+/* x 2^n, n as exp_steps gives it, by the instruction that does it with one rounding. */
+static val fun_scalef(emit *gen, val x, val y)
+{
+	static const char name[] = "llvm.x86.avx512.mask.scalef.ps.512";
+	const unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+	val call = LLVMGetIntrinsicDeclaration(gen->module, id, NULL, 0), parts[EMIT_LINES];
+	val n = LLVMBuildFSub(gen->b, y, emit_float(gen, 0x1.8p23f), "");
+	const int lanes = gen->lanes;
+
+	for (int k = 0; k < lanes / TREE_LANES; k++) {
+		val args[] = { emit_part(gen, x, k, TREE_LANES), emit_part(gen, n, k, TREE_LANES),
+			NULL, LLVMConstInt(LLVMInt16TypeInContext(gen->context), 0xffff, 0),
+			LLVMConstInt(gen->i32, 4, 0) };   /* round as the thread does */
+
+		args[2] = args[0];
+		parts[k] = LLVMBuildCall2(gen->b, LLVMGlobalGetValueType(call), call, args,
+			COUNT(args), "");
+	}
+	return emit_join(gen, parts, lanes / TREE_LANES);
+}
+
+/* A helper of fun.def that is an instruction of the machine; NULL if it is none. */
+static val fun_instruction(emit *gen, const char *name, val x, val y)
+{
+	return gen->isa == ISA_AVX512 && gen->lanes % TREE_LANES == 0 && !strcmp(name, "scale")
+		? fun_scalef(gen, x, y) : NULL;
+}
+
 #define FUN_STATIC static __attribute__((unused))
 typedef struct fun_pair { val first, second; } fun_pair;
 
@@ -57,7 +86,13 @@ typedef struct fun_pair { val first, second; } fun_pair;
 #define FUN2(name, ulp, f64) FUN_STATIC val fun_##name(emit *gen, val x, val y) {
 #define FUN_PAIR(name) FUN_STATIC fun_pair fun_##name(emit *gen, val x, val y) {
 #define HELP1(name) FUN_STATIC val fun_##name(emit *gen, val x) {
-#define HELP2(name) FUN_STATIC val fun_##name(emit *gen, val x, val y) {
+#define HELP2(name) \
+	FUN_STATIC val fun_##name(emit *gen, val x, val y) \
+	{ \
+		const val instruction = fun_instruction(gen, #name, x, y); \
+ \
+		if (instruction) \
+			return instruction;
 #define HELP1_D(name) FUN_STATIC val fun_##name(emit *gen, val x) {
 #define HELP1_FD(name) FUN_STATIC val fun_##name(emit *gen, val x) {
 #define CALL1(name, a) fun_##name(gen, a)

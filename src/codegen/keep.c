@@ -4,7 +4,8 @@
  * dear and there is a place: an argument that the group writes anyway, as softmax has for e^(x -
  * max) in its result. A row is in the cache, so getting it back costs one load. Any length of row
  * is served, which a buffer of the kernel's own could not do; and the bits are the same either way,
- * because the place has the dtype of the value.
+ * because the place has the dtype of the value. Values of which the first is done with when the
+ * second is made take turns in one place.
  */
 #include "codegen/emit.h"
 
@@ -29,18 +30,22 @@ static int cost_of(const emit *e, int node, bool *seen)
 	return cost;
 }
 
-static bool is_used_later(const emit *e, int node)
+/* The last pass that uses the value of a node along the row; that of the value itself if none does
+ * later. */
+static int last_use(const emit *e, int node)
 {
+	int last = e->shapes[node].level;
+
 	for (int k = node + 1; k < e->g->nodes_count; k++)
 		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
-			if (e->g->nodes[k].in[j] == node && is_chunk(e, k) &&
-				e->shapes[k].level > e->shapes[node].level)
-				return true;
-	return false;
+			if (e->g->nodes[k].in[j] == node && is_chunk(e, k))
+				last = MAX(last, e->shapes[k].level);
+	return last;
 }
 
-/* An argument for the value: the one that it is stored to, or one that is written last of all. */
-static int find_place(const emit *e, int node, const bool *taken)
+/* An argument for the value: the one that it is stored to, or one that is written last of all.
+ * `until` has, by argument, the pass that looks at it last. */
+static int find_place(const emit *e, int node, const int *until)
 {
 	int place = -1;
 
@@ -48,7 +53,8 @@ static int find_place(const emit *e, int node, const bool *taken)
 		const group_node *n = &e->g->nodes[k];
 
 		if (n->what != NODE_STORE || n->dtype != e->g->nodes[node].dtype ||
-			e->g->args[n->at].access != ACCESS_RUN || taken[n->at])
+			e->g->args[n->at].access != ACCESS_RUN ||
+			until[n->at] > e->shapes[node].level)
 			continue;
 		if (n->in[0] == node)
 			return n->at;
@@ -58,19 +64,24 @@ static int find_place(const emit *e, int node, const bool *taken)
 	return place;
 }
 
+/* Nodes come in the order of their passes, so one that is done with makes room for the next. */
 void keep_plan(emit *e)
 {
-	bool taken[GROUP_ARGS] = { false };
+	int until[GROUP_ARGS] = { 0 };
 
-	for (int k = 0; k < e->g->nodes_count; k++) {
-		bool seen[GROUP_NODES] = { false };
-
+	for (int k = 0; k < e->g->nodes_count; k++)
 		e->keep[k] = -1;
-		if (e->g->mode != GROUP_ROWS || e->g->nodes[k].what != NODE_OP || !is_chunk(e, k) ||
-			!is_used_later(e, k) || cost_of(e, k, seen) < DEAR)
-			continue;
-		e->keep[k] = find_place(e, k, taken);
-		if (e->keep[k] >= 0)
-			taken[e->keep[k]] = true;
-	}
+	for (int pass = 0; pass < e->levels; pass++)
+		for (int k = 0; k < e->g->nodes_count; k++) {
+			bool seen[GROUP_NODES] = { false };
+			int last = last_use(e, k);
+
+			if (e->g->mode != GROUP_ROWS || e->g->nodes[k].what != NODE_OP ||
+				!is_chunk(e, k) || e->shapes[k].level != pass || last == pass ||
+				cost_of(e, k, seen) < DEAR)
+				continue;
+			e->keep[k] = find_place(e, k, until);
+			if (e->keep[k] >= 0)
+				until[e->keep[k]] = last;
+		}
 }

@@ -118,6 +118,41 @@ static void test_layer_norm(void **state)
 	}
 }
 
+/* Softmax of a layer norm with weight and bias: two values are kept on the way, one after the other
+ * in the same place, which gets the result in the end. `sum_too`: they are wanted outside as well. */
+static void make_norm_softmax(group *g, bool sum_too)
+{
+	int x, n, d, w, y, e;
+
+	make_start(g, GROUP_ROWS);
+	x = make_load(g, GT_FLOAT32, ACCESS_RUN);
+	n = make_scalar(g, GT_FLOAT32);
+	d = make_op(g, OP_sub, x, make_op(g, OP_div, make_reduce(g, OP_sum, x), n, 0), 0);
+	y = make_reduce(g, OP_sum, make_op(g, OP_square, d, 0, 0));
+	y = make_op(g, OP_div, d, make_op(g, OP_sqrt, make_op(g, OP_abs, y, 0, 0), 0, 0), 0);
+	w = make_load(g, GT_FLOAT32, ACCESS_RUN);
+	g->args[g->args_count - 1].fixed = true;
+	y = make_op(g, OP_mul, y, w, 0);
+	y = make_op(g, OP_add, y, make_load(g, GT_FLOAT32, ACCESS_RUN), 0);
+	e = make_op(g, OP_exp, make_op(g, OP_sub, y, make_reduce(g, OP_max, y), 0), 0, 0);
+	if (sum_too)
+		make_store(g, y, ACCESS_RUN);
+	make_store(g, make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0), ACCESS_RUN);
+	if (sum_too)
+		make_store(g, make_reduce(g, OP_sum, make_op(g, OP_mul, e, y, 0)), ACCESS_SAME);
+}
+
+static void test_norm_softmax(void **state)
+{
+	group g;
+
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		make_norm_softmax(&g, k);
+		run_lengths(&g, 3);
+	}
+}
+
 /* A bias gradient with its update: b - rate * sum over rows, once a column; and the sums broadcast
  * back into every row. */
 static void test_bias(void **state)
@@ -238,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_softmax),
 		cmocka_unit_test(test_layer_norm),
+		cmocka_unit_test(test_norm_softmax),
 		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_pieces),
