@@ -131,10 +131,47 @@ static bool is_multiple(const bucket *buckets, const bucket *b)
 	return false;
 }
 
+/* The bucket that holds most, together with its neighbours. */
+static unsigned fullest(const bucket *buckets)
+{
+	uint32_t most = 0;
+	unsigned best = 1;
+
+	for (unsigned k = 1; k + 1 < BUCKETS; k++) {
+		const uint32_t count = buckets[k - 1].count + buckets[k].count +
+			buckets[k + 1].count;
+
+		if (buckets[k].count && count > most) {
+			most = count;
+			best = k;
+		}
+	}
+	return best;
+}
+
+/* Whether grams come again at that distance all the time, lately: then it is the period, and what
+ * comes again later only is a foreign op in its company. The layers of a step come again as well,
+ * but not while other layers do. */
+static bool is_everywhere(const track *t, unsigned full, uint64_t least)
+{
+	const uint64_t most = 2 * (UINT64_C(1) << (full / 8 + 3));     /* one or two distances */
+	uint64_t last = t->h.next;
+
+	least += (last - least) / 2;
+	for (uint64_t a = last; a-- > least && last - a <= most;) {
+		const uint64_t d = distance_at(t, a);
+
+		if (d && bucket_of(d) + 1 >= full && bucket_of(d) <= full + 1)
+			last = a;
+	}
+	return last <= least + most;
+}
+
 static void find_anchors(track *t)
 {
 	bucket buckets[BUCKETS] = { 0 };
 	const uint64_t least = t->h.next - MIN(t->h.next - t->h.first, ANCHORS);
+	unsigned end = BUCKETS, full;
 
 	for (uint64_t a = t->h.next; a-- > least;) {
 		const uint64_t d = distance_at(t, a);
@@ -145,8 +182,11 @@ static void find_anchors(track *t)
 			b->anchor = a;
 		}
 	}
+	full = fullest(buckets);
+	if (buckets[full].count >= ANCHOR_MIN && is_everywhere(t, full, least))
+		end = full + 2;
 	t->tries_count = 0;
-	for (unsigned k = BUCKETS; k-- && t->tries_count < COUNT(t->tries);)
+	for (unsigned k = end; k-- && t->tries_count < COUNT(t->tries);)
 		if (buckets[k].count >= ANCHOR_MIN && !is_multiple(buckets, &buckets[k]))
 			t->tries[t->tries_count++] = buckets[k].anchor;
 }
