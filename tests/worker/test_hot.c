@@ -30,8 +30,8 @@ static hot_stats compare(const char *name, const lab_options *o, unsigned read_e
 }
 
 static const char *const programs[] = { "mlp", "dropout", "recurrent", "gan", "accumulate",
-	"stateless", "tiny", "pair", "branchy", "batches", "growing", "evaluate", "adam",
-	"transformer", "random" };
+	"stateless", "tiny", "pair", "branchy", "batches", "growing", "evaluate", "rare",
+	"clip", "adam", "transformer", "random" };
 
 static void test_same_bits(void **state)
 {
@@ -142,7 +142,10 @@ static void test_coverage(void **state)
 	(void)state;
 	for (unsigned k = 0; k < COUNT(plain); k++)
 		check_coverage(plain[k], &o, 30, 98);
-	check_coverage("evaluate", &late, 100, 90);
+	/* Side plans: an evaluation every tenth step, branches that are taken now and then. */
+	check_coverage("evaluate", &late, 100, 98);
+	check_coverage("clip", &late, 150, 98);
+	check_coverage("rare", &late, 200, 98);
 }
 
 static void test_noise(void **state)
