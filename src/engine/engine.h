@@ -29,6 +29,7 @@ typedef struct kcall {
 	 * one of them, if dims and dtype are the same. */
 	const view *out;
 	const struct engine *engine;
+	const struct product_after *after;   /* of product_run, else NULL */
 } kcall;
 
 /* Errors (index out of range, integer division by zero) are set by fail(); the output is then

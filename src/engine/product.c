@@ -34,6 +34,7 @@
 #define PIECE_WORK ((int64_t)1 << 19)
 #define PIECE_ROWS_MIN 64
 #define PIECE_COLUMNS 64
+#define PIECE_ALIGN 16             /* of what follows: vectors stay whole */
 
 /* A product of stacks of matrices, all of p's sizes; strides per batch dim, 0 where an operand is
  * shared. */
@@ -46,6 +47,8 @@ typedef struct stack {
 	int64_t rows, columns;     /* of a piece */
 	int64_t row_pieces, column_pieces;   /* of a matrix */
 	int64_t group;             /* matrices of one chunk; 1 if a matrix has several pieces */
+	const product_after *after;
+	bool follows;              /* a piece has what `after` needs */
 } stack;
 
 bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k)
@@ -132,6 +135,7 @@ static void describe(const kcall *c, const view *a, const view *b, stack *s)
 	int ra = a->m.rank - 2, rb = b->m.rank - 2;
 
 	s->dtype = out->m.dtype;
+	s->after = c->after;
 	s->batch_rank = out->m.rank - 2;
 	s->p = (product){.a = a->data, .b = b->data, .out = out->data,
 		.m = a->m.dims[ra], .k = a->m.dims[ra + 1], .n = b->m.dims[rb + 1],
@@ -207,6 +211,19 @@ static product pick_matrix(const stack *s, int64_t at)
 	return p;
 }
 
+/* The piece or the matrices of a chunk are there. */
+static void follow(const stack *s, int64_t chunk)
+{
+	int64_t pieces = s->row_pieces * s->column_pieces, piece = chunk % pieces;
+	int64_t first = chunk / pieces * s->group, row = piece / s->column_pieces * s->rows;
+	int64_t column = piece % s->column_pieces * s->columns;
+	int64_t rows = pieces > 1 ? MIN(s->rows, s->p.m - row)
+		: MIN(s->group, s->matrices - first) * s->p.m;
+
+	s->after->run(s->after->ctx, first * s->p.m + row, rows, column,
+			MIN(s->columns, s->p.n - column));
+}
+
 static void run_chunk(void *ctx, int64_t chunk)
 {
 	const stack *s = ctx;
@@ -216,18 +233,72 @@ static void run_chunk(void *ctx, int64_t chunk)
 	for (int64_t at = first; at < MIN(first + s->group, s->matrices); at++)
 		run_piece(s, pick_matrix(s, at), piece / s->column_pieces,
 				piece % s->column_pieces);
+	if (s->follows)
+		follow(s, chunk);
+}
+
+/* ---- What follows a product. ---- */
+
+static bool suits(const stack *s)
+{
+	if (s->after->whole_columns)
+		return s->matrices == 1 && s->row_pieces == 1;
+	return !s->after->whole_rows || s->column_pieces == 1;
+}
+
+/* Pieces of the product are not those that `after` needs: it has its own. */
+typedef struct rest { const product_after *after; int64_t rows, columns, size; } rest;
+
+static void run_rest(void *ctx, int64_t chunk)
+{
+	const rest *r = ctx;
+	int64_t from = chunk * r->size;
+
+	if (r->after->whole_columns)
+		r->after->run(r->after->ctx, 0, r->rows, from, MIN(r->size, r->columns - from));
+	else
+		r->after->run(r->after->ctx, from, MIN(r->size, r->rows - from), 0, r->columns);
+}
+
+/* When all of the product is there. */
+static void run_after(const stack *s, pool *threads)
+{
+	rest r = {s->after, s->matrices * s->p.m, s->p.n, 0};
+	int64_t length = r.after->whole_columns ? r.columns : r.rows;
+	double work = (double)r.rows * (double)r.columns * (double)r.after->each;
+	int64_t pieces = (int64_t)MIN(64, work / (double)PIECE_WORK) + 1;
+
+	if (!r.rows || !r.columns)
+		return;
+	r.size = ALIGN_UP((length + pieces - 1) / pieces, PIECE_ALIGN);
+	pool_run(threads, (length + r.size - 1) / r.size, run_rest, &r);
+}
+
+/* What a matrix costs, with what follows it. */
+static double work_of(const stack *s)
+{
+	int64_t each = s->after ? s->after->each : 0;
+
+	return (double)s->p.m * (double)s->p.n * (double)(s->p.k + each);
+}
+
+static bool by_columns(const stack *s)
+{
+	if (s->after && (s->after->whole_rows || s->after->whole_columns))
+		return s->after->whole_columns;
+	return s->p.n >= PRODUCT_WHOLE_ROWS;
 }
 
 /* Tiles may be cut anywhere; only the work counts. Columns are the better cut: each panel of b is
  * packed once, whereas every piece of rows packs all of them. */
 static void cut_tiled(stack *s)
 {
-	double work = (double)s->p.m * (double)s->p.n * (double)s->p.k;
+	double work = work_of(s);
 	double share = MAX((double)PIECE_WORK, work * (double)s->matrices / 64) / work;
 
 	if (share >= 1)
 		s->group = (int64_t)share;
-	else if (s->p.n >= 4 * PIECE_COLUMNS)
+	else if (by_columns(s))
 		s->columns = ALIGN_UP(MAX(1, (int64_t)((double)s->p.n * share)), PIECE_COLUMNS);
 	else
 		s->rows = MIN(s->p.m, MAX(PIECE_ROWS_MIN, (int64_t)((double)s->p.m * share)));
@@ -248,20 +319,25 @@ static void cut(stack *s)
 
 static void run_stack(stack *s, pool *threads)
 {
-	double work = (double)s->p.m * (double)s->p.n * (double)s->p.k * (double)s->matrices;
+	double work = work_of(s) * (double)s->matrices;
 	int64_t chunks;
 
 	if (s->tiles && s->matrices == 1 && work < 2 * (double)PIECE_WORK) {
 		s->tiles(&s->p);
+		if (s->after)
+			s->after->run(s->after->ctx, 0, s->p.m, 0, s->p.n);
 		return;
 	}
 	cut(s);
+	s->follows = s->after && suits(s);
 	chunks = (s->matrices + s->group - 1) / s->group * s->row_pieces * s->column_pieces;
 	if (work >= 2 * (double)PIECE_WORK && chunks > 1)
 		pool_run(threads, chunks, run_chunk, s);
 	else
 		for (int64_t k = 0; k < chunks; k++)
 			run_chunk(s, k);
+	if (s->after && !s->follows)
+		run_after(s, threads);
 }
 
 /* A contiguous copy of `x` in fresh memory, by the engine's own copy. */
@@ -309,18 +385,38 @@ static gt_err run_large(const kcall *c, stack *s)
 	return e;
 }
 
+static gt_err run_reference(const kcall *c)
+{
+	gt_err e = engine_reference[OP_matmul](c);
+	stack s;
+
+	describe(c, c->in[0], c->in[1], &s);
+	if (!e && s.after)
+		run_after(&s, c->engine->pool);
+	return e;
+}
+
+gt_err product_run(const kcall *c)
+{
+	kernel *run = c->engine->kernels[OP_matmul];
+
+	return run == engine_reference[OP_matmul] ? run_reference(c) : run(c);
+}
+
 gt_err product_matmul(const kcall *c, product_tiles *tiles, bool wide)
 {
 	gt_dtype dtype = c->out->m.dtype;
 	stack s;
 
 	if (dtype_kind_of(dtype) != KIND_FLOAT)
-		return engine_reference[OP_matmul](c);
+		return run_reference(c);
 	describe(c, c->in[0], c->in[1], &s);
 	if (s.matrices == 0 || s.p.m == 0 || s.p.n == 0)
 		return GT_OK;
 	if (s.p.k == 0) {
 		memset(c->out->data, 0, (size_t)meta_count(&c->out->m) * dtype_size(dtype));
+		if (s.after)
+			run_after(&s, c->engine->pool);
 		return GT_OK;
 	}
 	if (product_is_tiled(dtype, s.p.m, s.p.n, s.p.k) ||
@@ -330,6 +426,6 @@ gt_err product_matmul(const kcall *c, product_tiles *tiles, bool wide)
 		return GT_OK;
 	}
 	if (MAX(s.p.n, s.p.k) > BLAS_SIZE_MAX)
-		return engine_reference[OP_matmul](c);
+		return run_reference(c);
 	return run_large(c, &s);
 }

@@ -28,6 +28,24 @@ bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k);
 /* Rows and columns of a block that goes to BLAS in one call; the last ones may have fewer. */
 void product_grid(int64_t m, int64_t n, int64_t k, int64_t *rows, int64_t *columns);
 
+/* What is to be done to the result of a product piece by piece, by the thread that has just computed
+ * the piece and has it in its cache. Rows are those of all matrices, one laid under the other;
+ * every element is in one piece. Which pieces there are follows from sizes alone. */
+typedef struct product_after {
+	void (*run)(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns);
+	void *ctx;
+	bool whole_rows;       /* a piece needs all columns; */
+	bool whole_columns;    /* all rows; not both */
+	int64_t each;          /* what it costs an element, in multiplications of the product */
+} product_after;
+
+/* Pieces of products of fewer columns than that have whole rows anyway. With more, whole rows cost a
+ * tenth of the product: each piece packs all of b (bench_behind). */
+#define PRODUCT_WHOLE_ROWS 256
+
+/* The matmul `c` by c->engine, with c->after on all of its result, if there is one. */
+gt_err product_run(const kcall *c);
+
 /* The matmul row, given the tiles of an instruction set and whether its vectors are those of
  * AVX-512. */
 gt_err product_matmul(const kcall *c, product_tiles *tiles, bool wide);

@@ -60,6 +60,8 @@ static gt_err attempt(const fuse_input *in, bool *whole, fusion *f, bool *done)
 	}
 	if (!e && *done) {
 		fuse_emit(&g);
+		if (!in->alone)
+			fuse_gather(&g);
 		fuse_memory_plan(&g);
 		explain(&g);
 	}

@@ -27,8 +27,8 @@
  *	fuse_graph   composites expanded, the graph simplified (fuse_simplify); where values lie
  *	fuse_kernel  would these ops make a kernel, and which?
  *	fuse_cost    what a kernel costs: decides what is fused
- *	fuse_group   ops to groups
- *	fuse_emit    groups to group.h's form, steps
+ *	fuse_group   ops to groups; fuse_product: kernels behind products
+ *	fuse_emit    groups to group.h's form, steps; fuse_gather: several kernels in one launch
  *	fuse_memory  what is stored where, how long; fuse_arena: where exactly
  */
 #ifndef REGION_FUSE_H
@@ -42,6 +42,7 @@
 
 #define FUSE_SMALL 64            /* bytes of results that are stored in any case */
 #define FUSE_OUTER 6
+#define FUSE_TOGETHER 64         /* kernels in a launch */
 #define FUSE_NONE  UINT32_MAX
 
 typedef struct fuse_input {
@@ -86,6 +87,8 @@ typedef enum fuse_why {
 	WHY_BETWEEN,             /* ops in between need its results */
 	WHY_LATE,                /* what is read must not wait for later ops */
 	WHY_COST,                /* by the cost model one kernel is slower than two */
+	WHY_WAIT,                /* the product would have to wait for too many ops */
+	WHY_PIECES,              /* no piece of the product has all that the kernel needs */
 	WHY_COUNT
 } fuse_why;
 const char *fuse_why_text(fuse_why why);
@@ -110,6 +113,8 @@ typedef struct fuse_value {
 
 typedef enum fuse_kind {
 	STEP_KERNEL,             /* groups[group] over outer × rows × cols */
+	STEP_PRODUCT,            /* the product values[value].row, and the same on each piece of it: cols
+	                            are its columns, outer × rows its rows (engine/product.h) */
 	STEP_CALL,               /* the eager kernel of values[value].row; an upload: the data */
 	STEP_VIEW, STEP_ALIAS    /* values[value] exists from here on */
 } fuse_kind;
@@ -118,11 +123,16 @@ typedef struct fuse_step {
 	uint8_t kind;            /* fuse_kind */
 	uint8_t outer_count;
 	uint32_t launch;
-	uint32_t value;          /* of CALL, VIEW, ALIAS */
+	uint32_t together;       /* KERNEL: so many kernels right behind it are the same launch; none of
+	                            them reads what another one makes */
+	uint32_t value;          /* of PRODUCT, CALL, VIEW, ALIAS */
+	uint32_t onto;           /* PRODUCT: it is computed in the memory of this value: itself, or a
+	                            result of the kernel, which then takes its place */
 	uint32_t group;
 	uint32_t args, scalars;  /* first in fusion.args, .scalars: as many as the group has */
 	uint32_t members, members_count;   /* fusion.members: values it computes, in order */
 	int64_t rows, cols;
+	int64_t each;            /* PRODUCT: see product_after */
 	int64_t outer[FUSE_OUTER];         /* the kernel is called for each index, last fastest */
 } fuse_step;
 

@@ -42,6 +42,7 @@
 #define COST_SLACK(x) ((x) + (x) / 4)
 #define COST_LANES      16
 #define COST_BYTE       40
+#define COST_MULTIPLY   12       /* and add, in a product */
 
 typedef struct fuse_work {
 	int64_t calls, rows, cols;

@@ -3,6 +3,7 @@
 #include "region/fuse_kernel.h"
 
 #include "hotpath/mix.h"
+#include "region/fuse_cost.h"
 
 typedef struct emitter {
 	fuse_graph *g;
@@ -125,12 +126,19 @@ static group_access access_of(const fuse_kernel *x, const fuse_operand *a)
 	return a->steps[x->col] ? ACCESS_STEP : ACCESS_SAME;
 }
 
+/* The product of the step, though it may be read as one of another shape. */
+static bool is_product(const emitter *e, const fuse_operand *a)
+{
+	return e->step->kind == STEP_PRODUCT && !a->out &&
+		e->g->nodes[a->value].root == e->step->value;
+}
+
 static void add_arg(emitter *e, const fuse_operand *a)
 {
 	const fuse_kernel *x = e->x;
 	const meta *m = &value_of(e, a->value)->m;
 	const int64_t size = (int64_t)dtype_size((gt_dtype)m->dtype);
-	fuse_arg to = { .value = a->value };
+	fuse_arg to = { .value = is_product(e, a) ? e->step->value : a->value };
 
 	e->group->args[e->group->args_count++] = (group_arg){ .dtype = m->dtype,
 		.access = (uint8_t)access_of(x, a), .out = a->out,
@@ -140,7 +148,7 @@ static void add_arg(emitter *e, const fuse_operand *a)
 	for (int k = 0; k < e->step->outer_count; k++)
 		to.outer[k] = a->steps[x->outer[x->outer_count - 1 - k]] * size;
 	FUSE_PUSH(&e->g->f->args, to);
-	e->g->nodes[a->value].used = true;
+	e->g->nodes[to.value].used = true;
 }
 
 static void add_store(emitter *e, uint32_t at)
@@ -199,10 +207,20 @@ static uint32_t find_group(emitter *e)
 	return f->groups.count - 1;
 }
 
+static void use_inputs(emitter *e, uint32_t v)
+{
+	const ins *row = value_of(e, v)->row;
+
+	for (unsigned k = 0; k < row->nin; k++)
+		if (!ins_kind(row, k))
+			e->g->nodes[fuse_input_of(row, k)].used = true;
+}
+
 static void emit_kernel(emitter *e, uint32_t unit)
 {
 	fusion *f = e->g->f;
 	group *to = e->group;
+	const uint32_t product = e->g->units.at[unit].product;
 	const fuse_why why = fuse_kernel_of(e->x, unit);
 
 	assert(!why);
@@ -210,8 +228,15 @@ static void emit_kernel(emitter *e, uint32_t unit)
 	to->mode = e->x->reduction.mode;
 	to->nodes_count = to->args_count = to->scalars_count = 0;
 	memset(e->loaded, 0, sizeof e->loaded);
-	*e->step = (fuse_step){ .kind = STEP_KERNEL, .args = f->args.count, .value = FUSE_NONE,
+	*e->step = (fuse_step){ .kind = STEP_KERNEL, .args = f->args.count, .value = product,
 		.scalars = f->scalars.count, .members = f->members.count };
+	if (product != FUSE_NONE) {
+		e->step->kind = STEP_PRODUCT;
+		e->step->onto = fuse_product_place(e->x, product);
+		e->step->each = (int64_t)((e->x->cost - COST_LAUNCH) /
+			((uint64_t)e->x->space * COST_MULTIPLY));
+		use_inputs(e, product);
+	}
 	set_space(e);
 	for (uint32_t k = 0; k < e->x->args_count; k++)
 		add_arg(e, &e->x->args[k]);
@@ -226,12 +251,8 @@ static void emit_kernel(emitter *e, uint32_t unit)
 
 static void emit_call(emitter *e, uint32_t v)
 {
-	const ins *row = value_of(e, v)->row;
-
 	*e->step = (fuse_step){ .kind = STEP_CALL, .value = v };
-	for (unsigned k = 0; k < row->nin; k++)
-		if (!ins_kind(row, k))
-			e->g->nodes[fuse_input_of(row, k)].used = true;
+	use_inputs(e, v);
 	e->g->nodes[v].used = true;
 }
 
@@ -253,37 +274,44 @@ static void count_inputs(const fuse_graph *g, uint32_t *waits)
 	}
 }
 
+typedef struct waiting { uint32_t *waits, *queue, queued; } waiting;
+
+static void release_users(const fuse_graph *g, uint32_t v, waiting *w)
+{
+	const fuse_node *n = &g->nodes[v];
+
+	for (uint32_t k = 0; k < n->users_count; k++) {
+		const uint32_t to = g->nodes[g->users[n->users + k]].unit;
+
+		if (to != n->unit && !--w->waits[to])
+			w->queue[w->queued++] = to;
+	}
+}
+
 /* A unit runs: those that only waited for it are next. */
-static void release(const fuse_graph *g, uint32_t u, uint32_t *waits, uint32_t *queue,
-	uint32_t *queued)
+static void release(const fuse_graph *g, uint32_t u, waiting *w)
 {
 	const fuse_unit *from = &g->units.at[u];
 
 	for (uint32_t v = from->members; v != FUSE_NONE; v = g->nodes[v].next)
-		for (uint32_t k = 0; k < g->nodes[v].users_count; k++) {
-			const uint32_t to = g->nodes[g->users[g->nodes[v].users + k]].unit;
-
-			if (to == u)
-				continue;
-			if (!--waits[to])
-				queue[(*queued)++] = to;
-		}
+		release_users(g, v, w);
+	if (from->product != FUSE_NONE)
+		release_users(g, from->product, w);
 }
 
 /* Units such that each comes behind those it needs. Returns how many. */
 static uint32_t order_units(const fuse_graph *g, uint32_t *queue)
 {
-	uint32_t *waits = mem_zero((g->units.count + 1) * sizeof(*waits));
-	uint32_t queued = 0;
+	waiting w = { mem_zero((g->units.count + 1) * sizeof(*w.waits)), queue, 0 };
 
-	count_inputs(g, waits);
+	count_inputs(g, w.waits);
 	for (uint32_t u = 0; u < g->units.count; u++)
-		if (g->units.at[u].alive && !waits[u])
-			queue[queued++] = u;
-	for (uint32_t at = 0; at < queued; at++)
-		release(g, queue[at], waits, queue, &queued);
-	mem_free(waits);
-	return queued;
+		if (g->units.at[u].alive && !w.waits[u])
+			queue[w.queued++] = u;
+	for (uint32_t at = 0; at < w.queued; at++)
+		release(g, queue[at], &w);
+	mem_free(w.waits);
+	return w.queued;
 }
 
 /* Views that a step or somebody outside looks at, by the unit that makes what they show. */

@@ -49,6 +49,7 @@ typedef struct fuse_unit {
 	uint32_t count;
 	int64_t space;           /* elements */
 	uint64_t cost;           /* picoseconds, fuse_cost.h */
+	uint32_t product;        /* whose pieces it runs on, no member; FUSE_NONE */
 } fuse_unit;
 
 typedef struct fuse_graph {
@@ -99,8 +100,12 @@ uint32_t fuse_simplify(fuse_graph *g, uint32_t v, ins *row);
 /* fuse_group.c: deal the computed values out to units. False: some composites do not become
  * kernels, which is now said in g->whole; begin anew. */
 bool fuse_group_make(fuse_graph *g);
+/* fuse_product.c: let kernels run on the pieces of products that they read. */
+void fuse_product_join(fuse_graph *g);
 /* fuse_emit.c: units to steps. */
 void fuse_emit(fuse_graph *g);
+/* fuse_gather.c: steps that are one launch. */
+void fuse_gather(fuse_graph *g);
 /* fuse_memory.c: what is stored where, until when. */
 void fuse_memory_plan(fuse_graph *g);
 /* fuse_arena.c: places for values that are FUSE_STORED and need not be; `until` is known. */

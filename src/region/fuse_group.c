@@ -122,8 +122,7 @@ static bool keeps_waiting(const fuse_kernel *x, uint32_t last)
 	return false;
 }
 
-/* Is the kernel not worth being one, instead of two that cost so much? */
-static bool is_dear(const fuse_kernel *x, uint64_t two)
+bool fuse_group_dear(const fuse_kernel *x, uint64_t two)
 {
 	switch (x->g->in->taste) {
 	case FUSE_FEWEST:
@@ -161,7 +160,7 @@ static fuse_why try(fuse_kernel *x, uint32_t v, unsigned k, uint32_t from, uint3
 		return WHY_BETWEEN;
 	if ((why = find_space(x, &wire, &g->nodes[made].map)) || (why = fuse_kernel_lay_out(x)))
 		return why;
-	return is_dear(x, a->cost + b->cost) ? WHY_COST : WHY_FUSED;
+	return fuse_group_dear(x, a->cost + b->cost) ? WHY_COST : WHY_FUSED;
 }
 
 /* Make unit `to` the kernel x. */
@@ -174,7 +173,8 @@ static void merge(fuse_kernel *x, uint32_t from, uint32_t to)
 	*b = (fuse_unit){ .alive = true, .reduction = x->reduction, .count = x->count,
 		.first = MIN(a->first, b->first), .last = MAX(a->last, b->last),
 		.origin = MAX(a->origin, b->origin), .deadline = MIN(a->deadline, b->deadline),
-		.members = x->members[0], .space = x->space, .cost = x->cost };
+		.members = x->members[0], .space = x->space, .cost = x->cost,
+		.product = FUSE_NONE };
 	for (uint32_t s = 0; s < x->count; s++) {
 		fuse_node *n = &g->nodes[x->members[s]];
 
@@ -201,7 +201,7 @@ static uint32_t begin(fuse_graph *g, uint32_t v)
 	fuse_node *n = &g->nodes[v];
 	fuse_unit u = { .alive = true, .call = !is_kernel_material(g, v), .first = n->position,
 		.last = n->position, .origin = o->op, .deadline = n->deadline, .members = v,
-		.count = 1 };
+		.count = 1, .product = FUSE_NONE };
 	const meta *in = o->row->nin && !ins_kind(o->row, 0) ?
 		&g->f->values.at[fuse_input_of(o->row, 0)].m : NULL;
 
@@ -261,7 +261,8 @@ static void call_single(fuse_graph *g)
 	for (uint32_t k = 0; k < g->units.count; k++) {
 		fuse_unit *u = unit_at(g, k);
 
-		if (u->alive && u->count == 1 && !takes_full(g, u->members))
+		if (u->alive && u->count == 1 && u->product == FUSE_NONE &&
+			!takes_full(g, u->members))
 			u->call = true;
 	}
 }
@@ -286,9 +287,13 @@ static bool keep_whole(fuse_graph *g)
 
 static bool called_with(const fuse_graph *g, const fuse_node *n)
 {
-	for (uint32_t k = 0; k < n->users_count; k++)
-		if (unit_at(g, g->nodes[g->users[n->users + k]].unit)->call)
+	for (uint32_t k = 0; k < n->users_count; k++) {
+		const uint32_t user = g->users[n->users + k];
+		const fuse_unit *u = unit_at(g, g->nodes[user].unit);
+
+		if (u->call || u->product == user)
 			return true;
+	}
 	return false;
 }
 
@@ -314,6 +319,7 @@ bool fuse_group_make(fuse_graph *g)
 		if (g->nodes[v].needed && fuse_computed(&g->nodes[v]))
 			group_op(g, v);
 	}
+	fuse_product_join(g);
 	call_single(g);
 	if (!keep_whole(g))
 		return false;

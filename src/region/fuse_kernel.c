@@ -12,7 +12,8 @@ static bool is_member(const fuse_kernel *x, uint32_t v)
 {
 	const uint32_t unit = x->g->nodes[v].unit;
 
-	return unit != FUSE_NONE && (unit == x->units[0] || unit == x->units[1]);
+	return unit != FUSE_NONE && (unit == x->units[0] || unit == x->units[1]) &&
+		x->g->units.at[unit].product != v;
 }
 
 /* ---- inputs ---- */
@@ -189,10 +190,10 @@ static fuse_why cut_space(fuse_kernel *x)
 {
 	const fuse_reduction *r = &x->reduction;
 	const int64_t forced[] = { r->mode == GROUP_COLS ? r->kept : 1,
-		r->mode ? r->kept * r->reduced : 1 };
+		r->mode ? r->kept * r->reduced : 1, x->columns };
 
 	x->cuts.count = 0;
-	for (int k = 0; k < 2; k++)
+	for (unsigned k = 0; k < COUNT(forced); k++)
 		if (forced[k] > 1 && forced[k] < x->space && !fuse_cuts_add(&x->cuts, forced[k]))
 			return WHY_STEPS;
 	for (uint32_t k = 0; k < x->args_count; k++)
@@ -230,13 +231,13 @@ static int pick_row(const fuse_kernel *x, int first, int count)
 }
 
 /* Give the digits their parts. Reductions want one digit for what they reduce, one for what they
- * keep. */
+ * keep. On pieces of a product rows have to follow one another. */
 static fuse_why deal_digits(fuse_kernel *x)
 {
 	const fuse_reduction *r = &x->reduction;
 	const int count = x->space > 1 ? x->cuts.count + 1 : 0;
 	const int64_t cols = r->mode == GROUP_ROWS ? r->reduced :
-		r->mode == GROUP_COLS ? r->kept : 0;
+		r->mode == GROUP_COLS ? r->kept : x->columns;
 	int next = 0;
 
 	x->col = x->row = -1;
@@ -247,7 +248,7 @@ static fuse_why deal_digits(fuse_kernel *x)
 	if (r->mode == GROUP_COLS && r->reduced > 1 && next < count)
 		x->row = next;
 	else if (r->mode != GROUP_COLS && next < count)
-		x->row = pick_row(x, next, count);
+		x->row = x->columns ? next : pick_row(x, next, count);
 	if (r->mode == GROUP_COLS && fuse_kernel_size(x, x->row) != r->reduced)
 		return WHY_STEPS;
 	x->outer_count = 0;
@@ -376,6 +377,7 @@ fuse_why fuse_kernel_of(fuse_kernel *x, uint32_t unit)
 		x->members[x->count++] = v;
 	}
 	x->space = u->space;
+	x->columns = u->product == FUSE_NONE ? 0 : fuse_columns(value_of(x, u->product));
 	x->reduction = u->reduction;
 	return fuse_kernel_lay_out(x);
 }

@@ -27,6 +27,7 @@ typedef struct fuse_kernel {
 	uint32_t members[FUSE_MEMBERS];  /* by position; node.slot is the index here */
 	fuse_map maps[FUSE_MEMBERS];
 	int64_t space;
+	int64_t columns;                 /* a product's, which are to be the kernel's; 0: free */
 	fuse_reduction reduction;
 	uint32_t args_count, scalars, reductions, weight;
 	fuse_operand args[GROUP_ARGS];
@@ -55,8 +56,21 @@ fuse_why fuse_kernel_lay_out(fuse_kernel *x);
 /* The kernel of a unit as it is. */
 fuse_why fuse_kernel_of(fuse_kernel *x, uint32_t unit);
 
+/* fuse_group.c: is the kernel not worth being one, instead of two that cost so much? */
+bool fuse_group_dear(const fuse_kernel *x, uint64_t two);
+
+/* fuse_product.c: the value in whose memory the product is computed that kernel x runs on: itself,
+ * or a result of x that may take its place. */
+uint32_t fuse_product_place(const fuse_kernel *x, uint32_t product);
+
 /* Must the member be stored for somebody outside? */
 bool fuse_kernel_stores(const fuse_kernel *x, uint32_t slot);
+
+/* Of a product: elements in a row. */
+static inline int64_t fuse_columns(const fuse_value *product)
+{
+	return product->m.dims[product->m.rank - 1];
+}
 
 static inline int64_t fuse_kernel_size(const fuse_kernel *x, int digit)
 {

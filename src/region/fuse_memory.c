@@ -16,13 +16,16 @@ static void place_by_step(fuse_graph *g, uint32_t at)
 	const group *to;
 
 	if (s->kind != STEP_KERNEL) {
-		static const uint8_t where[] = { [STEP_CALL] = FUSE_STORED,
-			[STEP_VIEW] = FUSE_VIEW, [STEP_ALIAS] = FUSE_ALIAS };
+		static const uint8_t where[] = { [STEP_PRODUCT] = FUSE_STORED,
+			[STEP_CALL] = FUSE_STORED, [STEP_VIEW] = FUSE_VIEW,
+			[STEP_ALIAS] = FUSE_ALIAS };
 
-		fuse_value_at(g, s->value)->where = where[s->kind];
+		if (s->kind != STEP_PRODUCT || s->onto == s->value)
+			fuse_value_at(g, s->value)->where = where[s->kind];
 		fuse_value_at(g, s->value)->step = at;
-		return;
 	}
+	if (s->kind > STEP_PRODUCT)
+		return;
 	for (uint32_t k = 0; k < s->members_count; k++)
 		fuse_value_at(g, g->f->members.at[s->members + k])->step = at;
 	to = g->f->groups.at[s->group].g;
@@ -52,29 +55,25 @@ static void extend(fuse_graph *g, uint32_t v, uint32_t until)
 	o->until = MAX(o->until, until);
 }
 
-static void read_by_step(fuse_graph *g, const fuse_step *s)
-{
-	const ins *row;
-
-	if (s->kind == STEP_KERNEL) {
-		const unsigned count = g->f->groups.at[s->group].g->args_count;
-
-		for (unsigned k = 0; k < count; k++)
-			extend(g, g->f->args.at[s->args + k].value, s->launch);
-		return;
-	}
-	extend(g, s->value, s->launch);
-	row = fuse_value_at(g, s->value)->row;
-	for (unsigned k = 0; k < row->nin && s->kind == STEP_CALL; k++)
-		if (!ins_kind(row, k))
-			extend(g, fuse_input_of(row, k), s->launch);
-}
-
 static void extend_inputs(fuse_graph *g, const ins *i, uint32_t until)
 {
 	for (unsigned k = 0; k < i->nin; k++)
 		if (!ins_kind(i, k))
 			extend(g, fuse_input_of(i, k), until);
+}
+
+static void read_by_step(fuse_graph *g, const fuse_step *s)
+{
+	if (s->kind <= STEP_PRODUCT) {
+		const unsigned count = g->f->groups.at[s->group].g->args_count;
+
+		for (unsigned k = 0; k < count; k++)
+			extend(g, g->f->args.at[s->args + k].value, s->launch);
+	}
+	if (s->kind != STEP_KERNEL)
+		extend(g, s->value, s->launch);
+	if (s->kind == STEP_PRODUCT || s->kind == STEP_CALL)
+		extend_inputs(g, fuse_value_at(g, s->value)->row, s->launch);
 }
 
 /* In reverse order: what v is made of, or lies in, is needed as long as v. A composite may be

@@ -20,6 +20,8 @@ const char *fuse_why_text(fuse_why why)
 		[WHY_BETWEEN] = "ops in between need its results",
 		[WHY_LATE] = "what is read must not wait for later ops",
 		[WHY_COST] = "one kernel would be slower than two",
+		[WHY_WAIT] = "the product would have to wait for too many ops",
+		[WHY_PIECES] = "no piece of the product has all that the kernel needs",
 	};
 
 	return texts[why];
@@ -76,32 +78,37 @@ static void print_row(const fusion *f, uint32_t v, buf *to)
 
 static void print_step(const fusion *f, const fuse_step *s, buf *to)
 {
-	static const char *const kinds[] = { "kernel", "call", "view", "alias" };
+	static const char *const kinds[] = { "kernel", "product", "call", "view", "alias" };
 	static const char *const modes[] = { "elements", "rows", "columns" };
 
 	buf_printf(to, "behind %%%u: %s", s->launch, kinds[s->kind]);
-	if (s->kind != STEP_KERNEL) {
+	if (s->kind > STEP_PRODUCT) {
 		buf_printf(to, "\n");
 		print_row(f, s->value, to);
 		return;
 	}
+	if (s->kind == STEP_PRODUCT)
+		buf_printf(to, ", on each piece of it");
 	buf_printf(to, " group %u (%s) over ", s->group, modes[f->groups.at[s->group].g->mode]);
 	for (int k = 0; k < s->outer_count; k++)
 		buf_printf(to, "%" PRId64 " x ", s->outer[k]);
 	buf_printf(to, "%" PRId64 " x %" PRId64 "\n", s->rows, s->cols);
+	if (s->kind == STEP_PRODUCT)
+		print_row(f, s->value, to);
 	for (uint32_t k = 0; k < s->members_count; k++)
 		print_row(f, f->members.at[s->members + k], to);
 }
 
 void fusion_print(const fusion *f, buf *to)
 {
-	uint32_t counts[4] = { 0 };
+	uint32_t counts[STEP_ALIAS + 1] = { 0 };
 
 	for (uint32_t k = 0; k < f->steps.count; k++)
 		counts[f->steps.at[k].kind]++;
-	buf_printf(to, "%u ops, %u rows expanded, %u left; %u kernels of %u groups, %u calls, "
-		"%u views, %u aliases\n", f->ops, f->rows_before, f->rows_after,
-		counts[STEP_KERNEL], f->groups.count, counts[STEP_CALL], counts[STEP_VIEW],
+	buf_printf(to, "%u ops, %u rows expanded, %u left; %u kernels of %u groups, %u behind "
+		"products, %u calls, %u views, %u aliases\n", f->ops, f->rows_before,
+		f->rows_after, counts[STEP_KERNEL] + counts[STEP_PRODUCT], f->groups.count,
+		counts[STEP_PRODUCT], counts[STEP_CALL], counts[STEP_VIEW],
 		counts[STEP_ALIAS]);
 	buf_printf(to, "arena of %" PRIu64 " bytes; at most %" PRIu64 " bytes alive, op by op %"
 		PRIu64 "\n", f->arena_size, f->bytes_max, f->eager_bytes_max);

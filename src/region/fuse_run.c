@@ -57,6 +57,7 @@ static gt_err upload(const machine *m, uint32_t v)
 	return GT_OK;
 }
 
+/* There is memory for the result. */
 static gt_err run_call(const machine *m, uint32_t v)
 {
 	const fuse_value *o = value_of(m, v);
@@ -66,7 +67,6 @@ static gt_err run_call(const machine *m, uint32_t v)
 	uint64_t words[INS_SCALARS_MAX];
 	kcall c = { .i = i, .out = &out, .engine = m->e };
 
-	make_room(m, v);
 	if (i->op == OP_upload)
 		return upload(m, v);
 	out = view_of(m, v);
@@ -113,9 +113,6 @@ static void run_kernel(const machine *m, const fuse_step *s)
 	convert_scalars(m, s, g->scalars_count, scalars);
 	for (int k = 0; k < s->outer_count; k++)
 		calls *= s->outer[k];
-	for (unsigned k = 0; k < g->args_count; k++)
-		if (g->args[k].out)
-			make_room(m, m->f->args.at[s->args + k].value);
 	for (int64_t at = 0; at < calls; at++) {
 		for (unsigned k = 0; k < g->args_count; k++) {
 			const fuse_arg *a = &m->f->args.at[s->args + k];
@@ -133,6 +130,51 @@ static void run_kernel(const machine *m, const fuse_step *s)
 			m->kernels[s->group](&call);
 		else
 			group_run(g, &call);
+	}
+}
+
+static void make_rooms(const machine *m, const fuse_step *s)
+{
+	const group *g = m->f->groups.at[s->group].g;
+
+	for (unsigned k = 0; k < g->args_count; k++)
+		if (g->args[k].out)
+			make_room(m, m->f->args.at[s->args + k].value);
+}
+
+/* The whole product, then the kernel on all of it. */
+static gt_err run_product(const machine *m, const fuse_step *s)
+{
+	gt_err e;
+
+	make_rooms(m, s);
+	if (s->onto == s->value)
+		make_room(m, s->value);
+	else
+		m->memory->data[s->value] = m->memory->data[s->onto];
+	e = run_call(m, s->value);
+	if (!e)
+		run_kernel(m, s);
+	if (s->onto != s->value)
+		m->memory->data[s->value] = NULL;
+	return e;
+}
+
+static gt_err run_step(const machine *m, const fuse_step *s)
+{
+	switch (s->kind) {
+	case STEP_KERNEL:
+		make_rooms(m, s);
+		run_kernel(m, s);
+		return GT_OK;
+	case STEP_PRODUCT:
+		return run_product(m, s);
+	case STEP_CALL:
+		make_room(m, s->value);
+		return run_call(m, s->value);
+	default:
+		show(m, s->value);
+		return GT_OK;
 	}
 }
 
@@ -155,12 +197,7 @@ gt_err fusion_run_reference(const fusion *f, const engine *e, kernel_fn *const *
 
 		if (s->launch > last)
 			break;
-		if (s->kind == STEP_KERNEL)
-			run_kernel(&m, s);
-		else if (s->kind == STEP_CALL)
-			err = run_call(&m, s->value);
-		else
-			show(&m, s->value);
+		err = run_step(&m, s);
 	}
 	return err;
 }

@@ -151,6 +151,7 @@ static gt_err run_kernel(worker *w, const ins *i, call *c, kernel *f, value *out
 	c->k.i = i;
 	c->k.out = &out->v;
 	c->k.engine = w->engine;
+	c->k.after = NULL;
 	return f(&c->k);
 }
 

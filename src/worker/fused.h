@@ -14,7 +14,8 @@
  *	fused        the walk: which plan, does the op fit, on and off; samples for the compiler
  *	fused_plan   a fusion as tables that runs are made from
  *	fused_run    slots, needs, arenas; the beginning and end of runs
- *	fused_step   launching: kernels and calls
+ *	fused_step   launching: calls and views; fused_kernel: kernels; fused_product: products with
+ *	             kernels behind them
  *	fused_late   what was not launched, computed op by op
  *	fused_trust  new kernels beside eager ones
  */
@@ -45,13 +46,19 @@ typedef struct fused_step {
 	const fuse_step *s;
 	const uint32_t *in, *out;        /* slots that it reads and makes */
 	uint32_t in_count, out_count;
-	fused_code *code;                      /* of KERNEL */
+	fused_code *code;                /* of KERNEL, PRODUCT */
 	kernel_arg *args;
 	uint64_t *scalars;
+	struct fused_place *places;      /* of `out`, while it is launched */
+	bool replaced;                   /* KERNEL: what is there is what the ops give */
 	int64_t bytes;                   /* that a call of the kernel touches */
-	kcall call;                      /* of CALL; the views are those of `in` and `out`, in order */
+	kcall call;                      /* of CALL; the views are those of `in` and `out`, in order;
+	                                    of PRODUCT, whose operands are the first of `in` */
 	view *views;
 	uint64_t *words;                 /* its scalars, converted */
+	unsigned arg;                    /* PRODUCT: the kernel's that is the product; */
+	uint32_t onto;                   /* .. which of `out` it is computed in; */
+	bool flat;                       /* .. whole rows may be called as one row (group/kernel.h) */
 } fused_step;
 
 typedef struct fused_slot {

@@ -30,10 +30,9 @@ static void list_inputs(fused_plan *p)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static void list_args(fused_plan *p, fused_step *to, const group *g)
+static void list_args(fused_plan *p, fused_step *to, const group *g, uint32_t *in, uint32_t *out)
 {
 	const fuse_arg *from = p->f->args.at + to->s->args;
-	uint32_t *in = take(p, g->args_count, sizeof *in), *out = take(p, g->args_count, sizeof *out);
 
 	to->args = take(p, g->args_count, sizeof *to->args);
 	to->scalars = take(p, g->scalars_count, sizeof *to->scalars);
@@ -41,14 +40,24 @@ static void list_args(fused_plan *p, fused_step *to, const group *g)
 		to->args[k] = (kernel_arg){ NULL, from[k].row, from[k].col };
 		if (g->args[k].out)
 			out[to->out_count++] = from[k].value;
-		else
+		else if (from[k].value != to->s->value)
 			in[to->in_count++] = from[k].value;
+		else
+			to->arg = k;
 		if (g->args[k].access != ACCESS_SAME)
 			to->bytes += to->s->rows * to->s->cols *
 				(int64_t)dtype_size((gt_dtype)g->args[k].dtype);
 	}
+}
+
+static void prepare_kernel(fused_plan *p, fused_step *to, const group *g)
+{
+	uint32_t *in = take(p, g->args_count, sizeof *in), *out = take(p, g->args_count, sizeof *out);
+
 	to->in = in;
 	to->out = out;
+	to->places = take(p, g->args_count, sizeof *to->places);
+	list_args(p, to, g, in, out);
 }
 
 static void set_view(const fused_plan *p, uint32_t slot, view *to)
@@ -61,16 +70,14 @@ static void set_view(const fused_plan *p, uint32_t slot, view *to)
 }
 
 /* Views of the inputs, scalars included, then of the result. */
-static void prepare_call(fused_plan *p, fused_step *to, const engine *e)
+static void list_operands(fused_plan *p, fused_step *to, const engine *e, uint32_t *in)
 {
 	const fuse_value *o = &p->f->values.at[to->s->value];
 	const ins *row = o->row;
 	const meta *metas[INS_INPUTS_MAX];
-	uint32_t *in = take(p, row->nin, sizeof *in), *out = take(p, 1, sizeof *out);
 
 	to->views = take(p, row->nin + 1u, sizeof *to->views);
 	to->words = take(p, row->nin, sizeof *to->words);
-	*out = to->s->value;
 	for (unsigned k = 0; k < row->nin; k++) {
 		metas[k] = ins_kind(row, k) ? NULL : &p->f->values.at[slot_of(row, k)].m;
 		to->call.in[k] = &to->views[k];
@@ -85,12 +92,50 @@ static void prepare_call(fused_plan *p, fused_step *to, const engine *e)
 			to->views[k].m.dtype = (uint8_t)engine_scalar_dtype(row, (int)k, metas,
 				&o->m);
 		}
-	set_view(p, *out, &to->views[row->nin]);
+	set_view(p, to->s->value, &to->views[row->nin]);
 	to->call.out = &to->views[row->nin];
 	to->call.engine = e;
+}
+
+static void prepare_call(fused_plan *p, fused_step *to, const engine *e)
+{
+	const unsigned nin = p->f->values.at[to->s->value].row->nin;
+	uint32_t *in = take(p, nin, sizeof *in), *out = take(p, 1, sizeof *out);
+
 	to->in = in;
 	to->out = out;
+	*out = to->s->value;
 	to->out_count = 1;
+	list_operands(p, to, e, in);
+}
+
+/* Nothing is broadcast or skipped: rows follow one another in all operands. */
+static bool is_flat(const fused_step *st, const group *g)
+{
+	bool flat = g->mode == GROUP_ELEMENT;
+
+	for (unsigned k = 0; k < g->args_count; k++)
+		flat = flat && g->args[k].access == ACCESS_RUN && !g->args[k].fixed &&
+			st->args[k].row == st->s->cols * (int64_t)dtype_size((gt_dtype)g->args[k].dtype);
+	return flat;
+}
+
+static void prepare_product(fused_plan *p, fused_step *to, const group *g, const engine *e)
+{
+	const unsigned nin = p->f->values.at[to->s->value].row->nin;
+	uint32_t *in = take(p, nin + g->args_count, sizeof *in);
+	uint32_t *out = take(p, g->args_count + 1u, sizeof *out);
+
+	to->in = in;
+	to->out = out;
+	to->places = take(p, g->args_count + 1u, sizeof *to->places);
+	list_operands(p, to, e, in);
+	list_args(p, to, g, in, out);
+	if (to->s->onto == to->s->value)
+		out[to->out_count++] = to->s->value;
+	while (out[to->onto] != to->s->onto)
+		to->onto++;
+	to->flat = is_flat(to, g);
 }
 
 static void prepare_view(fused_plan *p, fused_step *to)
@@ -113,10 +158,14 @@ static void prepare_steps(fused_plan *p, fused_code *const *codes, const engine 
 		fused_step *to = &p->steps[k];
 
 		to->s = &f->steps.at[k];
-		if (to->s->kind == STEP_KERNEL) {
+		if (to->s->kind <= STEP_PRODUCT) {
 			to->code = codes[to->s->group];
-			list_args(p, to, f->groups.at[to->s->group].g);
-			p->kernels++;
+			p->kernels += 1 - to->s->together;
+		}
+		if (to->s->kind == STEP_KERNEL) {
+			prepare_kernel(p, to, f->groups.at[to->s->group].g);
+		} else if (to->s->kind == STEP_PRODUCT) {
+			prepare_product(p, to, f->groups.at[to->s->group].g, e);
 		} else if (to->s->kind == STEP_CALL) {
 			prepare_call(p, to, e);
 		} else {
@@ -277,7 +326,7 @@ static void count_savings(fused_plan *p)
 	uint32_t launches = 0, now = 0;
 
 	for (uint32_t k = 0; k < p->f->steps.count; k++)
-		now += p->f->steps.at[k].kind <= STEP_CALL;
+		now += (p->f->steps.at[k].kind <= STEP_CALL) - p->f->steps.at[k].together;
 	for (uint32_t k = 0; k < p->n; k++) {
 		const fuse_value *o = &p->f->values.at[k];
 

@@ -318,6 +318,106 @@ static void test_concurrent(void **state)
 	trial_close(&expected);
 }
 
+/* ---- What follows a product. ---- */
+
+typedef struct follower {
+	const tensor *out;
+	char *copy;                /* of each piece, when it was there */
+	uint8_t *times;            /* per element */
+	int64_t rows, columns;
+	bool whole_rows, whole_columns;
+} follower;
+
+static void on_piece(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns)
+{
+	follower *f = ctx;
+	int64_t size = (int64_t)dtype_size(f->out->v.m.dtype);
+
+	assert_true(rows > 0 && columns > 0);
+	assert_true(!f->whole_rows || columns == f->columns);
+	assert_true(!f->whole_columns || rows == f->rows);
+	for (int64_t i = row; i < row + rows; i++)
+		for (int64_t at = i * f->columns + column, k = 0; k < columns; k++, at++) {
+			memcpy(f->copy + at * size, (char *)f->out->v.data + at * size,
+					(size_t)size);
+			f->times[at]++;
+		}
+}
+
+/* Every element is in one piece, when it is what it would be without pieces. */
+static void check_follower(const engine *e, const ins *i, const tensor *in, int need)
+{
+	tensor out = trial_run(e, i, in), expected = trial_run(e, i, in);
+	int64_t count = meta_count(&out.v.m);
+	size_t size = (size_t)count * dtype_size(out.v.m.dtype);
+	follower f = {.out = &out, .copy = mem_zero(size + 1), .times = mem_zero((size_t)count + 1),
+		.columns = size_of(&out, 1), .whole_rows = need == 1, .whole_columns = need == 2};
+	product_after after = {on_piece, &f, need == 1, need == 2, need * 7};
+	kcall c = {.i = i, .in = {&in[0].v, &in[1].v}, .out = &out.v, .engine = e, .after = &after};
+
+	f.rows = f.columns ? count / f.columns : 0;
+	memset(out.memory, 0xa5, size);
+	assert_int_equal(product_run(&c), GT_OK);
+	trial_same(&expected, &out, "product that is followed");
+	assert_memory_equal(f.copy, out.memory, size);
+	for (int64_t k = 0; k < count; k++)
+		assert_int_equal(f.times[k], 1);
+	trial_close(&out);
+	trial_close(&expected);
+	mem_free(f.copy);
+	mem_free(f.times);
+}
+
+/* m, n, k at the borders of pieces and of BLAS; 0 for nothing. */
+static void test_followed(void **state)
+{
+	static const int64_t sizes[][3] = {{0, 5, 5}, {5, 0, 5}, {5, 5, 0}, {1, 1, 1}, {1, 40, 9},
+		{40, 1, 9}, {15, 16, 17}, {127, 65, 300}, {130, 255, 70}, {130, 256, 70},
+		{200, 500, 40}, {600, 90, 40}, {300, 530, 300}, {700, 300, 300}, {2100, 40, 20},
+		{256, 2100, 70}};
+	static const gt_dtype dtypes[] = {GT_FLOAT32, GT_FLOAT64, GT_INT32};
+	ins_room room;
+	ins *i = make(&room);
+
+	for (unsigned k = 0; k < COUNT(sizes) * COUNT(dtypes); k++) {
+		const int64_t *s = sizes[k / COUNT(dtypes)];
+		gt_dtype dtype = dtypes[k % COUNT(dtypes)];
+		tensor in[2] = {trial_tensor(dtype, 2, (int64_t[]){s[0], s[2]}, PLAIN),
+			trial_tensor(dtype, 2, (int64_t[]){s[2], s[1]}, k % 2 ? TRANSPOSED : PLAIN)};
+
+		for (int need = 0; need < 3; need++) {
+			check_follower(trial_reference, i, in, need);
+			for (int f = MAX(0, trial_fast_count - 2); f < trial_fast_count; f++)
+				check_follower(trial_fast[f].e, i, in, need);
+		}
+		trial_close(&in[0]);
+		trial_close(&in[1]);
+	}
+	(void)state;
+}
+
+/* Rows of stacked matrices follow one another; chunks have several. */
+static void test_followed_stacks(void **state)
+{
+	static const int64_t sizes[][4] = {{3, 20, 30, 7}, {50, 64, 64, 32}, {3, 130, 300, 70},
+		{0, 4, 4, 4}};
+	ins_room room;
+	ins *i = make(&room);
+
+	for (unsigned k = 0; k < COUNT(sizes); k++) {
+		const int64_t *s = sizes[k];
+		tensor in[2] = {trial_tensor(GT_FLOAT32, 3, (int64_t[]){s[0], s[1], s[3]}, PLAIN),
+			trial_tensor(GT_FLOAT32, 3, (int64_t[]){s[0], s[3], s[2]}, PLAIN)};
+
+		for (int need = 0; need < 3; need++)
+			for (int f = MAX(0, trial_fast_count - 2); f < trial_fast_count; f++)
+				check_follower(trial_fast[f].e, i, in, need);
+		trial_close(&in[0]);
+		trial_close(&in[1]);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +427,8 @@ int main(void)
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_followed),
+		cmocka_unit_test(test_followed_stacks),
 		cmocka_unit_test(test_concurrent),
 	};
 	return cmocka_run_group_tests(tests, trial_open, trial_close_all);

@@ -31,6 +31,7 @@ typedef struct program {
 	const engine *e;
 	arena memory;
 	uint32_t small;
+	fuse_taste taste;
 	const char *what;
 } program;
 
@@ -301,7 +302,8 @@ TRIAL void program_keep(program *p, const val *kept, int count)
 
 TRIAL fusion *program_fuse(program *p, bool alone)
 {
-	const fuse_input in = { &p->r, p->run, p->views, p->small, alone };
+	const fuse_input in = { .r = &p->r, .run = p->run, .live_ins = p->views,
+		.small = p->small, .alone = alone, .taste = p->taste };
 	fusion *f;
 
 	if (fuse_make(&in, &f))

@@ -209,7 +209,7 @@ static void report(const program *p, const fusion *f, uint64_t ns)
 	uint32_t kernels = 0, calls = 0, fused = 0;
 
 	for (uint32_t k = 0; k < f->steps.count; k++) {
-		kernels += f->steps.at[k].kind == STEP_KERNEL;
+		kernels += f->steps.at[k].kind <= STEP_PRODUCT;
 		calls += f->steps.at[k].kind == STEP_CALL;
 		fused += f->steps.at[k].members_count;
 	}

@@ -300,12 +300,16 @@ static void put_matmul(program *p)
 	if (meta_of(p, a)->rank < 2)
 		return;
 	dims[0] = meta_of(p, a)->dims[meta_of(p, a)->rank - 1];
-	dims[1] = 1 + below(6);
+	dims[1] = chance(2) ? 16 + below(8) : chance(8) ? 260 : 1 + below(6);
 	b = p->live_count < PROGRAM_LIVE ? fresh(p, (gt_dtype)meta_of(p, a)->dtype, 2, dims) :
 		transpose(p, a);
 	if (chance(3))
 		b = transpose(p, a);
-	op2(p, OP_matmul, a, b);
+	a = op2(p, OP_matmul, a, b);
+	if (chance(3))
+		op2(p, PICK(OP_add, OP_mul, OP_lt), a, partner(p, a));
+	else if (chance(2))
+		op1(p, PICK(OP_relu, OP_neg, OP_gelu), a);
 }
 
 static void put_create(program *p)
@@ -354,7 +358,8 @@ static void put_op(program *p)
 {
 	static void (*const makers[])(program *p) = { put_unary, put_unary, put_unary, put_binary,
 		put_binary, put_binary, put_binary, put_binary, put_choice, put_cast, put_reduce,
-		put_reduce, put_normal, put_view, put_view, put_matmul, put_create, put_index };
+		put_reduce, put_normal, put_view, put_view, put_matmul, put_matmul, put_create,
+		put_index };
 
 	makers[below(COUNT(makers))](p);
 }
@@ -396,6 +401,7 @@ static program *random_program(const engine *e, uint64_t seed)
 	set_fates(p);
 	program_end(p);
 	p->small = chance(2) ? FUSE_SMALL : 0;
+	p->taste = (fuse_taste)below(FUSE_TASTES);
 	return p;
 }
 
@@ -438,7 +444,8 @@ static void check_arena(const program *p, const fusion *f)
 	}
 }
 
-static void check_program(uint64_t seed, uint64_t *kernels, uint64_t *ops_fused)
+static void check_program(uint64_t seed, uint64_t *kernels, uint64_t *ops_fused,
+	uint64_t *products)
 {
 	program *p;
 	fusion *f, *alone;
@@ -464,9 +471,10 @@ static void check_program(uint64_t seed, uint64_t *kernels, uint64_t *ops_fused)
 		assert_true(fusion_fits(f, k, p->run[k]));
 	program_check(p, f);
 	for (uint32_t k = 0; k < f->steps.count; k++)
-		if (f->steps.at[k].kind == STEP_KERNEL) {
+		if (f->steps.at[k].kind <= STEP_PRODUCT) {
 			++*kernels;
 			*ops_fused += f->steps.at[k].members_count;
+			*products += f->steps.at[k].kind == STEP_PRODUCT;
 		}
 	fusion_free(f);
 	fusion_free(alone);
@@ -479,15 +487,16 @@ static void test_random(void **state)
 	const char *seed = getenv("FUSE_SEED"), *runs = getenv("FUSE_RUNS");
 	const uint64_t first = seed ? strtoull(seed, NULL, 10) : 0;
 	const uint64_t count = runs ? strtoull(runs, NULL, 10) : seed ? 1 : RUNS;
-	uint64_t kernels = 0, fused = 0;
+	uint64_t kernels = 0, fused = 0, products = 0;
 
 	(void)state;
 	for (uint64_t k = first; k < first + count; k++)
-		check_program(k, &kernels, &fused);
-	print_message("%llu programs, %llu kernels of %llu ops\n", (unsigned long long)count,
-		(unsigned long long)kernels, (unsigned long long)fused);
+		check_program(k, &kernels, &fused, &products);
+	print_message("%llu programs, %llu kernels of %llu ops, %llu behind products\n",
+		(unsigned long long)count, (unsigned long long)kernels, (unsigned long long)fused,
+		(unsigned long long)products);
 	if (!seed)
-		assert_true(kernels > count && fused > 2 * kernels);
+		assert_true(kernels > count && fused > 2 * kernels && products > count / 20);
 }
 
 int main(void)
