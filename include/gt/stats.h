@@ -71,10 +71,22 @@ typedef struct gt_worker_stats {
 GT_API gt_err gt_stats(gt_client *gt, gt_worker_stats *out);
 
 /* What the worker knows of the loops in what this client issued, as text for people: for each its
- * operations with their places in the program, how often it ran, and whether it is replayed or why
- * not. Waits for what was issued. Writes at most `size` bytes, the end included, and returns the
- * length of the whole text, as snprintf does; 0 is an error. */
-GT_API size_t gt_explain(gt_client *gt, char *text, size_t size);
+ * operations with their places in the program, how often it ran, whether it is replayed or why not;
+ * what it was compiled to, a line a kernel, and why kernels end where they do. Waits for what was
+ * issued. Writes at most `size` bytes, the end included, and returns the length of the whole text,
+ * as snprintf does; 0 is an error.
+ *
+ *	gt_explain(gt, text, sizeof text);
+ *	gt_explain(gt, text, sizeof text, .kernel = "add_relu_3f2a91c0"); */
+typedef struct gt_explain_options {
+	bool full;                   /* each loop before and after it was simplified, step by step */
+	const char *kernel;          /* only that kernel: its operations, LLVM's representation of it
+	                                and the assembly, which are made anew for that; if there is
+	                                none of that name, the names of all */
+} gt_explain_options;
+GT_API size_t gt_explain_with(gt_client *gt, char *text, size_t size, gt_explain_options options);
+#define gt_explain(gt, text, size, ...) \
+	gt_explain_with(gt, text, size, (gt_explain_options){ __VA_ARGS__ })
 
 #ifdef __cplusplus
 }

@@ -46,8 +46,13 @@ def _print_figure(what, figure):
         print(f"    {what}: {figure}")
 
 
-def explain() -> str:
+def explain(full: bool = False, kernel: str | None = None) -> str:
     """What is known of the loops of this program, as text: for each its operations with the lines
-    they come from, how often it ran, and whether it is replayed or why not."""
+    they come from, how often it ran, whether it is replayed or why not, and what it was compiled
+    to: a line a kernel, and why kernels end where they do.
+
+    With full=True each loop before and after it was simplified, step by step. With kernel=NAME only
+    that kernel: its operations, LLVM's representation of it, the assembly.
+    """
     gt.synchronize()
-    return _gt._explain()
+    return _gt._explain(full, kernel)

@@ -100,21 +100,26 @@ static PyObject *stats(PyObject *module, PyObject *none)
 	return NULL;
 }
 
-static PyObject *explain(PyObject *module, PyObject *none)
+static PyObject *explain(PyObject *module, PyObject *args)
 {
+	gt_explain_options o = { 0 };
 	PyObject *answer;
 	char *text;
 	size_t n;
+	int full;
 
-	(void)module, (void)none;
+	(void)module;
+	if (!PyArg_ParseTuple(args, "pz:explain", &full, &o.kernel))
+		return NULL;
+	o.full = full;
 	if (!session.client)
 		return PyUnicode_FromString("nothing has been executed yet\n");
 	/* It may have grown in between: then it is cut. */
-	n = gt_explain(session.client, NULL, 0) + 1024;
+	n = gt_explain_with(session.client, NULL, 0, o) + 1024;
 	text = PyMem_Malloc(n);
 	if (!text)
 		return PyErr_NoMemory();
-	answer = gt_explain(session.client, text, n) ? PyUnicode_DecodeUTF8(text,
+	answer = gt_explain_with(session.client, text, n, o) ? PyUnicode_DecodeUTF8(text,
 			(Py_ssize_t)strlen(text), "replace") : (PyObject *)error_raise();
 	PyMem_Free(text);
 	return answer;
@@ -123,6 +128,6 @@ static PyObject *explain(PyObject *module, PyObject *none)
 PyMethodDef debug_functions[] = {
 	{ "_worker_stats", stats, METH_NOARGS,
 		"What the client's worker has done so far: (its number, a dict), or None." },
-	{ "_explain", explain, METH_NOARGS, "What is known of the loops of this program." },
+	{ "_explain", explain, METH_VARARGS, "What is known of the loops of this program." },
 	{ 0 },
 };

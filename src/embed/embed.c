@@ -161,11 +161,11 @@ gt_err embed_compile_wait(struct link *l)
 	return e;
 }
 
-gt_err embed_explain(struct link *l, const site_names *names, buf *to)
+gt_err embed_explain(struct link *l, const explain_wish *wish, buf *to)
 {
 	gt_err e = check_link(l);
 
 	if (!e)
-		worker_explain(embedded_of(l)->place.tenant, names, to);
+		worker_explain(embedded_of(l)->place.tenant, wish, to);
 	return e;
 }

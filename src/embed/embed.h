@@ -16,6 +16,6 @@ gt_err embed_stats(struct link *l, worker_stats *out);
 /* Wait until what its worker has given to the compiler is compiled. GT_ESTATE as above. */
 gt_err embed_compile_wait(struct link *l);
 /* What there is to say of its hot paths. Everything flushed has run. GT_ESTATE as above. */
-gt_err embed_explain(struct link *l, const site_names *names, buf *to);
+gt_err embed_explain(struct link *l, const explain_wish *wish, buf *to);
 
 #endif

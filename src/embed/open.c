@@ -99,14 +99,14 @@ static bool name_site(void *ctx, uint32_t site, char *text, size_t size)
 	return s;
 }
 
-size_t gt_explain(gt_client *gt, char *text, size_t size)
+size_t gt_explain_with(gt_client *gt, char *text, size_t size, gt_explain_options options)
 {
-	const site_names names = { name_site, gt };
+	const explain_wish wish = { { name_site, gt }, options.full, options.kernel };
 	buf to = { 0 };
 	size_t n = 0;
 
 	if (client_ready(gt, "gt_explain") && !gt_sync(gt) &&
-			!embed_explain(gt->link, &names, &to)) {
+			!embed_explain(gt->link, &wish, &to)) {
 		n = to.size;
 		if (size)
 			snprintf(text, size, "%s", buf_text(&to));

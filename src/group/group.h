@@ -88,6 +88,11 @@ gt_err group_check(const group *g);
 void   group_encode(const group *g, buf *to);
 gt_err group_decode(const void *data, size_t size, group *g);   /* checks; unused fields are 0 */
 
+/* What people call it: some of its ops and a hash, "add_relu_3f2a91c0". Letters, digits and _ only.
+ * Returns text. */
+#define GROUP_NAME_MAX 80
+const char *group_name(const group *g, char text[GROUP_NAME_MAX]);
+
 /* One node a line: "%4 = add %2, %3 : float32". */
 void group_print(const group *g, buf *to);
 

@@ -157,7 +157,13 @@ static void put_break_even(buf *out, const bench_figures *f)
 static void put_replay(buf *out, const bench_figures *f)
 {
 	const gt_worker_stats *s = &f->compiled->stats;
+	char text[BENCH_TIME_MAX];
 
+	buf_printf(out, "Compilation stats: cache size %" PRIu64 ", hits %" PRIu64 ", misses %" PRIu64
+		", hit rate %.1f%%, compile %s\n", s->compilation.cache_size,
+		s->compilation.cache_hits, s->compilation.cache_misses,
+		100 * s->compilation.hit_rate,
+		bench_time(s->compilation.compile_seconds, text));
 	buf_printf(out, "Hot paths: %" PRIu64 ", runs replayed %" PRIu64 ", operations in them %.1f %%"
 		" · Launch reduction: %.0f → %.0f per iteration\n\n", s->hotpath.hot_paths,
 		s->hotpath.matches, 100 * s->hotpath.coverage, f->eager->launches,

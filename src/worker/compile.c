@@ -180,6 +180,8 @@ static void finish(job *j)
 	j->made = fused_plan_new(j->r, j->f, j->codes, j->e);
 	j->r = NULL;
 	j->f = NULL;
+	if (*flag_text(FLAG_GT_DUMP) && !j->at_hand)
+		compile_dump(j);
 }
 
 /* One piece. True when nothing is left to do. */

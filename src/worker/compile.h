@@ -24,12 +24,14 @@ struct hot;
 typedef struct fused_code {
 	struct fused_code *next;
 	uint64_t hash;
+	char name[GROUP_NAME_MAX];
 	buf key;                         /* group_encode */
 	group *g;
 	image image;
 	kernel_fn *run;                  /* NULL: the interpreter does it (GT_HOTPATH_CODE) */
 	_Atomic uint32_t proved;         /* runs whose bits were right */
 	_Atomic bool barred;             /* they were not */
+	_Atomic bool dumped;
 } fused_code;
 
 typedef struct job {
@@ -87,5 +89,18 @@ fused_code *code_find(const group *g, const buf *key, bool compiles, int *from);
 
 /* How many the process has. */
 uint64_t code_count(void);
+/* The one of that name; NULL: there is none. */
+const fused_code *code_named(const char *name);
+/* Append the names of all, one a line. */
+void code_names(buf *to);
+
+/* compile_text.c */
+
+/* LLVM's representation and the assembly, made anew: the error says why not. */
+gt_err code_texts(const fused_code *c, buf *ir, buf *assembly);
+/* The kernel of that name in full: its group and those texts; or what kernels there are. */
+void code_print(const char *name, buf *to);
+/* A job has made a plan: write down what it was made of and what it became (GT_DUMP). */
+void compile_dump(const job *j);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cache/kernels.h"
 #include "cache/plugin.h"
+#include "worker/perf_map.h"
 
 #define BUCKETS 1024
 
@@ -82,11 +83,14 @@ static fused_code *put(const group *g, const buf *name, uint64_t hash, const ima
 	buf_put(&c->key, name->data, name->size);
 	c->g = mem_alloc(sizeof *g);
 	*c->g = *g;
+	group_name(g, c->name);
 	c->image = *made;
 	c->run = made->run;
 	pthread_mutex_lock(&lock);
 	other = find(name, hash);
 	if (!other) {
+		if (c->run)
+			perf_map_put(c->image.pages, c->image.size, c->name);
 		c->next = table[hash % BUCKETS];
 		table[hash % BUCKETS] = c;
 		atomic_fetch_add(&count, 1);
@@ -120,4 +124,26 @@ fused_code *code_find(const group *g, const buf *name, bool compiles, int *from)
 uint64_t code_count(void)
 {
 	return atomic_load(&count);
+}
+
+/* Codes stay for ever, so one may be looked at without the lock. */
+const fused_code *code_named(const char *name)
+{
+	const fused_code *found = NULL;
+
+	pthread_mutex_lock(&lock);
+	for (unsigned k = 0; k < BUCKETS && !found; k++)
+		for (found = table[k]; found && strcmp(found->name, name);)
+			found = found->next;
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+void code_names(buf *to)
+{
+	pthread_mutex_lock(&lock);
+	for (unsigned k = 0; k < BUCKETS; k++)
+		for (const fused_code *c = table[k]; c; c = c->next)
+			buf_printf(to, "  %s\n", c->name);
+	pthread_mutex_unlock(&lock);
 }

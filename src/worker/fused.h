@@ -251,6 +251,13 @@ void fused_receive(struct hot *h, job *j);
 void fused_settle(fused *u);
 void fused_fini(fused *u);
 
+/* ---- fused_explain.c ------------------------------------------------------------------------- */
+
+/* A plan in full: what was simplified, every step with its values, why kernels end where they do. */
+void fused_print(const fused_plan *p, buf *to);
+/* The name of the kernel that op is computed in; NULL: it is not, or alone. */
+const char *fused_kernel_of(const fused_plan *p, uint32_t at);
+
 /* ---- fused_judge.c --------------------------------------------------------------------------- */
 
 /* A stretch of `reps` runs took so long. */

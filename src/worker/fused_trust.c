@@ -10,9 +10,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "base/error.h"
-#include "base/flags.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/transcript.h"
 
 /* The rows' results, by number; each holds its storage twice, so that no row works in the memory of
  * another's. */
@@ -131,15 +131,17 @@ static void complain(fused_run *f, const fused_step *st, const value *got, const
 {
 	char name[REGION_NAME_MAX];
 	hot *h = f->tenant->hot;
+	char *kept = transcript_keep(f, st);
 	buf text = { 0 };
 
 	group_print(st->code->g, &text);
 	fail(GT_ECHECK, "a kernel of %s: element %" PRId64 " is %.17g, eagerly %.17g",
 		region_name(f->p->r->signature, f->p->n, name), k, hot_number(got, k),
 		hot_number(right, k));
-	log_line("WRONG CODE: %s; it is not used any more. Please report this%s%s:\n%s",
-		gt_last_error(), *flag_text(FLAG_GT_DUMP) ? ", with the .gts file in " :
-		" (GT_DUMP=folder keeps a .gts file)", flag_text(FLAG_GT_DUMP), buf_text(&text));
+	log_line("WRONG CODE: %s; it is not used any more. Please report this%s%s%s:\n%s",
+		gt_last_error(), kept ? ", with " : "", kept ? kept : "", kept ?
+		", which holds the numbers that it was given" : "", buf_text(&text));
+	mem_free(kept);
 	if (h->checks && !h->wrong)
 		h->wrong = fault_new(f->tenant, f->run[f->at - 1], NULL);
 	buf_fini(&text);
@@ -157,9 +159,9 @@ static void compare(proof *p, const fused_step *st, uint32_t k, const fused_plac
 	got.v.data = out->data;
 	if ((at = hot_difference(&got, right)) < 0)
 		return;
-	atomic_store(&st->code->barred, true);
+	if (!atomic_exchange(&st->code->barred, true))
+		complain(p->f, st, &got, right, at);
 	hot_bar_kept(p->f->tenant->hot, p->f->p->r->signature);
-	complain(p->f, st, &got, right, at);
 	put(right, out->data);
 }
 

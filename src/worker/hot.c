@@ -193,6 +193,7 @@ void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 		hot_unlearn(h);
 	if (LIKELY(!h->mute))
 		recorder_op(&h->recorder, i, in, out);
+	past_put(&h->past, i);
 	counter_add(&h->counts.ops, 1);
 	if (UNLIKELY(h->sync))
 		hot_mine_in_place(h);
@@ -336,6 +337,7 @@ void hot_end(tenant *t)
 	hot_warm_end(h);
 	compile_cancel(h);
 	miner_free(h->miner);
+	past_fini(&h->past);
 	recorder_fini(&h->recorder);
 	pthread_mutex_destroy(&h->mining);
 	mem_free(h);

@@ -17,6 +17,7 @@
 #include "hotpath/miner.h"
 #include "region/plan.h"
 #include "worker/fused.h"
+#include "worker/hot_past.h"
 #include "worker/leap.h"
 #include "worker/tenant.h"
 
@@ -172,8 +173,10 @@ typedef struct hot {
 	uint64_t turn;
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
+	past past;                       /* what ran eagerly at first */
 	bool warmed;                     /* what the last process knew was looked up, .. */
 	struct hot_shelf *shelf;         /* .. else so far */
+	bool warm;                       /* and there was something */
 	buf program;                     /* its name in the cache, once it is asked for */
 	hot_memo *barred;                /* not to be kept any more */
 } hot;
@@ -325,6 +328,13 @@ void hot_warm_end(hot *h);
 void hot_add_stats(hot *h, hot_stats *to);
 /* The same with everything mined that was recorded so far; `mining` is not held. */
 void hot_catch_up(hot *h, hot_stats *to);
+
+/* ---- hot_explain.c, fused_explain.c ---- */
+
+/* What a run takes, of times that are of r->reps runs. */
+void hot_put_time(const hot_run *r, uint64_t ns, buf *to);
+/* What became of it in tier T2: a line a kernel and a reason; in full all that there is. */
+void fused_explain(const hot_run *r, bool full, buf *to);
 
 /* ---- hot_print.c: lines on standard output ---- */
 

@@ -34,8 +34,7 @@ static void put_status(const hot *h, const miner_loop *l, const hot_run *r, buf 
 		buf_printf(to, "not replayed: other plans serve");
 }
 
-/* Time of one run: times are of `reps` runs. */
-static void put_time(const hot_run *r, uint64_t ns, buf *to)
+void hot_put_time(const hot_run *r, uint64_t ns, buf *to)
 {
 	const double us = (double)ns / r->reps / 1000;
 
@@ -49,13 +48,13 @@ static void put_times(const hot_run *r, buf *to)
 	if (!r->replay.n)
 		return;
 	buf_printf(to, "  a run of the executor: replayed ");
-	put_time(r, hot_times_least(&r->replay), to);
+	hot_put_time(r, hot_times_least(&r->replay), to);
 	buf_printf(to, " (median ");
-	put_time(r, hot_times_median(&r->replay), to);
+	hot_put_time(r, hot_times_median(&r->replay), to);
 	buf_printf(to, ")");
 	if (eager) {
 		buf_printf(to, ", eager ");
-		put_time(r, eager, to);
+		hot_put_time(r, eager, to);
 	}
 	buf_printf(to, "\n");
 }
@@ -78,60 +77,29 @@ static void put_places(const hot_run *r, buf *to)
 	buf_printf(to, "\n");
 }
 
-static void put_ops(const region *g, const site_names *names, buf *to)
+/* With the place in the program, and the kernel that it is a part of. */
+static void put_ops(const hot_run *r, const explain_wish *wish, buf *to)
 {
+	const fused_plan *p = r->fused.count ? r->fused.plans[0] : NULL;
+	const region *g = r->plan->region;
 	char place[256];
 
 	for (uint32_t k = 0; k < MIN(g->n, LINES_MOST); k++) {
 		buf_printf(to, "  ");
 		region_print_op(g, k, to);
-		if (g->ops[k].site && names->name(names->ctx, g->ops[k].site, place, sizeof place))
+		if (g->ops[k].site && wish->names.name(wish->names.ctx,
+				g->ops[k].site, place, sizeof place))
 			buf_printf(to, "    %s", place);
+		if (p && fused_kernel_of(p, k))
+			buf_printf(to, "    in %s", fused_kernel_of(p, k));
 		buf_printf(to, "\n");
 	}
 	if (g->n > LINES_MOST)
 		buf_printf(to, "  ... and %u more\n", g->n - LINES_MOST);
 }
 
-static void put_plan(const hot_run *r, const fused_plan *p, buf *to)
-{
-	buf_printf(to, "    %u ops -> %u kernels, %u launches saved, %" PRIu64 " bytes not written; "
-		"arena %" PRIu64 " bytes; %" PRIu64 " runs\n", p->n, p->kernels, p->launches_saved,
-		p->bytes_saved, p->f->arena_size, p->completed);
-	if (p == r->fused.plans[0])
-		fusion_print(p->f, to);
-}
-
-/* Its plans, the one used last in full. */
-static void put_fused(const hot_run *r, buf *to)
-{
-	const fused *u = &r->fused;
-	const fused_judge *j = &u->judge;
-	const uint64_t one = hot_times_least(&j->times[0]), two = hot_times_least(&j->times[1]);
-
-	if (!u->count && !u->failed)
-		return;
-	buf_printf(to, "  fused (T2): %u plans for the shapes seen, %" PRIu64 " runs%s\n", u->count,
-		u->runs, j->blacklisted ? "; off: no faster than T1" : j->off ?
-		"; off for a while" : "");
-	if (j->demotions)
-		buf_printf(to, "  demoted %u times, at last for %.2fx of T1\n", j->demotions,
-			j->ratio);
-	if (u->failed)
-		buf_printf(to, "  could not be compiled %u times\n", u->failed);
-	if (one && two) {
-		buf_printf(to, "  a run of the executor: T1 ");
-		put_time(r, one, to);
-		buf_printf(to, ", T2 ");
-		put_time(r, two, to);
-		buf_printf(to, "\n");
-	}
-	for (unsigned k = 0; k < u->count; k++)
-		put_plan(r, u->plans[k], to);
-}
-
 /* What roots and sides have in common. */
-static void put_plan_of(const hot_run *r, const site_names *names, buf *to)
+static void put_plan_of(const hot_run *r, const explain_wish *wish, buf *to)
 {
 	const region *g = r->plan->region;
 	uint32_t outs = 0;
@@ -140,16 +108,16 @@ static void put_plan_of(const hot_run *r, const site_names *names, buf *to)
 		outs += g->ops[k].live_out;
 	buf_printf(to, "  %u live-ins, %u live-outs; operation by operation (T1), %" PRIu64
 		" runs replayed\n", g->live_ins_count, outs, r->runs);
-	put_fused(r, to);
+	fused_explain(r, wish->full, to);
 	put_places(r, to);
 	put_times(r, to);
 	if (r->demotions)
 		buf_printf(to, "  demoted %u times, at last for %.2fx of eager\n", r->demotions,
 			r->ratio);
-	put_ops(g, names, to);
+	put_ops(r, wish, to);
 }
 
-static void put_side(hot *h, const hot_run *s, const site_names *names, buf *to)
+static void put_side(hot *h, const hot_run *s, const explain_wish *wish, buf *to)
 {
 	const region *g = s->plan->region, *from = s->from->plan->region;
 	const uint64_t ops = hot_ops(h);
@@ -165,22 +133,22 @@ static void put_side(hot *h, const hot_run *s, const site_names *names, buf *to)
 		ops ? 100.0 * (double)s->runs * g->n / (double)ops : 0.0);
 	put_verdict(h, s, to);
 	buf_printf(to, "\n");
-	put_plan_of(s, names, to);
+	put_plan_of(s, wish, to);
 }
 
-static void put_run(hot *h, const hot_run *r, const site_names *names, buf *to)
+static void put_run(hot *h, const hot_run *r, const explain_wish *wish, buf *to)
 {
 	const region *g = r->plan->region;
 
 	buf_printf(to, "  period %u operations, cut at the %s: %" PRIu64 " bytes are handed on\n",
 		g->n, cut_why_text(g->cut_why), g->cut_bytes);
-	put_plan_of(r, names, to);
+	put_plan_of(r, wish, to);
 	for (unsigned k = 0; k < h->count; k++)
 		if (h->runs[k]->root == r)
-			put_side(h, h->runs[k], names, to);
+			put_side(h, h->runs[k], wish, to);
 }
 
-static void put_loop(hot *h, const miner_loop *l, const site_names *names, buf *to)
+static void put_loop(hot *h, const miner_loop *l, const explain_wish *wish, buf *to)
 {
 	const hot_run *r = hot_find_run(h, l->signature);
 	char name[REGION_NAME_MAX];
@@ -190,10 +158,10 @@ static void put_loop(hot *h, const miner_loop *l, const site_names *names, buf *
 	put_status(h, l, r, to);
 	buf_printf(to, "\n");
 	if (r)
-		put_run(h, r, names, to);
+		put_run(h, r, wish, to);
 }
 
-static void put_all(hot *h, const site_names *names, buf *to)
+static void put_all(hot *h, const explain_wish *wish, buf *to)
 {
 	miner_loop loops[HOT_LOOPS_MAX];
 	const size_t n = miner_loops(h->miner, loops, COUNT(loops));
@@ -204,17 +172,21 @@ static void put_all(hot *h, const site_names *names, buf *to)
 		ops ? 100.0 * (double)replayed / (double)ops : 0.0,
 		(uint64_t)atomic_load(&h->counts.passengers), (uint64_t)atomic_load(&h->counts.exits));
 	for (size_t k = 0; k < n; k++)
-		put_loop(h, &loops[k], names, to);
+		put_loop(h, &loops[k], wish, to);
 	if (!n)
 		buf_printf(to, "nothing has been seen to repeat\n");
 }
 
 /* Executing pauses meanwhile: what plans count has no lock. */
-void worker_explain(tenant *t, const site_names *names, buf *to)
+void worker_explain(tenant *t, const explain_wish *wish, buf *to)
 {
 	hot_stats s = { 0 };
 	bool frozen;
 
+	if (wish->kernel) {
+		code_print(wish->kernel, to);
+		return;
+	}
 	if (!t->hot) {
 		buf_printf(to, "hot paths are not looked for (GT_AUTO_COMPILE=1 does)\n");
 		return;
@@ -223,7 +195,7 @@ void worker_explain(tenant *t, const site_names *names, buf *to)
 	frozen = worker_freeze(t->worker, false, FREEZE_NS);
 	if (frozen) {
 		pthread_mutex_lock(&t->hot->mining);
-		put_all(t->hot, names, to);
+		put_all(t->hot, wish, to);
 		pthread_mutex_unlock(&t->hot->mining);
 	} else {
 		buf_printf(to, "the worker is busy with a long operation\n");

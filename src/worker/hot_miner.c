@@ -8,6 +8,7 @@
  */
 #include "worker/hot.h"
 
+#include <gt/gt.h>
 #include <signal.h>
 #include <time.h>
 #include <sys/resource.h>
@@ -67,7 +68,7 @@ void hot_post_kept(hot *h, region *g)
 	const proposal p = { .what = PROPOSAL_HOT, .signature = g->signature };
 	hot_run *r = new_run(h, g);
 
-	r->kept = true;
+	r->kept = h->warm = true;
 	post(h, &p, r);
 }
 
@@ -100,6 +101,34 @@ static bool is_long(const proposal *p, uint32_t most)
 	return p->n > most || (most < UINT32_MAX && p->what == PROPOSAL_REPLACED);
 }
 
+/* A run of the loop that was executed before it was known to be one: its plan is compiled at once.
+ * Where a warm start has made plans the streams are known, and max-autotune wants a run's data. */
+static job *find_sample(hot *h, const proposal *p)
+{
+	job *j = h->tier < HOT_COMPILED || h->warm || p->side.of ? NULL :
+		past_sample(&h->past, p->region, h->tenant->worker->engine);
+
+	if (!j || j->mode != GT_COMPILE_MAX_AUTOTUNE)
+		return j;
+	job_free(j);
+	return NULL;
+}
+
+/* `quickly`: the executor does it. */
+static void make_plan(hot *h, const proposal *p, bool quickly)
+{
+	job *sample = quickly ? NULL : find_sample(h, p);
+	hot_run *r = make_run(h, p);
+
+	r->fused.asked = sample;
+	post(h, p, r);
+	if (!sample)
+		return;
+	if (h->talks)
+		hot_say_compiling(sample);
+	compile_post(h, sample);
+}
+
 void hot_make_plans(hot *h, uint32_t most)
 {
 	const proposal *next;
@@ -109,7 +138,10 @@ void hot_make_plans(hot *h, uint32_t most)
 		miner_next(h->miner, &p);
 		if (p.what == PROPOSAL_HOT && !p.scope)
 			hot_say_detected(&p);
-		post(h, &p, p.what == PROPOSAL_HOT ? make_run(h, &p) : NULL);
+		if (p.what == PROPOSAL_HOT)
+			make_plan(h, &p, most < UINT32_MAX);
+		else
+			post(h, &p, NULL);
 		if (p.what == PROPOSAL_REPLACED)
 			hot_forget(h, p.signature);
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/flags.h"
+#include "base/mem.h"
 
 /* One call of stdio a line: lines of threads do not mix, and a pipe sees each at once. */
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -105,22 +106,29 @@ void hot_say_compiling(const job *j)
 			(unsigned long long)j->signature);
 }
 
-/* Where nobody asked for loops to be found, nobody wants to hear of compilers that are missing. */
+#define FAILURES_MAX 32          /* texts that are told; more say nothing new */
+
 /* What is wrong with one region (no code generator, say) is mostly wrong with all, of all workers:
- * the process is told once. */
+ * the process is told once of each text. */
 static bool is_news(const char *error)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static char last[ERROR_TEXT_MAX];
+	static char *told[FAILURES_MAX];
+	static unsigned count;
 	bool news;
+	unsigned k = 0;
 
 	pthread_mutex_lock(&lock);
-	news = strncmp(last, error, sizeof last - 1) != 0;
-	snprintf(last, sizeof last, "%s", error);
+	while (k < count && strcmp(told[k], error))
+		k++;
+	news = k == count && count < FAILURES_MAX;
+	if (news)
+		told[count++] = mem_string(error);
 	pthread_mutex_unlock(&lock);
 	return news;
 }
 
+/* Where nobody asked for loops to be found, nobody wants to hear of compilers that are missing. */
 void hot_say_compiled(const hot *h, const job *j)
 {
 	if (!h->talks && !atomic_load(&h->tenant->worker->looks))

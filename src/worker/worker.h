@@ -78,8 +78,14 @@ typedef struct site_names {
 	void *ctx;
 } site_names;
 
-/* Everything about a tenant's hot paths, in words. Any thread that does not execute. */
-void worker_explain(tenant *t, const site_names *names, buf *to);
+typedef struct explain_wish {
+	site_names names;
+	bool full;                   /* every step of every plan */
+	const char *kernel;          /* only the kernel of that name, in full; NULL: regions */
+} explain_wish;
+
+/* What is known of a tenant's hot paths, in words. Any thread that does not execute. */
+void worker_explain(tenant *t, const explain_wish *wish, buf *to);
 
 /* A new session; its number is for messages. */
 tenant *worker_admit(worker *w, uint32_t session);

@@ -1,6 +1,8 @@
 /* test_fused_trust.c: kernels that are wrong, on a tenant seen from inside: nobody gets to see what
  * they compute, and they are not used any more. Plans that are replaced, and who frees them. */
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "check.h"
 #include "base/flags.h"
@@ -133,20 +135,74 @@ static void mend(fused_code *c)
 	atomic_store(&c->barred, false);
 }
 
-/* Found at its first run: the result is the eager one's, and there is no second run. */
+/* The only file in a folder. */
+static void find_file(const char *folder, char path[300])
+{
+	DIR *d = opendir(folder);
+	unsigned files = 0;
+
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));)
+		if (*e->d_name != '.' && ++files)
+			snprintf(path, 300, "%s/%s", folder, e->d_name);
+	closedir(d);
+	assert_int_equal(files, 1);
+}
+
+static void read_text(const char *path, char *text, size_t room)
+{
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, room - 1, f);
+	assert_true(n > 0 && n < room - 1);
+	text[n] = '\0';
+	fclose(f);
+}
+
+/* The script that was kept gives, played by somebody else, what is right, to the bit; and it is
+ * compiled when it is played. */
+static void check_script(const char *path)
+{
+	static char text[1 << 16];
+	play p;
+
+	read_text(path, text, sizeof text);
+	close_tenant(NULL);
+	assert_int_equal(open_tenant(NULL), 0);
+	p = run(text);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.answers[0]->state, ANSWER_READY);
+	assert_memory_equal(p.answers[0]->data, expected, sizeof expected);
+	play_end(&p);
+	assert_int_equal(t->hot->count, 1);
+	assert_true(atomic_load(&t->hot->counts.compiled) > 0);
+}
+
+/* Found at its first run: the result is the eager one's, there is no second run, and what it was
+ * computed from is kept. */
 static void test_wrong_code(void **state)
 {
+	char folder[] = "/tmp/gt-trust-XXXXXX", path[300];
 	fused_code *c;
 	play p = run(FIRST);
 
 	(void)state;
 	play_end(&p);
 	check_steps(1, 10);
+	assert_non_null(mkdtemp(folder));
+	setenv("TMPDIR", folder, true);
 	c = spoil();
 	check_steps(20, 10);
 	assert_int_equal(launches, 1);
 	assert_true(atomic_load(&c->barred));
 	mend(c);
+	find_file(folder, path);
+	assert_non_null(strstr(path, c->name));
+	check_script(path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 /* With GT_CHECK code that was right for long is looked at, too, and the next read says so. */
@@ -158,6 +214,7 @@ static void test_check(void **state)
 	(void)state;
 	play_end(&p);
 	check_steps(1, 10);
+	setenv("TMPDIR", "/dev/null", true);     /* nowhere: it is said, and nothing else happens */
 	c = spoil();
 	atomic_store(&c->proved, 100);
 	p = run_step(20);
@@ -249,6 +306,7 @@ static void test_failure_is_told_once(void **state)
 	set(FLAG_GT_QUIET, "0");
 	assert_int_equal(count_told(&h, (char *const []){ none, none, none }, 3), 1);
 	assert_int_equal(count_told(&h, (char *const []){ none, other, other }, 3), 1);
+	assert_int_equal(count_told(&h, (char *const []){ other, none, other, none }, 4), 0);
 	set(FLAG_GT_QUIET, "1");
 }
 

@@ -1,0 +1,153 @@
+/* test_hot_past.c: a loop's first fused plan is made of a run that was executed before the loop was
+ * known to be one; on a tenant seen from inside. */
+#include "check.h"
+#include <gt/gt.h>
+#include "base/buf.h"
+#include "base/flags.h"
+#include "play_line.h"
+#include "worker/hot.h"
+
+static worker *w;
+static tenant *t;
+
+static void set(flag f, const char *to)
+{
+	assert_int_equal(flag_set(f, to), GT_OK);
+}
+
+static int open_tenant(void **state)
+{
+	const worker_options o = { .threads = 1, .memory = 1 << 26, .runahead = 4096,
+		.threshold = 3 };
+
+	(void)state;
+	set(FLAG_GT_QUIET, "1");
+	set(FLAG_GT_COMPILE_SYNC, "1");
+	set(FLAG_GT_CACHE_DIR, "");
+	set(FLAG_GT_HOTPATH_TIER, "2");
+	set(FLAG_GT_HOTPATH_CODE, "interpreted");
+	if (worker_new(&o, &w))
+		return 1;
+	t = worker_admit(w, 0);
+	return 0;
+}
+
+static int close_tenant(void **state)
+{
+	(void)state;
+	assert_true(line_close(tenant_line(t)));
+	tenant_free(t);
+	worker_free(w);
+	return 0;
+}
+
+/* `text` with `k` in the place of each %. */
+static void run(const char *text, unsigned k)
+{
+	buf b = { 0 };
+	play p;
+
+	for (const char *at = text; *at; at++)
+		if (*at == '%')
+			buf_printf(&b, "%u", k);
+		else
+			buf_put_u8(&b, (uint8_t)*at);
+	p = play_line(tenant_line(t), buf_text(&b));
+	for (size_t n = 0; n < p.n; n++)
+		assert_int_equal(p.answers[n]->state, ANSWER_READY);
+	play_end(&p);
+	buf_fini(&b);
+}
+
+static const hot_run *play_loop(const char *first, const char *body, unsigned n)
+{
+	run(first, 0);
+	for (unsigned k = 1; k <= n; k++)
+		run(body, k);
+	assert_int_equal(t->hot->count, 1);
+	return t->hot->runs[0];
+}
+
+#define FIRST "t1 = randn float32 [6,4] seed=1 draw=1\n"
+
+/* Every run that is replayed is one of the fused plan, for there was no sample to be taken of one.
+ * The live-in is a view whose strides are not its own. */
+static void test_first_run(void **state)
+{
+	const hot_run *r = play_loop(FIRST "t2 = permute t1 perm=[1,0]\n",
+		"t%3 = mul t2, 0.5\nt%4 = tanh t%3\nt%5 = sum t%4 axes=[1]\nfree t%3\nfree t%4\n"
+		"fetch t%5\nfree t%5\n", 9);
+	const fused_plan *p = r->fused.plans[0];
+
+	(void)state;
+	assert_true(r->runs >= 4);
+	assert_int_equal(r->fused.count, 1);
+	assert_int_equal(r->fused.runs, r->runs);
+	assert_int_equal(p->f->values.at[p->n].strides[0], 1);
+	assert_int_equal(p->f->values.at[p->n].strides[1], 4);
+}
+
+/* Sizes that were others in earlier runs: those of the latest one count. It is the one before the
+ * run in which the loop is noticed, which is the last that is eager. */
+static void test_latest_run(void **state)
+{
+	const char *body = "t%2 = slice t1 first=[0,0] count=[%,4] step=[1,1]\nt%3 = exp t%2\n"
+		"t%4 = sum t%3 axes=[0,1]\nfree t%2\nfree t%3\nfetch t%4\nfree t%4\n";
+	const hot_run *r;
+
+	(void)state;
+	run(FIRST, 0);
+	for (unsigned k = 1; k <= 6; k++)
+		run(body, k);
+	assert_int_equal(t->hot->count, 1);
+	r = t->hot->runs[0];
+	assert_true(r->fused.count >= 1);
+	assert_int_equal(r->fused.plans[r->fused.count - 1]->f->values.at[0].m.dims[0],
+		6 - (int64_t)r->runs - 1);
+}
+
+/* What ran before the past begins is unknown: the first run that is replayed is the sample, as
+ * ever. */
+static void test_unknown(void **state)
+{
+	const hot_run *r;
+
+	(void)state;
+	run(FIRST "t2 = neg t1\n", 0);
+	atomic_store(&t->hot->past.written, 0);
+	memset(t->hot->past.chunks[0], 0, PAST_CHUNK * sizeof(uint64_t));
+	run("t3 = neg t2\n", 0);
+	r = play_loop("free t3\n", "t%4 = mul t2, 0.5\nt%5 = tanh t%4\nt%6 = sum t%5 axes=[0]\n"
+		"free t%4\nfree t%5\nfetch t%6\nfree t%6\n", 9);
+	assert_int_equal(r->fused.count, 1);
+	assert_int_equal(r->fused.runs, r->runs - 1);
+}
+
+/* It ends where it was said to, and what is in it then stays. */
+static void test_end(void **state)
+{
+	unsigned k = 0;
+
+	(void)state;
+	run(FIRST, 0);
+	while (atomic_load(&t->hot->past.written) < PAST_WORDS) {
+		run("t%2 = add t1, %\nt%3 = reshape t%2 [24]\nfree t%2\nfree t%3\n", ++k);
+		assert_true(k < PAST_WORDS);
+	}
+	run("t%4 = neg t1\nfree t%4\n", k);
+	assert_int_equal(atomic_load(&t->hot->past.written), PAST_WORDS);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_tenant, close_tenant)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_first_run),
+		TEST(test_latest_run),
+		TEST(test_unknown),
+		TEST(test_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
