@@ -284,9 +284,7 @@ static double work_of(const stack *s)
 
 static bool by_columns(const stack *s)
 {
-	if (s->after && (s->after->whole_rows || s->after->whole_columns))
-		return s->after->whole_columns;
-	return s->p.n >= PRODUCT_WHOLE_ROWS;
+	return s->p.n >= PRODUCT_WHOLE_ROWS && !(s->after && s->after->whole_rows);
 }
 
 /* Tiles may be cut anywhere; only the work counts. Columns are the better cut: each panel of b is

@@ -18,9 +18,6 @@
  * activation there are few ops; with a residual, or behind the other half of a gradient, some. */
 #define WAIT_OPS 32
 
-/* Whole columns are pieces of a number of columns: fewer would leave threads without work. */
-#define COLUMNS_MIN 256
-
 static const fuse_value *value_of(const fuse_kernel *x, uint32_t v)
 {
 	return &x->g->f->values.at[v];
@@ -81,17 +78,24 @@ static bool reads_in_order(const fuse_kernel *x, uint32_t matmul)
 static fuse_why look_at_pieces(const fuse_kernel *x)
 {
 	const fuse_reduction *r = &x->reduction;
+	bool good = true;
 
-	switch (r->mode) {
-	case GROUP_ELEMENT:
-		return x->columns < COST_LANES ? WHY_PIECES : WHY_FUSED;
-	case GROUP_ROWS:
-		return r->reduced != x->columns || x->columns >= PRODUCT_WHOLE_ROWS ?
-			WHY_PIECES : WHY_FUSED;
-	default:
-		return r->kept != x->columns || x->columns < COLUMNS_MIN || x->outer_count ?
-			WHY_PIECES : WHY_FUSED;
-	}
+	if (r->mode == GROUP_ROWS)
+		good = r->reduced == x->columns && x->columns < PRODUCT_WHOLE_ROWS;
+	else if (r->mode == GROUP_COLS)
+		good = r->kept == x->columns && !x->outer_count;
+	return good ? WHY_FUSED : WHY_PIECES;
+}
+
+/* Rows follow one another in all operands: those of a piece are called as one, as long as pieces
+ * have whole rows. Then short rows cost nothing. */
+static bool is_flat(const fuse_kernel *x)
+{
+	for (uint32_t k = 0; k < x->args_count; k++)
+		if ((x->col >= 0 && x->args[k].steps[x->col] != 1) ||
+			(x->row >= 0 && x->args[k].steps[x->row] != x->columns))
+			return false;
+	return !x->reduction.mode && x->columns < PRODUCT_WHOLE_ROWS;
 }
 
 /* ---- become one ---- */
@@ -110,6 +114,8 @@ static fuse_why try(fuse_kernel *x, uint32_t unit, uint32_t matmul)
 	why = fuse_kernel_of(x, unit);
 	if (!why)
 		why = look_at_pieces(x);
+	if (!why && is_flat(x))
+		x->cost = u->cost;
 	if (!why && fuse_group_dear(x, u->cost + COST_LAUNCH))
 		why = WHY_COST;
 	if (why)

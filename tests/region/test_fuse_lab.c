@@ -206,16 +206,18 @@ static uint64_t best_time(program *p)
 
 static void report(const program *p, const fusion *f, uint64_t ns)
 {
-	uint32_t kernels = 0, calls = 0, fused = 0;
+	uint32_t kernels = 0, behind = 0, calls = 0, fused = 0, launches = 0;
 
 	for (uint32_t k = 0; k < f->steps.count; k++) {
 		kernels += f->steps.at[k].kind <= STEP_PRODUCT;
+		behind += f->steps.at[k].kind == STEP_PRODUCT;
 		calls += f->steps.at[k].kind == STEP_CALL;
+		launches += (f->steps.at[k].kind <= STEP_CALL) - f->steps.at[k].together;
 		fused += f->steps.at[k].members_count;
 	}
-	print_message("%-12s %5u ops: %4u kernels (%u ops) of %u groups, %u calls; arena %llu, "
-		"op by op %llu; made in %llu us\n", p->what, p->n, kernels, fused,
-		f->groups.count, calls, (unsigned long long)f->arena_size,
+	print_message("%-12s %5u ops: %4u kernels (%u ops) of %u groups, %u of them behind products, "
+		"%u calls, %u launches; arena %llu, op by op %llu; made in %llu us\n", p->what,
+		p->n, kernels, fused, f->groups.count, behind, calls, launches, (unsigned long long)f->arena_size,
 		(unsigned long long)f->eager_bytes_max, (unsigned long long)ns / 1000);
 }
 
