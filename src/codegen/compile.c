@@ -185,6 +185,7 @@ static gt_err make_module(emit *e)
 {
 	open_function(e);
 	read_call(e);
+	emit_rest(e);
 	if (e->g->mode == GROUP_COLS)
 		cols_emit(e);
 	else
@@ -236,15 +237,12 @@ static gt_err put_image(emit *e, LLVMTargetMachineRef m, buf *to)
 
 /* ---- The whole. ---- */
 
-/* Short rows gain from every neighbour (four: softmax and layer norm of 64 columns take 0.8 of the
- * time of two), but where nothing is stored along the row there is often but one, a loss, which
- * would be made four times; and long code takes long to compile. */
-static int choose_lines(const emit *e, bool brief)
+static bool stores_columns(const emit *e)
 {
 	for (int k = 0; k < e->g->nodes_count; k++)
 		if (e->g->nodes[k].what == NODE_STORE && e->shapes[k].cols)
-			return brief ? EMIT_LINES : EMIT_LINES / 2;
-	return EMIT_LINES / 2;
+			return true;
+	return false;
 }
 
 /* Floats in a register; where rows' elements are reduced, the lanes of the tree.
@@ -260,7 +258,8 @@ static void choose_loops(emit *e, const codegen_options *o)
 	int cost = cost_vector(e);
 	bool rows = e->g->mode == GROUP_ROWS;
 
-	e->lines = rows && o->isa == ISA_AVX512 ? choose_lines(e, cost < LONG) : 1;
+	e->lines = rows && o->isa == ISA_AVX512 && !stores_columns(e) ? EMIT_LINES / 2 : 1;
+	e->batch = rows && stores_columns(e) ? EMIT_LINES : e->lines;
 	e->lanes = rows ? TREE_LANES * e->lines : lanes[o->isa];
 	e->masks = o->rest == REST_AUTO ? o->isa == ISA_AVX512 && cost >= (rows ? LONG : VERY_LONG)
 		: o->rest == REST_MASK;

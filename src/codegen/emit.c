@@ -297,13 +297,12 @@ void loop_close(emit *e, loop *l, const val *next)
 	}
 }
 
-/* Columns of the vector at e->at that lie before e->end. */
-static val mask_of(emit *e)
+/* Of a line's vector the first `left` columns. */
+static val first_columns(emit *e, val left)
 {
-	val left = LLVMBuildSub(e->b, e->end, e->at, ""), numbers[EMIT_LANES], mask;
+	val numbers[EMIT_LANES], mask;
 	int lanes = e->lanes, columns = emit_columns_each(e);
 
-	left = emit_min(e, left, emit_size(e, columns));
 	left = LLVMBuildTrunc(e->b, left, e->i32, "left");
 	for (int k = 0; k < columns; k++)
 		numbers[k] = LLVMConstInt(e->i32, (uint64_t)k, 0);
@@ -312,6 +311,23 @@ static val mask_of(emit *e)
 		emit_splat(e, left), "mask");
 	emit_lanes(e, lanes);
 	return mask;
+}
+
+/* Columns of the vector at e->at that lie before e->end. */
+static val mask_of(emit *e)
+{
+	val left = LLVMBuildSub(e->b, e->end, e->at, "");
+
+	if (e->rest && !e->masks)
+		return e->rest;
+	return first_columns(e, emit_min(e, left, emit_size(e, emit_columns_each(e))));
+}
+
+void emit_rest(emit *e)
+{
+	if (e->isa == ISA_AVX512 && !e->masks && e->wide == e->lanes)
+		e->rest = first_columns(e, LLVMBuildAnd(e->b, e->cols,
+			emit_size(e, emit_columns_each(e) - 1), "left"));
 }
 
 static void columns_loop(emit *e, const char *name, val from, val to, bool masked, int count,

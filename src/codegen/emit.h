@@ -43,6 +43,7 @@ typedef struct emit {
 	int lanes;                       /* of vectors where the code is */
 	int wide;                        /* of those in the main loop of GROUP_ELEMENT */
 	int lines;                       /* rows side by side in a vector: GROUP_ROWS */
+	int batch;                       /* rows at a time: those, or more that take turns */
 	bool masks;                      /* REST_MASK */
 
 	LLVMContextRef context;
@@ -63,6 +64,7 @@ typedef struct emit {
 	val alone;                       /* the row goes side by side with itself */
 	val at, end;                     /* first column of the vector; columns end here */
 	val mask;                        /* of one line, columns below `end`; NULL: all are */
+	val rest;                        /* the only mask that there is; NULL: made where wanted */
 	int pass;                        /* levels up to here are known */
 	val value[GROUP_NODES];          /* where known in this place */
 
@@ -127,6 +129,9 @@ void loop_close(emit *e, loop *l, const val *next);
 typedef void emit_body(emit *e, val *carry, void *context);
 void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *body,
 	void *context);
+/* At the kernel's beginning: every stretch of columns ends at a whole vector or where all of them
+ * do, so what is left of the last vector is the same everywhere. */
+void emit_rest(emit *e);
 
 /* An if: code between open and close runs where `condition` is true. `close` gives the value that
  * was `inside`, or `otherwise`. */

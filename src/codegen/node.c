@@ -78,10 +78,10 @@ static val get_same(emit *e, gt_dtype d, int arg)
 {
 	val v = emit_splat(e, emit_get_one(e, d, e->line[arg][0], ""));
 
-	for (int j = 1; j < e->lines; j++) {
+	for (int j = 1; j < e->batch; j++) {
 		val own = emit_get_one(e, d, e->line[arg][j], "");
 
-		for (int k = j; k < e->lanes; k += e->lines)
+		for (int k = j; k < e->lanes; k += e->batch)
 			v = LLVMBuildInsertElement(e->b, v, own,
 				LLVMConstInt(e->i32, (uint64_t)k, 0), "");
 	}
@@ -90,7 +90,7 @@ static val get_same(emit *e, gt_dtype d, int arg)
 
 static void put_same(emit *e, gt_dtype d, int arg, val v)
 {
-	for (int k = 0; k < e->lines; k++)
+	for (int k = 0; k < e->batch; k++)
 		emit_put_one(e, d, LLVMBuildExtractElement(e->b, v,
 				LLVMConstInt(e->i32, (uint64_t)k, 0), ""), e->line[arg][k]);
 }

@@ -1,17 +1,20 @@
 /* rows.c: kernels of GROUP_ELEMENT and GROUP_ROWS.
  *
- *	for each row
- *		values of the row that need no reduction
+ *	for each batch of rows
+ *		values of the rows that need no reduction
  *		for each pass                           (GROUP_ELEMENT: one)
- *			for each block of 4,096 columns         (if the pass reduces)
- *				for each vector of the block            (a lone row: of several)
- *					values, reductions, stores
- *				fold; push
- *			values of the row that need these reductions
+ *			for each row of the batch
+ *				for each block of 4,096 columns         (if the pass reduces)
+ *					for each vector of the block            (a lone row: of several)
+ *						values, reductions, stores
+ *					fold; push
+ *			values of the rows that need these reductions
  *
  * Vectors have 16 lanes a row where something is reduced, the lanes of the tree, however many
- * registers that takes. With AVX-512 two or four rows go side by side, because one alone waits: for
- * each fold, each quotient, each sum of the lanes.
+ * registers that takes. A batch of one would wait: for each fold, each quotient, each sum of the
+ * lanes. So rows take turns, pass by pass, and the processor, which looks that far ahead, begins
+ * with one while the last of the others is being folded. Where nothing is stored along the row a
+ * batch is two rows side by side in one vector, because such rows may be long and few.
  */
 #include "codegen/emit.h"
 
@@ -230,9 +233,9 @@ static void reduce_row(emit *e, pass *p)
 	}
 }
 
-static void do_pass(emit *e, pass *p)
+/* One row, or as many as there are side by side. */
+static void do_row(emit *e, pass *p)
 {
-	e->pass = p->number;
 	if (p->count)
 		reduce_row(e, p);
 	else if (has_columns(e, p))
@@ -253,12 +256,133 @@ static void find_lines(emit *e, val row)
 	val last = LLVMBuildSub(e->b, e->rows, emit_size(e, 1), "");
 
 	e->alone = LLVMBuildICmp(e->b, LLVMIntEQ, row, last, "alone");
-	for (int j = 0; j < e->lines; j++) {
+	for (int j = 0; j < e->batch; j++) {
 		val r = j ? emit_min(e, LLVMBuildAdd(e->b, row, emit_size(e, j), ""), last) : row;
 
 		for (int k = 0; k < e->g->args_count; k++)
 			e->line[k][j] = line_of(e, k, r);
 	}
+}
+
+/* ---- Rows that take turns. ----
+ *
+ * What is one value a row is computed for the batch at once, a lane a row. For the passes over
+ * columns it goes by memory: a row takes its own lane from there, and what its reductions give is
+ * put there. */
+
+static bool is_used_along(const emit *e, int node)
+{
+	for (int k = node + 1; k < e->g->nodes_count; k++)
+		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
+			if (e->g->nodes[k].in[j] == node && (e->shapes[k].cols ||
+				e->g->nodes[k].what == NODE_REDUCE))
+				return true;
+	return false;
+}
+
+/* Memory for a lane a row. */
+static val new_lanes(emit *e, gt_dtype d)
+{
+	return emit_slot(e, LLVMArrayType(e->i8, EMIT_NARROW * (unsigned)dtype_size(d)), "turns");
+}
+
+static val lane_address(emit *e, gt_dtype d, val lanes, val turn)
+{
+	return emit_address(e, lanes,
+		LLVMBuildMul(e->b, turn, emit_size(e, (int64_t)dtype_size(d)), ""));
+}
+
+static void put_lanes(emit *e, gt_dtype d, val v, val lanes)
+{
+	int had = e->lanes;
+
+	emit_lanes(e, EMIT_NARROW);
+	emit_put(e, d, v, lanes);
+	emit_lanes(e, had);
+}
+
+static val get_own(emit *e, gt_dtype d, val lanes, val turn)
+{
+	return emit_splat(e, emit_get_one(e, d, lane_address(e, d, lanes, turn), ""));
+}
+
+/* `all` with the lane of the turn from `own`, whose lanes are equal. Those beyond get it as well: if
+ * there are no further rows they go on as the last one. */
+static val set_own(emit *e, val all, val own, val turn)
+{
+	val numbers[EMIT_NARROW], gets;
+	int had = e->lanes;
+
+	for (int k = 0; k < EMIT_NARROW; k++)
+		numbers[k] = LLVMConstInt(e->i32, (uint64_t)k, 0);
+	emit_lanes(e, EMIT_NARROW);
+	turn = emit_splat(e, LLVMBuildTrunc(e->b, turn, e->i32, ""));
+	emit_lanes(e, had);
+	gets = LLVMBuildICmp(e->b, LLVMIntSLE, turn, LLVMConstVector(numbers, EMIT_NARROW), "");
+	return LLVMBuildSelect(e->b, gets, own, all, "");
+}
+
+/* Values of the batch that rows take with them: from values[k], whose memory is lanes[k]. */
+static void put_values(emit *e, const val *values, val *lanes, bool inverse)
+{
+	for (int k = 0; k < e->g->nodes_count; k++) {
+		const gt_dtype d = inverse ? GT_FLOAT32 : (gt_dtype)e->g->nodes[k].dtype;
+
+		lanes[k] = NULL;
+		if (!values[k] || !e->shapes[k].rows || e->shapes[k].cols || !is_used_along(e, k))
+			continue;
+		lanes[k] = new_lanes(e, d);
+		put_lanes(e, d, values[k], lanes[k]);
+	}
+}
+
+static void get_values(emit *e, val *values, const val *lanes, bool inverse, val turn)
+{
+	for (int k = 0; k < e->g->nodes_count; k++)
+		if (lanes[k])
+			values[k] = get_own(e, inverse ? GT_FLOAT32 :
+				(gt_dtype)e->g->nodes[k].dtype, lanes[k], turn);
+}
+
+static void take_turns(emit *e, pass *p, val row)
+{
+	val left = LLVMBuildSub(e->b, e->rows, row, ""), results[GROUP_REDUCTIONS];
+	val values[GROUP_NODES], inverses[GROUP_NODES], lanes[GROUP_NODES],
+		inverse_lanes[GROUP_NODES], lines[GROUP_ARGS][EMIT_LINES];
+	loop l;
+
+	memcpy(values, e->value, sizeof values);
+	memcpy(inverses, e->inverse, sizeof inverses);
+	memcpy(lines, e->line, sizeof lines);
+	put_values(e, values, lanes, false);
+	put_values(e, inverses, inverse_lanes, true);
+	for (int k = 0; k < p->count; k++)
+		results[k] = LLVMConstNull(LLVMVectorType(
+			e->element[tree_dtype(e, p->nodes[k])], EMIT_NARROW));
+	loop_open(e, &l, "turn", emit_size(e, 0), emit_min(e, left, emit_size(e, e->batch)),
+		emit_size(e, 1), p->count, results);
+	for (int k = 0; k < e->g->args_count; k++)
+		e->line[k][0] = line_of(e, k, LLVMBuildAdd(e->b, row, l.i, ""));
+	get_values(e, e->value, lanes, false, l.i);
+	get_values(e, e->inverse, inverse_lanes, true, l.i);
+	do_row(e, p);
+	for (int k = 0; k < p->count; k++)
+		results[k] = set_own(e, l.carry[k], e->value[p->nodes[k]], l.i);
+	loop_close(e, &l, results);
+	memcpy(e->value, values, sizeof values);
+	memcpy(e->inverse, inverses, sizeof inverses);
+	memcpy(e->line, lines, sizeof lines);
+	for (int k = 0; k < p->count; k++)
+		e->value[p->nodes[k]] = l.carry[k];
+}
+
+static void do_pass(emit *e, pass *p, val row)
+{
+	e->pass = p->number;
+	if (e->batch == e->lines)
+		do_row(e, p);
+	else if (has_columns(e, p))
+		take_turns(e, p, row);
 }
 
 /* In the smallest register: dividing the widest takes three times as long. */
@@ -286,14 +410,14 @@ void rows_emit(emit *e)
 				LLVMArrayType(e->i8, TREE_LEVELS * LEVEL_BYTES), "levels");
 	}
 	for (int k = 0; k < e->g->args_count; k++)
-		for (int j = 0; j < e->lines; j++)
+		for (int j = 0; j < e->batch; j++)
 			e->line[k][j] = e->data[k];
 	row_stage(e, false, 0);
-	loop_open(e, &l, "row", emit_size(e, 0), e->rows, emit_size(e, e->lines), 0, NULL);
+	loop_open(e, &l, "row", emit_size(e, 0), e->rows, emit_size(e, e->batch), 0, NULL);
 	find_lines(e, l.i);
 	for (int k = 0; k <= e->levels; k++) {
 		row_stage(e, true, k);
-		do_pass(e, &passes[k]);
+		do_pass(e, &passes[k], l.i);
 	}
 	loop_close(e, &l, NULL);
 	mem_free(passes);
