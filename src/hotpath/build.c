@@ -184,12 +184,26 @@ static region_op *op_that_made(const build *b, uint64_t id)
 		&b->region->ops[p - b->cut] : NULL;
 }
 
+/* What the run before made and frees in this run, the next run frees of this one: the history may
+ * end before that. */
+static void note_late_free(const build *b, uint64_t id, uint32_t behind)
+{
+	const uint32_t p = scratch_get(&b->made, id);
+	region_op *o = p < b->cut ? &b->region->ops[p + b->n - b->cut] : NULL;
+
+	if (o && o->freed == REGION_NEVER)
+		o->freed = behind + b->n;
+}
+
 static void note_event(build *b, const record *e, uint32_t behind)
 {
 	region_op *o = e->op == OP_fetch || e->op == OP_free ? op_that_made(b, e->out) : NULL;
 
-	if (!o)
+	if (!o) {
+		if (e->op == OP_free)
+			note_late_free(b, e->out, behind);
 		return;
+	}
 	if (e->op == OP_fetch)
 		o->read = o->live_out = true;
 	else
