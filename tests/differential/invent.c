@@ -50,6 +50,19 @@ static void find_last_uses(module *m)
 	}
 }
 
+/* Where the ways part, names that are bound by then are there for either. */
+static void bind_common(maker *mk, const module *m, int count)
+{
+	for (int k = 0; k < count; k++) {
+		const statement *s = &m->list[k];
+
+		if (s->dst < STATES_MAX)
+			continue;
+		mk->bound[s->dst] = s->when == WHEN_ALWAYS && s->life != LIFE_USE;
+		mk->types[s->dst] = s->t;
+	}
+}
+
 static void invent_module(maker *mk, module *m, int length)
 {
 	mk->m = m;
@@ -60,6 +73,11 @@ static void invent_module(maker *mk, module *m, int length)
 	for (int r = 0; r < mk->p->state_count; r++) {
 		mk->bound[r] = true;
 		mk->types[r] = mk->p->states[r];
+	}
+	if (mk->p->schedule == RUN_DETOUR) {
+		m->signals = false;
+		m->marks = 0;
+		bind_common(mk, mk->p->modules, m == mk->p->modules ? 0 : mk->p->fork);
 	}
 	make_create(mk);
 	while (m->count < length && m->count < STATEMENTS_MAX - 40) {
@@ -154,8 +172,11 @@ void program_invent(program *p, uint64_t seed)
 	}
 	invent_sizes(&mk);
 	invent_states(&mk);
-	for (int k = 0; k < p->count; k++)
+	for (int k = 0; k < p->count; k++) {
 		invent_module(&mk, &p->modules[k], dice_range(d, 2, length));
+		if (!k)
+			p->fork = dice_range(d, 0, p->modules[0].count);
+	}
 	if (p->schedule == RUN_NESTED)
 		add_inner(&mk);
 	for (int k = 0; k < p->count; k++)

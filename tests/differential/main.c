@@ -33,7 +33,7 @@
 typedef struct totals {
 	uint64_t seed;                   /* under way */
 	uint64_t programs, ops;
-	uint64_t replayed, leapt, matches, passengers, exits;
+	uint64_t replayed, leapt, matches, sides, passengers, exits;
 	uint64_t warm;                   /* programs that replayed more with what was kept */
 	uint64_t with_plans, with_matches, with_passengers, with_exits, failing;
 	bool different;                  /* the one under way */
@@ -83,6 +83,7 @@ static void count(totals *t, const duel_stats *s)
 	t->replayed += s->hot.replayed;
 	t->leapt += s->hot.leapt;
 	t->matches += s->hot.matches;
+	t->sides += s->hot.sides;
 	t->passengers += s->hot.passengers;
 	t->exits += s->hot.exits;
 	t->warm += s->warm;
@@ -234,12 +235,12 @@ static void print_totals(const totals *t, double seconds)
 	printf("%" PRIu64 " programs, %" PRIu64 " operations in %.1f s: %u %% of them found hot "
 		"paths, %u %% replayed whole runs, %u %% had passengers, %u %% exits\n"
 		"%u %% of the operations were replayed, %u %% in leaps: %" PRIu64 " runs, %" PRIu64
-		" passengers, %" PRIu64 " exits; %" PRIu64 " programs went wrong\n",
+		" of side plans, %" PRIu64 " passengers, %" PRIu64 " exits; %" PRIu64 " programs went wrong\n",
 		t->programs, t->ops, seconds, percent(t->with_plans, t->programs),
 		percent(t->with_matches, t->programs), percent(t->with_passengers, t->programs),
 		percent(t->with_exits, t->programs), percent(t->replayed, t->ops),
-		percent(t->leapt, t->ops), t->matches, t->passengers, t->exits,
-		t->failing);
+		percent(t->leapt, t->ops), t->matches, t->sides, t->passengers,
+		t->exits, t->failing);
 }
 
 static void print_warm(const options *o, const totals *t)
@@ -256,7 +257,7 @@ static bool is_meaningful(const options *o, const totals *t)
 		return true;
 	if (percent(t->with_matches, t->programs) >= 60 && percent(t->replayed, t->ops) >= 30 &&
 	    percent(t->with_passengers, t->programs) >= 10 &&
-	    percent(t->with_exits, t->programs) >= 10 &&
+	    percent(t->with_exits, t->programs) >= 10 && 8 * t->sides >= t->programs &&
 	    (!o->cache || percent(t->warm, t->programs) >= 40))
 		return true;
 	printf("too little was replayed for this to mean anything\n");

@@ -379,6 +379,20 @@ static void weave(run *r)
 	}
 }
 
+/* Module 0, or its beginning and then module 1; what it has bound for the step ends with it. */
+static void perform_fork(run *r)
+{
+	const program *p = r->p;
+
+	if (!dice_chance(&r->d, 15)) {
+		perform_all(r, 0);
+		return;
+	}
+	perform_module(r, &p->modules[0], 0, p->fork);
+	perform_all(r, 1);
+	end_step(r, &p->modules[0]);
+}
+
 static void perform_run(run *r)
 {
 	const program *p = r->p;
@@ -392,6 +406,9 @@ static void perform_run(run *r)
 		break;
 	case RUN_SEQUENCE:
 		perform_all(r, r->number / (p->every + 6) & 1);
+		break;
+	case RUN_DETOUR:
+		perform_fork(r);
 		break;
 	case RUN_WOVEN:
 		weave(r);

@@ -112,6 +112,7 @@ typedef struct module {
 
 typedef enum schedule {
 	RUN_ONE, RUN_ALTERNATE, RUN_BRANCH, RUN_NESTED, RUN_EVALUATE, RUN_SEQUENCE, RUN_WOVEN,
+	RUN_DETOUR,              /* now and then module 1 takes the place of the end of module 0 */
 	SCHEDULES
 } schedule;
 typedef enum batches { BATCH_FIXED, BATCH_PARTIAL, BATCH_RANDOM, BATCH_GROWS, BATCH_EMPTY,
@@ -128,6 +129,7 @@ typedef struct program {
 	schedule schedule;
 	batches batches;
 	int runs, inner, every;
+	int fork;                        /* RUN_DETOUR: the statement where the ways part */
 	bool inner_varies, ends_early, errs;
 	int64_t sizes[SYM_COUNT];
 	unsigned id_step;
