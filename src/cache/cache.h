@@ -15,6 +15,7 @@
  *	kernels  compiled groups
  *	recipe   regions and the shapes seen in them, as bytes
  *	recipes  those of one program
+ *	tuned    what max-autotune chose
  *	place    which directory; the process's own cache
  */
 #ifndef CACHE_CACHE_H
@@ -24,7 +25,7 @@
 #include "base/buf.h"
 
 /* What an entry is, the extension of its file. */
-typedef enum cache_kind { CACHE_KERNEL, CACHE_RECIPES, CACHE_KINDS } cache_kind;
+typedef enum cache_kind { CACHE_KERNEL, CACHE_RECIPES, CACHE_TUNED, CACHE_KINDS } cache_kind;
 
 #define CACHE_VALUE_MAX (64u << 20)      /* bytes of a key and a value */
 

@@ -10,7 +10,7 @@
 #define NAME_DIGITS 32
 
 static const char magic[8] = { 'G', 'T', 'C', 'A', 'C', 'H', 'E', ENTRY_VERSION };
-static const char *const kinds[CACHE_KINDS] = { "kernel", "recipes" };
+static const char *const kinds[CACHE_KINDS] = { "kernel", "recipes", "tuned" };
 
 static void hash(const void *data, size_t size, uint8_t sum[ENTRY_SUM])
 {

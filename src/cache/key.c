@@ -47,6 +47,7 @@ void key_put(buf *to, cache_bytes code, const codegen_options *o)
 	buf_put(to, fixed.data, fixed.size);
 	buf_put_u8(to, (uint8_t)o->isa);
 	buf_put_u8(to, (uint8_t)o->rest);
+	buf_put_u8(to, o->unroll);
 	buf_put_u32(to, (uint32_t)o->level);
 	put_bytes(to, code.data, code.size);
 }
@@ -88,6 +89,7 @@ bool key_get(cache_bytes bytes, key *k)
 	k->features = get_bytes(&r);
 	k->isa = reader_u8(&r);
 	k->rest = reader_u8(&r);
+	k->unroll = reader_u8(&r);
 	k->level = (int32_t)reader_u32(&r);
 	k->group = get_bytes(&r);
 	return !r.cut && r.pos == r.size;

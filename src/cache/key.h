@@ -14,7 +14,7 @@ typedef struct key {
 	uint32_t version;        /* CODEGEN_VERSION */
 	char generator[48];      /* hash of what the generator is made of */
 	char llvm[48], machine[48];
-	uint8_t isa, rest;
+	uint8_t isa, rest, unroll;
 	int32_t level;
 	cache_bytes features, group;
 } key;

@@ -271,6 +271,22 @@ static void choose_loops(emit *e, const codegen_options *o)
 	}
 }
 
+/* What was chosen instead by who measures. */
+static void unroll(emit *e, const codegen_options *o)
+{
+	static const int lanes[ISA_COUNT] = { 4, 8, 16 };
+
+	if (!o->unroll)
+		return;
+	if (e->g->mode == GROUP_ELEMENT) {
+		e->wide = lanes[o->isa] * o->unroll;
+		e->lanes = e->masks ? e->wide : lanes[o->isa];
+	} else if (e->g->mode == GROUP_ROWS && o->isa == ISA_AVX512) {
+		e->lines = o->unroll;
+		e->lanes = e->wide = TREE_LANES * e->lines;
+	}
+}
+
 static void start(emit *e, const group *g, const codegen_options *o)
 {
 	e->g = g;
@@ -279,6 +295,7 @@ static void start(emit *e, const group *g, const codegen_options *o)
 	for (int k = 0; k < g->nodes_count; k++)
 		e->levels = MAX(e->levels, e->shapes[k].level);
 	choose_loops(e, o);
+	unroll(e, o);
 }
 
 static gt_err compile_locked(const group *g, const codegen_options *o, buf *image, buf *ir,
@@ -312,10 +329,9 @@ static gt_err compile(const group *g, const codegen_options *o, buf *image, buf 
 	if (e)
 		return e;
 	if (o->isa >= ISA_COUNT || o->rest > REST_TAIL || o->level < 0 ||
-		o->level >= (int)COUNT(levels))
-		return fail(GT_EINVAL,
-			"code generator: level of instructions %d, rest %d, effort %d",
-			o->isa, o->rest, o->level);
+		o->level >= (int)COUNT(levels) || o->unroll == 3 || o->unroll > EMIT_LINES)
+		return fail(GT_EINVAL, "code generator: level of instructions %d, rest %d, %d "
+			"vectors at a time, effort %d", o->isa, o->rest, o->unroll, o->level);
 	pthread_mutex_lock(&lock);
 	e = compile_locked(g, o, image, ir, assembly);
 	pthread_mutex_unlock(&lock);

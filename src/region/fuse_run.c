@@ -2,9 +2,11 @@
  */
 #include "region/fuse.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "group/helpers.h"
 #include "group/reference.h"
+#include "region/fuse_time.h"
 
 typedef struct machine {
 	const fusion *f;
@@ -24,7 +26,9 @@ static void make_room(const machine *m, uint32_t v)
 	const fuse_value *o = value_of(m, v);
 	const size_t size = (size_t)meta_count(&o->m) * dtype_size((gt_dtype)o->m.dtype);
 
-	if (o->where == FUSE_ARENA)
+	if (m->memory->own[v])           /* the step is run once more */
+		m->memory->data[v] = m->memory->own[v];
+	else if (o->where == FUSE_ARENA)
 		m->memory->data[v] = (char *)m->memory->arena + o->at;
 	else
 		m->memory->data[v] = m->memory->own[v] = mem_alloc(size);
@@ -180,18 +184,23 @@ static gt_err run_step(const machine *m, const fuse_step *s)
 
 /* ---- a run ---- */
 
-gt_err fusion_run_reference(const fusion *f, const engine *e, kernel_fn *const *kernels,
-	const ins *const *run, void *const *live_ins, uint32_t last, fuse_memory *memory)
+static void open_memory(const fusion *f, void *const *live_ins, fuse_memory *memory)
 {
-	const machine m = { f, e, kernels, run, memory };
-	gt_err err = GT_OK;
-
 	memory->count = f->values.count;
 	memory->data = mem_zero((f->values.count + 1) * sizeof(void *));
 	memory->own = mem_zero((f->values.count + 1) * sizeof(void *));
 	memory->arena = mem_alloc(f->arena_size);
 	for (uint32_t k = 0; k < f->live_ins; k++)
 		memory->data[f->ops + k] = live_ins[k];
+}
+
+gt_err fusion_run_reference(const fusion *f, const engine *e, kernel_fn *const *kernels,
+	const ins *const *run, void *const *live_ins, uint32_t last, fuse_memory *memory)
+{
+	const machine m = { f, e, kernels, run, memory };
+	gt_err err = GT_OK;
+
+	open_memory(f, live_ins, memory);
 	for (uint32_t k = 0; k < f->steps.count && !err; k++) {
 		const fuse_step *s = &f->steps.at[k];
 
@@ -209,4 +218,65 @@ void fuse_memory_free(fuse_memory *memory)
 	mem_free(memory->own);
 	mem_free(memory->data);
 	mem_free(memory->arena);
+}
+
+/* ---- times ---- */
+
+#define ROUNDS   5               /* of which the least counts */
+#define ROUND_NS 30000           /* a round is so long at least: the clock is no part of it */
+
+struct fuse_timer {
+	machine m;
+	fuse_memory memory;
+	kernel_fn **kernels;
+};
+
+fuse_timer *fuse_timer_open(const fusion *f, const engine *e, const ins *const *run,
+	void *const *live_ins)
+{
+	fuse_timer *t = mem_zero(sizeof *t);
+
+	t->kernels = mem_zero((f->groups.count + 1) * sizeof *t->kernels);
+	t->m = (machine){ f, e, t->kernels, run, &t->memory };
+	open_memory(f, live_ins, &t->memory);
+	return t;
+}
+
+void fuse_timer_close(fuse_timer *t)
+{
+	if (!t)
+		return;
+	fuse_memory_free(&t->memory);
+	mem_free(t->kernels);
+	mem_free(t);
+}
+
+static gt_err run_round(const fuse_timer *t, const fuse_step *s, uint64_t times, uint64_t *ns)
+{
+	const uint64_t from = clock_thread_cpu_ns();
+	gt_err e = GT_OK;
+
+	for (uint64_t k = 0; k < times && !e; k++)
+		e = run_step(&t->m, s);
+	*ns = (clock_thread_cpu_ns() - from) / times;
+	return e;
+}
+
+gt_err fuse_timer_step(fuse_timer *t, uint32_t step, kernel_fn *code, uint64_t *ns)
+{
+	const fuse_step *s = &t->m.f->steps.at[step];
+	uint64_t times, now;
+	gt_err e;
+
+	if (s->kind == STEP_KERNEL || s->kind == STEP_PRODUCT)
+		t->kernels[s->group] = code;
+	*ns = 0;
+	if ((e = run_round(t, s, 1, ns)) || s->kind == STEP_VIEW || s->kind == STEP_ALIAS)
+		return e;
+	times = 1 + ROUND_NS / (*ns + 1);
+	for (int k = 0; k < ROUNDS && !e; k++) {
+		e = run_round(t, s, times, &now);
+		*ns = MIN(*ns, now);
+	}
+	return e;
 }

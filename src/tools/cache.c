@@ -15,6 +15,7 @@
 #include "cache/kernels.h"
 #include "cache/plugin.h"
 #include "cache/recipes.h"
+#include "cache/tuned.h"
 #include "tools/tools.h"
 
 typedef struct sight {
@@ -80,6 +81,8 @@ static void print_entry(const cache_file *f)
 		printf("damaged: %s", f->wrong);
 	else if (f->kind == CACHE_KERNEL)
 		print_kernel(f);
+	else if (f->kind == CACHE_TUNED)
+		printf("what max-autotune chose for a loop");
 	else
 		print_recipes(f);
 	putchar('\n');
@@ -160,6 +163,8 @@ static void verify_entry(void *ctx, const cache_file *f)
 
 	if (!wrong && f->kind == CACHE_KERNEL)
 		wrong = kernels_check(f->key, f->value);
+	else if (!wrong && f->kind == CACHE_TUNED)
+		wrong = tuned_is_sound(f->value) ? NULL : "a choice cannot be read";
 	else if (!wrong && !recipes_are_sound(f->value))
 		wrong = "a recipe cannot be read";
 	if (wrong)

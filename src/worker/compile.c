@@ -43,7 +43,13 @@ job *job_new(const region *r, const engine *e)
 	j->mode = r->mode ? r->mode : (uint8_t)(GT_COMPILE_DEFAULT + flag_int(FLAG_GT_COMPILE_MODE));
 	j->sooner = j->mode == GT_COMPILE_REDUCE_OVERHEAD && r->n <= SOONER_OPS;
 	j->r = copy_region(r);
+	j->live_ins_count = r->live_ins_count;
 	j->e = e;
+	j->taste = j->mode == GT_COMPILE_REDUCE_OVERHEAD ? FUSE_FEWEST : FUSE_BALANCED;
+	if (j->mode == GT_COMPILE_MAX_AUTOTUNE)
+		j->held = mem_zero((r->live_ins_count + 1) * sizeof *j->held);
+	else
+		j->chosen = true;
 	j->run = mem_alloc((r->n + 1) * sizeof *j->run);
 	j->live_ins = mem_zero((r->live_ins_count + 1) * sizeof *j->live_ins);
 	for (uint32_t k = 0; k < r->n; k++)
@@ -57,10 +63,35 @@ job *job_new(const region *r, const engine *e)
 	return j;
 }
 
+void job_note(job *j, uint32_t m, const view *v, storage *s)
+{
+	view *to = &j->live_ins[m];
+
+	to->m = v->m;
+	memcpy(to->strides, v->strides, sizeof v->strides);
+	to->contiguous = v->contiguous;
+	if (LIKELY(!j->held) || j->held[m])
+		return;
+	storage_hold(j->held[m] = s);
+	to->data = v->data;
+}
+
+static void let_go(job *j)
+{
+	for (uint32_t m = 0; j->held && m < j->live_ins_count; m++)
+		if (j->held[m])
+			storage_drop(j->held[m]);
+	mem_free(j->held);
+	j->held = NULL;
+}
+
 void job_free(job *j)
 {
 	if (!j)
 		return;
+	tune_end(j);
+	let_go(j);
+	mem_free(j->choice.codes);
 	fused_plan_free(j->made);
 	fusion_free(j->f);
 	region_free(j->r);
@@ -149,8 +180,7 @@ static void give_up(job *j)
 static void fuse(job *j)
 {
 	const fuse_input in = { .r = j->r, .run = j->run, .live_ins = j->live_ins,
-		.small = FUSE_SMALL,
-		.taste = j->mode == GT_COMPILE_REDUCE_OVERHEAD ? FUSE_FEWEST : FUSE_BALANCED };
+		.small = FUSE_SMALL, .taste = j->taste };
 
 	if (fuse_make(&in, &j->f)) {
 		give_up(j);
@@ -163,8 +193,9 @@ static void fuse(job *j)
 static void find_code(job *j)
 {
 	const fuse_group *g = &j->f->groups.at[j->done];
+	codegen_options room;
 	int from;
-	fused_code *c = code_find(g->g, &g->key, !j->at_hand, &from);
+	fused_code *c = code_find(g->g, &g->key, tune_way(j, j->done, &room), !j->at_hand, &from);
 
 	if (!c) {
 		give_up(j);
@@ -178,6 +209,9 @@ static void find_code(job *j)
 static void finish(job *j)
 {
 	j->made = fused_plan_new(j->r, j->f, j->codes, j->e);
+	j->made->tried = j->choice.tried;
+	j->made->usual_ns = j->choice.usual_ns;
+	j->made->tuned_ns = j->choice.ns;
 	j->r = NULL;
 	j->f = NULL;
 	if (*flag_text(FLAG_GT_DUMP) && !j->at_hand)
@@ -187,10 +221,14 @@ static void finish(job *j)
 /* One piece. True when nothing is left to do. */
 static bool work(job *j)
 {
-	if (!j->f)
+	if (!j->chosen && !j->tuning && !tune_begin(j))
+		give_up(j);
+	else if (!j->f)
 		fuse(j);
 	else if (j->done < j->groups)
 		find_code(j);
+	else if (j->tuning)
+		tune_some(j);
 	else
 		finish(j);
 	return j->made || j->error;

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include "base/buf.h"
 #include "cache/image.h"
+#include "cache/tuned.h"
 #include "engine/engine.h"
 #include "group/group.h"
 #include "hotpath/region.h"
@@ -24,8 +25,9 @@ struct hot;
 typedef struct fused_code {
 	struct fused_code *next;
 	uint64_t hash;
-	char name[GROUP_NAME_MAX];
-	buf key;                         /* group_encode */
+	char name[GROUP_NAME_MAX + 16];
+	buf key;                         /* group_encode, and the way it is emitted */
+	codegen_options options;
 	group *g;
 	image image;
 	kernel_fn *run;                  /* NULL: the interpreter does it (GT_HOTPATH_CODE) */
@@ -42,10 +44,13 @@ typedef struct job {
 	uint64_t *words;
 	const ins **run;                 /* one instruction an op, into `words` */
 	view *live_ins;
+	uint32_t live_ins_count;
 	char *cause;                     /* why once more; NULL: the first */
 	const struct fused_plan *instead;        /* it takes the place of that one; NULL: of none */
 	uint8_t mode;                    /* gt_compile_mode: how */
 	bool sooner;                     /* it does not wait for the budget */
+	storage **held;                  /* max-autotune: the live-ins' memory, where their data is;
+	                                    else NULL */
 
 	/* What came of it. */
 	struct fused_plan *made;         /* NULL: nothing, and why is in error */
@@ -58,11 +63,18 @@ typedef struct job {
 	/* Of the work. */
 	struct fusion *f;
 	fused_code **codes;
+	uint8_t taste;                   /* fuse_taste */
+	struct tuning *tuning;           /* max-autotune: under way */
+	bool chosen;                     /* it is over, or not needed: */
+	tuned choice;                    /* .. that; without codes: as usual */
+	bool remembered;                 /* by another process */
 } job;
 
 /* A sample of a region: Gives a job whose instructions and live-ins are to be filled in. */
 job *job_new(const region *r, const engine *e);
 void job_free(job *j);                   /* with all that came of it; NULL is fine */
+/* Live-in m of the sample is that. */
+void job_note(job *j, uint32_t m, const view *v, storage *s);
 
 /* The executor's: hand over (Takes). */
 void compile_post(struct hot *h, job *j);
@@ -83,9 +95,11 @@ void compile_cancel(struct hot *h);
 /* Whether a job is at work or waits. */
 bool compile_busy(const struct hot *h);
 
-/* compile_code.c: code for a group. `key` is group_encode's; *from says where from: 0 the process,
+/* compile_code.c: code for a group. `key` is group_encode's, `way` how it is emitted (rest, unroll;
+ * NULL: as usual); *from says where from: 0 the process,
  * 1 the disk, 2 the compiler, if that may be asked. NULL with the thread's error. */
-fused_code *code_find(const group *g, const buf *key, bool compiles, int *from);
+fused_code *code_find(const group *g, const buf *key, const codegen_options *way, bool compiles,
+	int *from);
 
 /* How many the process has. */
 uint64_t code_count(void);
@@ -93,6 +107,17 @@ uint64_t code_count(void);
 const fused_code *code_named(const char *name);
 /* Append the names of all, one a line. */
 void code_names(buf *to);
+
+/* compile_tune.c: of jobs with max-autotune */
+
+/* Look whether it was tuned before, else begin with it; gives up (false) if it is to be compiled with
+ * what is at hand. */
+bool tune_begin(job *j);
+/* The job is grouped as j->taste says, and its code is there: measure, and go on to the next way. */
+void tune_some(job *j);
+void tune_end(job *j);
+/* How group k is to be emitted; NULL: as usual. */
+const codegen_options *tune_way(const job *j, uint32_t k, codegen_options *room);
 
 /* compile_text.c */
 

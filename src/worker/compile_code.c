@@ -2,6 +2,7 @@
 #include "worker/compile.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/flags.h"
@@ -58,24 +59,37 @@ static gt_err compile(const group *g, cache_bytes name, const codegen_options *o
 }
 
 /* By whatever is nearest. */
-static gt_err make(const group *g, const buf *name, bool compiles, image *to, int *from)
+static gt_err make(const group *g, cache_bytes bytes, const codegen_options *o, bool compiles,
+	image *to, int *from)
 {
-	const codegen_options o = { .isa = cpu_isa_level() };
-	const cache_bytes bytes = { name->data, name->size };
 
 	*from = 0;
 	if (interprets())
 		return GT_OK;
 	*from = 1;
-	if (kernels_get(cache_shared(), bytes, &o, to))
+	if (kernels_get(cache_shared(), bytes, o, to))
 		return GT_OK;
 	*from = 2;
 	if (!compiles)
 		return fail(GT_ESTATE, "its code is not kept");
-	return compile(g, bytes, &o, to);
+	return compile(g, bytes, o, to);
 }
 
-static fused_code *put(const group *g, const buf *name, uint64_t hash, const image *made)
+/* Code that was not emitted in the usual way says so. */
+static void set_name(fused_code *c)
+{
+	static const char *const rests[] = { "", "_mask", "_tail" };
+	size_t n;
+
+	group_name(c->g, c->name);
+	n = strlen(c->name);
+	n += (size_t)snprintf(c->name + n, sizeof c->name - n, "%s", rests[c->options.rest]);
+	if (c->options.unroll)
+		snprintf(c->name + n, sizeof c->name - n, "_x%d", c->options.unroll);
+}
+
+static fused_code *put(const group *g, const buf *name, uint64_t hash, const codegen_options *o,
+	const image *made)
 {
 	fused_code *c = mem_zero(sizeof *c), *other;
 
@@ -83,7 +97,8 @@ static fused_code *put(const group *g, const buf *name, uint64_t hash, const ima
 	buf_put(&c->key, name->data, name->size);
 	c->g = mem_alloc(sizeof *g);
 	*c->g = *g;
-	group_name(g, c->name);
+	c->options = *o;
+	set_name(c);
 	c->image = *made;
 	c->run = made->run;
 	pthread_mutex_lock(&lock);
@@ -106,7 +121,8 @@ static fused_code *put(const group *g, const buf *name, uint64_t hash, const ima
 	return other;
 }
 
-fused_code *code_find(const group *g, const buf *name, bool compiles, int *from)
+static fused_code *find_or_make(const group *g, const buf *name, cache_bytes like,
+	const codegen_options *o, bool compiles, int *from)
 {
 	const uint64_t hash = hash_of(name);
 	image made = { 0 };
@@ -118,7 +134,23 @@ fused_code *code_find(const group *g, const buf *name, bool compiles, int *from)
 	*from = 0;
 	if (c)
 		return c;
-	return make(g, name, compiles, &made, from) ? NULL : put(g, name, hash, &made);
+	return make(g, like, o, compiles, &made, from) ? NULL : put(g, name, hash, o, &made);
+}
+
+fused_code *code_find(const group *g, const buf *like, const codegen_options *way, bool compiles,
+	int *from)
+{
+	const codegen_options o = { .isa = cpu_isa_level(), .rest = way ? way->rest : REST_AUTO,
+		.unroll = way ? way->unroll : 0 };
+	buf name = { 0 };
+	fused_code *c;
+
+	buf_put(&name, like->data, like->size);
+	buf_put_u8(&name, (uint8_t)o.rest);
+	buf_put_u8(&name, o.unroll);
+	c = find_or_make(g, &name, (cache_bytes){ like->data, like->size }, &o, compiles, from);
+	buf_fini(&name);
+	return c;
 }
 
 uint64_t code_count(void)

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <unistd.h>
-#include "base/cpu.h"
 #include "base/error.h"
 #include "base/flags.h"
 #include "base/mem.h"
@@ -13,12 +12,11 @@
 
 gt_err code_texts(const fused_code *c, buf *ir, buf *assembly)
 {
-	const codegen_options o = { .isa = cpu_isa_level() };
 	const codegen *generator;
 	buf made = { 0 };
 	gt_err e = plugin_open(&generator);
 
-	if (!e && (e = generator->compile(c->g, &o, &made, ir, assembly)))
+	if (!e && (e = generator->compile(c->g, &c->options, &made, ir, assembly)))
 		fail(e, "%s", generator->error());
 	buf_fini(&made);
 	return e;

@@ -16,13 +16,6 @@
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
-static void note_live_in(job *j, uint32_t m, const view *v)
-{
-	j->live_ins[m].m = v->m;
-	memcpy(j->live_ins[m].strides, v->strides, sizeof v->strides);
-	j->live_ins[m].contiguous = v->contiguous;
-}
-
 static void note_ins(job *j, uint32_t at, const ins *i)
 {
 	memcpy((void *)(uintptr_t)j->run[at], i, i->words * sizeof(uint64_t));
@@ -37,7 +30,8 @@ void fused_note(hot_run *r, const ins *i, const call *c)
 	note_ins(j, at, i);
 	for (unsigned k = 0; k < i->nin; k++)
 		if (in[k] != MATCH_SCALAR && in[k] & MATCH_BIND)
-			note_live_in(j, (in[k] & ~MATCH_BIND) - p->n, &c->values[k]->v);
+			job_note(j, (in[k] & ~MATCH_BIND) - p->n, &c->values[k]->v,
+				c->values[k]->s);
 }
 
 static void drop_sample(hot *h, fused *u)

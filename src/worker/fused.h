@@ -109,6 +109,8 @@ typedef struct fused_plan {
 	uint32_t kernels;                /* launches of a run */
 	uint32_t launches_saved;         /* of a run, compared with its ops one by one */
 	uint64_t bytes_saved;            /* results of its ops that are never written */
+	uint32_t tried;                  /* max-autotune: ways that were measured; a run as usual, */
+	uint64_t usual_ns, tuned_ns;     /* .. and as chosen, on one thread */
 	arena memory;
 
 	/* The executor's. */

@@ -11,7 +11,7 @@ static cache_bytes bytes(const buf *b) { return (cache_bytes){ b->data, b->size 
 
 static void put(buf *to, const char *code, cpu_isa isa, codegen_rest rest, int level)
 {
-	const codegen_options o = { isa, rest, level };
+	const codegen_options o = { .isa = isa, .rest = rest, .level = level };
 
 	to->size = 0;
 	key_put(to, (cache_bytes){ code, strlen(code) }, &o);

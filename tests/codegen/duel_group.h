@@ -192,9 +192,12 @@ static const char *const duel_names[ISA_COUNT][3] = {
 
 static const codegen *duel_codegen;
 
+/* How many vectors go side by side; 0: as the generator likes. */
+static uint8_t duel_unroll;
+
 DUEL void duel_compile_for(const group *g, duel_code *code, cpu_isa isa, codegen_rest rest)
 {
-	codegen_options o = { .isa = isa, .rest = rest };
+	codegen_options o = { .isa = isa, .rest = rest, .unroll = duel_unroll };
 	buf b = { 0 };
 
 	if (duel_codegen->compile(g, &o, &b, NULL, NULL)) {

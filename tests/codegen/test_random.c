@@ -133,6 +133,7 @@ static void run_one(int number)
 		fail_msg("seed %llu, group %d: %s", (unsigned long long)seed, number,
 			gt_last_error());
 	memset(&code, 0, sizeof code);
+	duel_unroll = duel_random(2) ? 0 : (uint8_t)(1 << duel_random(3));
 	duel_compile_for(&g, &code, random_isa(), (codegen_rest)(REST_MASK + duel_random(2)));
 	for (int k = 0; k < 3; k++) {
 		int64_t rows = g.mode == GROUP_COLS ? random_size(true) : (int64_t)duel_random(7);
