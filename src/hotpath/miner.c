@@ -369,7 +369,8 @@ static void feed_op(miner *m, const record *r)
 	m->hot_covered += took == TRACK_HOT;
 	if (took)
 		m->idle_since = m->ops;
-	if ((m->ops % LOOK == 0 || m->woven >= WINDOWS) && !track_busy(&m->whole) && !(part && track_busy(part)))
+	if ((m->ops % LOOK == 0 || m->woven >= WINDOWS) && !track_busy(&m->whole) &&
+			!(part && track_busy(part)))
 		choose_graphs(m);
 }
 

@@ -1,9 +1,9 @@
 /* scope.h: regions that the program asked for: a scope's ops as they came, from its first
  * completion on. No counting, no cutting: where it begins and ends is the program's business.
  *
- * The list (stretch.h) grows op by op while the scope runs; at the end it is known already, or it is
- * a new region. A scope whose ops are others every time (fruitless regions, one after the other) has
- * to be seen twice.
+ * The list (stretch.h) grows op by op while the scope runs; at the end it is known already, or it
+ * is a new region. A scope whose ops are others every time (fruitless regions, one after the other)
+ * has to be seen twice.
  */
 #ifndef HOTPATH_SCOPE_H
 #define HOTPATH_SCOPE_H

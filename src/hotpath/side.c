@@ -45,7 +45,8 @@ void sides_spoil(sides *s)
 /* The same ops behind another place are another side. */
 static uint64_t signature_of(const sides *s)
 {
-	const uint64_t all = mix(mix(region_signature(s->run.list), s->place.of), s->place.at) >> 16;
+	const uint64_t ops = region_signature(s->run.list);
+	const uint64_t all = mix(mix(ops, s->place.of), s->place.at) >> 16;
 
 	return all ? all : 1;
 }

@@ -6,7 +6,8 @@
  *	mining     in the background, ns of CPU time an op; the longest slice of 64 steps, us
  *	replay     iteration in which the best region could be replayed first
  *	covered    per cent of the ops that hot loops took, from that iteration on
- *	replayed   per cent of the ops that a worker's plans executed, in the second half of fewer steps
+ *	replayed   per cent of the ops that a worker's plans executed, in the second half of a
+ *	           shorter run
  *	memory     of the miner at the end, KiB
  *
  * Minima of many passes where a pass is short; mining is what it was, the growth of the history and

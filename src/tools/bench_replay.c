@@ -93,8 +93,8 @@ static void close_drive(drive *d)
 static gt_err set_flags(void)
 {
 	static const struct { flag f; const char *to; } wanted[] = {
-		{ FLAG_GT_QUIET, "1" }, { FLAG_GT_AUTO_COMPILE, "1" }, { FLAG_GT_COMPILE_SYNC, "1" },
-		{ FLAG_GT_HOTPATH_TIER, "1" },
+		{ FLAG_GT_QUIET, "1" }, { FLAG_GT_AUTO_COMPILE, "1" },
+		{ FLAG_GT_COMPILE_SYNC, "1" }, { FLAG_GT_HOTPATH_TIER, "1" },
 	};
 	gt_err e = GT_OK;
 

@@ -71,6 +71,7 @@ typedef struct hot_run {
 	unsigned sides, family;          /* that begin in this one; of a root: all that belong to it */
 	uint64_t seen;                   /* root's runs when it was last entered */
 	bool declined;                   /* the next time it runs eagerly, on trial */
+	uint64_t skips;                  /* so many times it does, barred */
 
 	fused fused;             /* tier T2 */
 

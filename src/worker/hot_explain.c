@@ -13,6 +13,9 @@ static void put_verdict(const hot *h, const hot_run *r, buf *to)
 	if (r->verdict == HOT_BLACKLISTED)
 		buf_printf(to, "not replayed any more: slower than eager execution, %u times",
 			r->demotions);
+	else if (r->verdict == HOT_BARRED && r->root)
+		buf_printf(to, "barred for %" PRIu64 " times: slower than eager execution",
+			r->skips);
 	else if (r->verdict == HOT_BARRED)
 		buf_printf(to, "barred for %" PRIu64 " operations: slower than eager execution",
 			r->until - MIN(r->until, hot_ops((hot *)h)));

@@ -147,13 +147,16 @@ static void take_eager(hot_run *r)
 static void bar(hot *h, hot_run *r)
 {
 	const uint64_t penalty = (uint64_t)BARRED_RUNS << r->demotions;
-	const hot_run *root = r->root ? r->root : r;
 
 	r->ratio = (double)hot_times_least(&r->eager) / (double)hot_times_least(&r->replay);
 	r->verdict = ++r->demotions > LIVES ? HOT_BLACKLISTED : HOT_BARRED;
 	/* A few odd runs more, so that two plans do not come back in step for ever. */
-	r->until = hot_ops(h) + (penalty + (r->moved * UINT64_C(0x9e3779b97f4a7c15) >> 58)) *
-		root->plan->region->n;
+	r->skips = penalty + (r->moved * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+	r->until = hot_ops(h);
+	if (!r->root) {          /* nobody sees how often a root could run */
+		r->until += r->skips * r->plan->region->n;
+		r->skips = 0;
+	}
 	r->since = 0;
 	counter_add(r->verdict == HOT_BLACKLISTED ? &h->counts.blacklisted : &h->counts.demotions,
 		1);

@@ -5,8 +5,8 @@
  * not come. Once runs were left at a place, what comes behind it is *watched*: the miner is told
  * where such a stretch begins and ends, and proposes those that come often (hotpath/side.h). Their
  * plans are runs like any other, with three differences: they begin at their place only, the run
- * that they leave is over then, and behind their end the root's beginning is expected. A side may be
- * left as well, so sides have sides; all of them belong to one root and go with it.
+ * that they leave is over then, and behind their end the root's beginning is expected. A side may
+ * be left as well, so sides have sides; all of them belong to one root and go with it.
  */
 #include "worker/hot.h"
 
@@ -135,6 +135,12 @@ void hot_side_enter(hot *h, hot_run *r)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
+static bool is_skipped(hot_run *s)
+{
+	s->skips -= s->skips != 0;
+	return s->skips;
+}
+
 uint32_t hot_side_find(hot *h, const ins *i)
 {
 	uint32_t at, all = 0;
@@ -148,7 +154,8 @@ uint32_t hot_side_find(hot *h, const ins *i)
 		hot_run *s = h->runs[k];
 
 		if (s->from != from || s->place != at || h->under_way >> k & 1 ||
-				!pattern_heads(s->plan->pattern.ops, i) || !hot_allowed(h, s))
+				!pattern_heads(s->plan->pattern.ops, i) || is_skipped(s) ||
+				!hot_allowed(h, s))
 			continue;
 		if (s->declined)
 			h->watch.declined = s;

@@ -235,7 +235,8 @@ static void print_totals(const totals *t, double seconds)
 	printf("%" PRIu64 " programs, %" PRIu64 " operations in %.1f s: %u %% of them found hot "
 		"paths, %u %% replayed whole runs, %u %% had passengers, %u %% exits\n"
 		"%u %% of the operations were replayed, %u %% in leaps: %" PRIu64 " runs, %" PRIu64
-		" of side plans, %" PRIu64 " passengers, %" PRIu64 " exits; %" PRIu64 " programs went wrong\n",
+		" of side plans, %" PRIu64 " passengers, %" PRIu64 " exits; %" PRIu64 " programs went "
+		"wrong\n",
 		t->programs, t->ops, seconds, percent(t->with_plans, t->programs),
 		percent(t->with_matches, t->programs), percent(t->with_passengers, t->programs),
 		percent(t->with_exits, t->programs), percent(t->replayed, t->ops),

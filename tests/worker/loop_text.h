@@ -1,4 +1,5 @@
-/* loop_text.h: loops written as text, played eagerly and with hot paths, and what they read compared.
+/* loop_text.h: loops written as text, played eagerly and with hot paths, and what they read
+ * compared.
  *
  * A step is a text in which $n is the id of the n-th value of this step, @n that of the step before
  * and t1 .. t9 are values of the program. */

@@ -239,6 +239,126 @@ static void test_trials_of_settled_loops(void **state)
 	end(&b);
 }
 
+/* ---- side plans ------------------------------------------------------------------------------ */
+
+/* A root of 100 ops and a side of 20 behind its op 7, which every tenth run goes through. */
+typedef struct pair {
+	bench b;
+	hot_run side;
+	plan plan;
+	pattern pattern;
+	pattern_op op;
+	region region;
+	ins_room room;
+	unsigned taken, eagers;
+} pair;
+
+static void begin_pair(pair *p, uint64_t eager)
+{
+	memset(p, 0, sizeof *p);
+	begin(&p->b, 100);
+	p->region = (region){ .n = 20, .signature = 7 };
+	ins_init(&p->room, OP_exp, 1000);
+	p->op.head = match_head(&p->room.head);
+	p->plan.region = &p->region;
+	p->plan.pattern = (pattern){ .n = 20, .ops = &p->op };
+	p->side = (hot_run){ .plan = &p->plan, .from = &p->b.r, .root = &p->b.r, .place = 7,
+		.warm = eager };
+	p->b.r.sides = p->b.r.family = 1;
+	p->b.h->runs[1] = &p->side;
+	p->b.h->count = 2;
+	p->b.h->again = HOT_RUNS_MAX;
+	hot_judge_new(p->b.h, &p->side);
+}
+
+/* Ten runs of the root, then one that is left at op 7: by way of the side, or eagerly. */
+static void go(pair *p, uint64_t eager, uint64_t replay)
+{
+	hot *h = p->b.h;
+	uint32_t found;
+
+	atomic_fetch_add(&h->counts.ops, 1000);
+	p->b.r.runs += 10;
+	h->took = &p->b.r;
+	h->took_k = 0;
+	h->under_way = 1;
+	p->b.r.match = (match){ .at = 7 };
+	found = hot_side_find(h, &p->room.head);
+	if (!found)
+		hot_side_miss(h);
+	h->under_way = 0;
+	h->busy += found ? 0 : eager;
+	if (found) {
+		hot_side_begin(h, &p->side);
+		h->busy += replay;
+		p->taken++;
+	}
+	h->started = clock_ns();
+	atomic_fetch_add(&h->counts.ops, 20);
+	p->side.moved = hot_ops(h) - 1;
+	if (found)
+		hot_side_complete(h, &p->side);
+	else if (h->watch.from)
+		hot_side_enter(h, &p->b.r);
+	p->side.runs += found != 0;
+	p->eagers += !found;
+}
+
+static void end_pair(pair *p)
+{
+	end(&p->b);
+}
+
+static void test_side_that_pays(void **state)
+{
+	pair p;
+
+	(void)state;
+	begin_pair(&p, 10 * MS);
+	for (unsigned k = 0; k < 200; k++)
+		go(&p, 10 * MS, 9 * MS);
+	assert_int_equal(p.taken, 200);
+	assert_int_equal(p.side.verdict, HOT_RUNS);
+	assert_in_range(hot_times_least(&p.side.replay), 9 * MS - MS / 2, 9 * MS + MS / 2);
+	assert_int_equal(p.side.reps, 1);
+	end_pair(&p);
+}
+
+/* It looks dearer than what it took eagerly, once: on trial it runs every other time, and loses. */
+static void test_side_that_does_not_pay(void **state)
+{
+	pair p;
+
+	(void)state;
+	begin_pair(&p, 10 * MS);
+	for (unsigned k = 0; k < 60; k++)
+		go(&p, 10 * MS, 12 * MS);
+	assert_int_equal(p.side.verdict, HOT_BARRED);
+	assert_int_equal(p.side.demotions, 1);
+	assert_in_range(p.eagers, HOT_TIMES, 60 - 2 * HOT_TIMES);
+	assert_true(p.side.ratio > 0.8 && p.side.ratio < 0.87);
+	for (unsigned k = 0; k < 8000; k++)
+		go(&p, 10 * MS, 12 * MS);
+	assert_int_equal(p.side.verdict, HOT_BLACKLISTED);
+	assert_true(p.taken < 400);
+	end_pair(&p);
+}
+
+/* The whole program has become dearer: it wins. */
+static void test_side_that_wins_its_trial(void **state)
+{
+	pair p;
+
+	(void)state;
+	begin_pair(&p, 10 * MS);
+	for (unsigned k = 0; k < 200; k++)
+		go(&p, 20 * MS, 19 * MS);
+	assert_int_equal(p.eagers, HOT_TIMES);
+	assert_int_equal(p.side.verdict, HOT_RUNS);
+	assert_in_range(p.side.warm, 19 * MS, 21 * MS);
+	end_pair(&p);
+}
+
 static void test_nothing_is_judged_in_tests(void **state)
 {
 	bench b;
@@ -263,6 +383,9 @@ int main(void)
 		cmocka_unit_test(test_other_shapes),
 		cmocka_unit_test(test_disturbed_trials_end),
 		cmocka_unit_test(test_trials_of_settled_loops),
+		cmocka_unit_test(test_side_that_pays),
+		cmocka_unit_test(test_side_that_does_not_pay),
+		cmocka_unit_test(test_side_that_wins_its_trial),
 		cmocka_unit_test(test_nothing_is_judged_in_tests),
 	};
 

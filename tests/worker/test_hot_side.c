@@ -1,5 +1,5 @@
-/* test_hot_side.c: loops that leave their region at one place now and then: side plans. What is read
- * is the same as without, and soon everything is replayed, whatever the step did this time.
+/* test_hot_side.c: loops that leave their region at one place now and then: side plans. What is
+ * read is the same as without, and soon everything is replayed, whatever the step did this time.
  */
 #include "loop_text.h"
 
@@ -91,7 +91,8 @@ static void test_branch(void **state)
 	"$8 = exp $7\n$9 = sqrt $8\nfree $8\nfetch $9\nfree $9\nfree $7\n"
 static const char *clips(unsigned k)
 {
-	return !seldom(k, 7) ? HEAD REST("$1") : HEAD "$10 = mul $1, 0.125\n" REST("$10") "free $10\n";
+	return !seldom(k, 7) ? HEAD REST("$1") :
+		HEAD "$10 = mul $1, 0.125\n" REST("$10") "free $10\n";
 }
 
 static void test_clipping(void **state)
@@ -117,8 +118,8 @@ static void test_two_branches(void **state)
 /* Of a branch that is taken now and then another one leads off, still more seldom. */
 static const char *nested(unsigned k)
 {
-	return !seldom(k, 4) ? HEAD TAIL : !seldom(k + 1000, 2) ? HEAD BRANCH "$5 = exp $4\n$6 = sqrt $5\n"
-		"$7 = exp $6\nfetch $7\nfree $4\n" :
+	return !seldom(k, 4) ? HEAD TAIL : !seldom(k + 1000, 2) ?
+		HEAD BRANCH "$5 = exp $4\n$6 = sqrt $5\n$7 = exp $6\nfetch $7\nfree $4\n" :
 		HEAD BRANCH "$5 = neg $4\n$6 = relu $5\n$7 = tanh $6\nfetch $7\nfree $4\n";
 }
 
@@ -171,7 +172,8 @@ static void test_errors(void **state)
 /* A side is entered, and something else comes: the branch was another one this time. */
 static const char *strays(unsigned k)
 {
-	return !seldom(k, 4) ? HEAD TAIL : k < 80 || !seldom(k + 1000, 2) ? HEAD BRANCH "fetch $4\n" :
+	return !seldom(k, 4) ? HEAD TAIL : k < 80 || !seldom(k + 1000, 2) ?
+		HEAD BRANCH "fetch $4\n" :
 		HEAD "$2 = add @2, $1\nfree @2\n$3 = exp $0\n$4 = sqrt $3\nfetch $4\n"
 		"free $0\nfree $1\n";
 }
