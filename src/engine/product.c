@@ -211,12 +211,22 @@ static product pick_matrix(const stack *s, int64_t at)
 	return p;
 }
 
+/* Chunks are claimed in their order, so neighbouring ones are worked on at the same time. Pieces of
+ * neighbouring columns would share pages, and what is fetched ahead at the end of a row of one
+ * belongs to the other: with two threads that cost a tenth of 256 cubed with a relu behind it. */
+static int64_t pick_column(const stack *s, int64_t k)
+{
+	int64_t half = (s->column_pieces + 1) / 2;
+
+	return k % 2 ? half + k / 2 : k / 2;
+}
+
 /* The piece or the matrices of a chunk are there. */
 static void follow(const stack *s, int64_t chunk)
 {
 	int64_t pieces = s->row_pieces * s->column_pieces, piece = chunk % pieces;
 	int64_t first = chunk / pieces * s->group, row = piece / s->column_pieces * s->rows;
-	int64_t column = piece % s->column_pieces * s->columns;
+	int64_t column = pick_column(s, piece % s->column_pieces) * s->columns;
 	int64_t rows = pieces > 1 ? MIN(s->rows, s->p.m - row)
 		: MIN(s->group, s->matrices - first) * s->p.m;
 
@@ -232,7 +242,7 @@ static void run_chunk(void *ctx, int64_t chunk)
 
 	for (int64_t at = first; at < MIN(first + s->group, s->matrices); at++)
 		run_piece(s, pick_matrix(s, at), piece / s->column_pieces,
-				piece % s->column_pieces);
+				pick_column(s, piece % s->column_pieces));
 	if (s->follows)
 		follow(s, chunk);
 }

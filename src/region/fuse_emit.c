@@ -233,8 +233,8 @@ static void emit_kernel(emitter *e, uint32_t unit)
 	if (product != FUSE_NONE) {
 		e->step->kind = STEP_PRODUCT;
 		e->step->onto = fuse_product_place(e->x, product);
-		e->step->each = (int64_t)((e->x->cost - COST_LAUNCH) /
-			((uint64_t)e->x->space * COST_MULTIPLY));
+		e->step->each = (e->x->weight + e->x->args_count) * COST_VECTOR /
+			(COST_LANES * COST_MULTIPLY);
 		use_inputs(e, product);
 	}
 	set_space(e);
