@@ -12,6 +12,8 @@
 
 void fused_kernel_run(const fused_code *c, const kernel_call *what)
 {
+	if (c->g->mode == GROUP_ELEMENT && fused_short_pays(what) && fused_short_run(c, what))
+		return;
 	if (LIKELY(c->run != NULL))
 		c->run(what);
 	else

@@ -41,6 +41,19 @@ static inline int64_t fused_arg_step(const group_arg *a, const kernel_arg *at)
 		a->access == ACCESS_SAME ? 0 : at->col;
 }
 
+/* ---- fused_short.c --------------------------------------------------------------------------- */
+
+/* Joining rows costs some 30 ns, and saves what is left of each row's last vector: by measurement,
+ * 128 rows of 10 columns take 0.6 of the time. */
+static inline bool fused_short_pays(const kernel_call *c)
+{
+	return c->cols < 64 && c->cols % 16 && c->rows >= 24;
+}
+
+/* The kernel, which is of GROUP_ELEMENT, on longer rows made of these. False: they cannot be
+ * joined, and nothing was done. */
+bool fused_short_run(const fused_code *code, const kernel_call *c);
+
 /* ---- fused_product.c ------------------------------------------------------------------------- */
 
 bool fused_product_launch(fused_run *f, fused_step *st);
