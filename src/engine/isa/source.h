@@ -9,6 +9,7 @@
 
 #include "engine/arith.h"
 #include "engine/axes.h"
+#include "engine/isa/move.h"
 #include "engine/isa/vec.h"
 #include "ir/tree.h"
 
@@ -93,6 +94,24 @@ INLINE bool source_in_place(const source *s)
 		&& (s->reduced.rank == 0 || (s->reduced.rank == 1 && s->reduced.steps[0] == 1));
 }
 
+/* Of a transposed tensor neighbours in memory are `inner` apart in the sequence. How many of those
+ * stretches from element `at` on, of the next n elements, lie side by side: 0 if too few do to be
+ * turned. */
+INLINE int64_t source_stretches(const source *s, int64_t at, int64_t n)
+{
+	const axes *a = &s->reduced;
+	int64_t inner, outer, rows;
+
+	if (!s->direct || s->size != sizeof(float) || a->rank < 2 || a->steps[a->rank - 2] != 1)
+		return 0;
+	inner = a->dims[a->rank - 1];
+	outer = a->dims[a->rank - 2];
+	if (at % inner)
+		return 0;
+	rows = MIN(n / inner, outer - at / inner % outer);
+	return rows < VF ? 0 : rows;
+}
+
 /* Elements first .. first + n - 1 of sequence o, made contiguous. */
 INLINE void source_read(const source *s, int64_t o, int64_t first, int64_t n, char *to)
 {
@@ -100,9 +119,16 @@ INLINE void source_read(const source *s, int64_t o, int64_t first, int64_t n, ch
 
 	for (int64_t done = 0; done < n; ) {
 		axes_run run = axes_next(&s->reduced, first + done, n - done);
-		s->get(to + (size_t)done * s->size, in + run.offset * (int64_t)s->in_size,
-				run.step, run.n);
-		done += run.n;
+		int64_t rows = source_stretches(s, first + done, n - done);
+		const matrix_move m = { .to = to + (size_t)done * s->size, .rows = rows,
+			.from = in + run.offset * (int64_t)s->in_size, .cols = run.n,
+			.to_row = run.n, .to_col = 1, .from_row = 1, .from_col = run.step };
+
+		if (rows)
+			ISA(move_matrix)(&m, s->size);
+		else
+			s->get(m.to, m.from, run.step, run.n);
+		done += rows ? rows * run.n : run.n;
 	}
 }
 
