@@ -184,12 +184,18 @@ static region_op *op_that_made(const build *b, uint64_t id)
 		&b->region->ops[p - b->cut] : NULL;
 }
 
-/* What the run before made and frees in this run, the next run frees of this one: the history may
- * end before that. */
-static void note_late_free(const build *b, uint64_t id, uint32_t behind)
+/* The op that does in this run what the one that made `id` did in the run before: what happened to
+ * that value will happen to this one's, though the history may end before. */
+static region_op *op_like(const build *b, uint64_t id)
 {
 	const uint32_t p = scratch_get(&b->made, id);
-	region_op *o = p < b->cut ? &b->region->ops[p + b->n - b->cut] : NULL;
+
+	return p < b->cut ? &b->region->ops[p + b->n - b->cut] : NULL;
+}
+
+static void note_late_free(const build *b, uint64_t id, uint32_t behind)
+{
+	region_op *o = op_like(b, id);
 
 	if (o && o->freed == REGION_NEVER)
 		o->freed = behind + b->n;
@@ -210,8 +216,14 @@ static void note_event(build *b, const record *e, uint32_t behind)
 		o->freed = behind;
 }
 
+/* What the next run begins with is used behind the end, though the history may end before. */
 static void begin_fates(build *b)
 {
+	region *r = b->region;
+
+	for (uint32_t m = 0; m < r->live_ins_count; m++)
+		if (r->live_ins[m].carried != REGION_NEVER)
+			r->ops[r->live_ins[m].carried].live_out = true;
 	b->i = b->pos[b->cut];
 	b->index[0] = b->cut;    /* the next op of the list to come by */
 }
@@ -226,6 +238,8 @@ static bool note_fates(build *b)
 	for (unsigned k = 0; k < r->nin && !inside; k++) {
 		region_op *o = record_scalar(r, k) ? NULL : op_that_made(b, r->in[k]);
 
+		if (!o && !record_scalar(r, k))
+			o = op_like(b, r->in[k]);
 		if (o)
 			o->live_out = true;
 	}

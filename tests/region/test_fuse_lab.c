@@ -245,6 +245,9 @@ static void check(const char *name)
 		program_show(f);
 	program_check(p, f);
 	program_leave(p, f, p->n / 2);
+	for (uint32_t m = 0; m < f->live_ins; m++)       /* the next run begins with it */
+		if (f->r->live_ins[m].carried != REGION_NEVER)
+			assert_true(f->r->ops[f->r->live_ins[m].carried].live_out);
 	assert_true(f->arena_size);      /* frees are known, also those that come in the next run */
 	if (!plugin_open(&program_generator))
 		program_check(p, f);
