@@ -43,6 +43,8 @@ static void put_members(const fusion *f, const fuse_step *s, buf *to)
 
 static void put_space(const fuse_step *s, buf *to)
 {
+	if (s->kind == STEP_PRODUCT)
+		buf_printf(to, ", on each piece of product %%%u", s->value);
 	buf_printf(to, ", over ");
 	for (int d = 0; d < s->outer_count; d++)
 		buf_printf(to, "%" PRId64 " x ", s->outer[d]);

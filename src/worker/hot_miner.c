@@ -136,7 +136,7 @@ void hot_make_plans(hot *h, uint32_t most)
 
 	while ((next = miner_peek(h->miner)) && !is_long(next, most)) {
 		miner_next(h->miner, &p);
-		if (p.what == PROPOSAL_HOT && !p.scope)
+		if (p.what == PROPOSAL_HOT && !p.scope && h->loops)
 			hot_say_detected(&p);
 		if (p.what == PROPOSAL_HOT)
 			make_plan(h, &p, most < UINT32_MAX);

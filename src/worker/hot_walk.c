@@ -371,12 +371,12 @@ static bool go_on(tenant *t, const ins *i, call *c, value *out)
 			return true;
 		if (!pattern_heads(r->plan->pattern.ops, i))
 			continue;
-		if (is_wrong_guess(r)) {
-			r->doubt += !is_entering(r);
-			hot_exit(h, k);
-		} else if (UNLIKELY(hot_side_returns(h, r))) {
-			hot_exit(h, k);
-		}
+		if (!is_wrong_guess(r) && LIKELY(!hot_side_returns(h, r)))
+			continue;
+		r->doubt += is_wrong_guess(r) && !is_entering(r);
+		if (UNLIKELY(h->talks) && !is_entering(r))
+			hot_say_missing(h, r, i);
+		hot_exit(h, k);
 	}
 	return false;
 }

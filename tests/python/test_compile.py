@@ -122,12 +122,55 @@ f2(gt.ones(1))
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="mode is 'fast', expected one of 'default'"):
+    with pytest.raises(ValueError, match="mode is 'fast', expected one of 'default', "
+                       "'reduce-overhead', 'max-autotune'"):
         gt.compile(lambda: None, mode="fast")
     with pytest.raises(TypeError, match="expected a function or a module object, got 3"):
         gt.compile(3)
     with pytest.raises(TypeError, match="a module object"):
         gt.compile(gt.nn.Linear)
+
+
+MODES = """
+gt.manual_seed(5)
+net = gt.nn.Sequential(gt.nn.Linear(6, 8), gt.nn.LayerNorm(8), gt.nn.Linear(8, 2))
+opt = gt.optim.AdamW(net.parameters(), lr=0.1)
+WHAT
+def step(x):
+    loss = (net(x).exp() ** 2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    return loss
+COMPILE
+print([step(gt.randn(5, 6)).item() for _ in range(9)], net[0].weight.tolist())
+"""
+
+
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead", "max-autotune"])
+def test_no_mode_changes_a_bit(mode):
+    """Of functions, of modules, of a single layer; and where the setting says it."""
+    plain = run(MODES.replace("WHAT", "").replace("COMPILE", ""))
+    for what, whole in (
+        ("", f"step = gt.compile(step, mode={mode!r})"),
+        (f"gt.compile(net, mode={mode!r})", ""),
+        (f"gt.compile(net[1], mode={mode!r})", ""),
+    ):
+        program = MODES.replace("WHAT", what).replace("COMPILE", whole)
+        assert run(program) == plain
+        assert run(program, GT_CHECK="1") == plain
+    program = MODES.replace("WHAT", "").replace("COMPILE", "")
+    assert run(program, GT_COMPILE="1", GT_COMPILE_MODE=mode) == plain
+    assert run(program, GT_AUTO_COMPILE="1", GT_HOTPATH_THRESHOLD="2", GT_QUIET="1",
+               GT_COMPILE_MODE=mode) == plain
+
+
+def test_a_setting_that_is_no_mode():
+    done = subprocess.run(
+        [sys.executable, "-c", "import gt; gt.ones(1)"],
+        capture_output=True, text=True, env={**PLAIN, "GT_COMPILE_MODE": "fast"})
+    assert "GT_COMPILE_MODE='fast': expected one of default|reduce-overhead|max-autotune" in (
+        done.stderr)
 
 
 def test_counts():

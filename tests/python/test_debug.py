@@ -111,3 +111,36 @@ def test_explain_says_where_runs_broke_off():
         print(gt.debug.explain())
     """, GT_QUIET="1", **HOT)
     assert re.search(r"^  broke off 1 times: 1 where %\d+ = \w+ was expected$", out, re.M), out
+
+
+# Kernels without a compiler: what is told of them does not depend on it.
+FUSED = {"GT_AUTO_COMPILE": "1", "GT_COMPILE_SYNC": "1", "GT_HOTPATH_CODE": "interpreted",
+         "GT_QUIET": "1"}
+
+
+def test_explain_kernels():
+    """The short form: a line a kernel and a line a reason; the ops say whose they are."""
+    out = run("print(gt.debug.explain())", **FUSED)
+    kernel = re.search(r"^      (relu_sum_[0-9a-f]{8}): %\d+ %\d+, over .*$", out, re.M)
+    assert kernel, out
+    assert re.search(rf"= relu %\d+ .*<string>:9.*    in {kernel[1]}$", out, re.M), out
+    assert re.search(r"^      apart: .*%\d+ \| %\d+.*: \S", out, re.M), out
+    assert not re.search(r"^behind %", out, re.M)
+
+
+def test_explain_in_full():
+    out = run("print(gt.debug.explain(full=True))", **FUSED)
+    assert "behind %" in out and "# fused" in out and "rows expanded" in out
+    assert re.search(r"^group 0 is relu_sum_[0-9a-f]{8}$", out, re.M), out
+
+
+def test_explain_a_kernel():
+    out = run("""
+        import re
+        name = re.search(r"relu_sum_[0-9a-f]{8}", gt.debug.explain())[0]
+        print(gt.debug.explain(kernel=name))
+        print(gt.debug.explain(kernel="nobody"))
+    """, **FUSED)
+    assert "group rows\n" in out and " = relu %0 : float32" in out
+    assert "define void @kernel(ptr" in out and "\tret" in out or "no code generator" in out
+    assert re.search(r"there is no kernel called 'nobody'; there are:\n  relu_sum_", out), out

@@ -71,13 +71,29 @@ def test_digits_shows_hot_paths():
     for line in (
         r"Worker worker_0: Hot path detection enabled \(threshold=10\)",
         r"\[HotPath\] Detected hot sequence after 10 reps: Stream\(\w+:\d+ops\)",
-        r"hot paths: a loop of \d+ operations ran \d+ times; \d+\.\d% of all",
-        r"a step: +\d+\.\d µs before, \d+\.\d µs replayed \(\d\.\d\dx",
+        r"hot paths: a loop of \d+ operations ran \d+ times; \d+\.\d% of all operations were replayed "
+        r"since, \d+\.\d% by compiled kernels",
+        r"a step: +\d+\.\d µs eager, \d+\.\d µs (compiled|replayed) \(\d\.\d\dx; medians\)",
+        r"break-even: (after \d+ steps of looking|not within 29\d\d steps)",
         r"of it the worker: replayed \d+\.\d+ us \(median",
     ):
         assert re.search("^" + line, done.stdout, re.M), done.stdout
     few = run(ROOT / "examples" / "digits.py", "--steps", 99, "--hot-paths")
     assert few.returncode == 2 and "400 steps or more" in few.stderr
+
+
+@pytest.mark.parametrize(
+    "times, at",
+    [([3, 1, 1, 1], 20), ([1, 1], 10), ([3, 3], None), ([1, 4, 1, 1], 30), ([2, 2], 10)],
+)
+def test_break_even(times, at):
+    """Behind as long as the sum of ten steps each is more than that of eager ones, 2 a step."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import digits
+
+    watch = digits.Stopwatch(10)
+    watch.times = times
+    assert digits.break_even(2, watch) == at
 
 
 def test_readme():
