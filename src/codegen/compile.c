@@ -153,7 +153,13 @@ static void read_call(emit *e)
 	val c = LLVMGetParam(e->function, 0);
 	val args = field(e, e->ptr, c, offsetof(kernel_call, args), "args");
 
+	e->args = args;
 	e->rows = field(e, e->i64, c, offsetof(kernel_call, rows), "rows");
+	if (group_splits(e->g)) {
+		e->part = LLVMBuildICmp(e->b, LLVMIntEQ, e->rows, emit_size(e, KERNEL_PART),
+			"part");
+		e->rows = LLVMBuildSelect(e->b, e->part, emit_size(e, 1), e->rows, "rows");
+	}
 	e->cols = field(e, e->i64, c, offsetof(kernel_call, cols), "cols");
 	e->scalars = field(e, e->ptr, c, offsetof(kernel_call, scalars), "scalars");
 	e->helpers = field(e, e->ptr, c, offsetof(kernel_call, helpers), "helpers");
@@ -283,6 +289,7 @@ static void unroll(emit *e, const codegen_options *o)
 		e->lanes = e->masks ? e->wide : lanes[o->isa];
 	} else if (e->g->mode == GROUP_ROWS && o->isa == ISA_AVX512) {
 		e->lines = o->unroll;
+		e->batch = e->lines == 1 && stores_columns(e) ? EMIT_LINES : e->lines;
 		e->lanes = e->wide = TREE_LANES * e->lines;
 	}
 }

@@ -56,7 +56,8 @@ typedef struct emit {
 	type vector[GT_DTYPE_COUNT];
 
 	/* From the call. */
-	val rows, cols, helpers, scalars;
+	val rows, cols, helpers, scalars, args;
+	val part;                        /* it is a piece of a row (group_splits); NULL: never */
 	val data[GROUP_ARGS], row_step[GROUP_ARGS], col_step[GROUP_ARGS];
 
 	/* Where the code is. */

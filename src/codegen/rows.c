@@ -233,6 +233,30 @@ static void reduce_block(emit *e, pass *p, loop *l, val many, val *folded)
 	emit_lanes(e, lanes);
 }
 
+/* Of a piece of a row the results are left where those of all pieces are to be joined, for what is
+ * left of it, which has no columns, they are taken from there. */
+static void exchange(emit *e, const pass *p, val *folded)
+{
+	const size_t place = (size_t)e->g->args_count * sizeof(kernel_arg);
+	val rest = LLVMBuildICmp(e->b, LLVMIntEQ, e->cols, emit_size(e, 0), "rest"), at, own;
+	branch b;
+
+	for (int k = 0; k < p->count; k++) {
+		const gt_dtype d = tree_dtype(e, p->nodes[k]);
+
+		branch_open(e, &b, "part", e->part);
+		at = emit_address(e, e->args, emit_size(e, (int64_t)(place +
+			offsetof(kernel_arg, data))));
+		at = emit_address(e, LLVMBuildLoad2(e->b, e->ptr, at, "results"),
+			emit_size(e, 8 * k));
+		own = emit_splat(e, emit_get_one(e, d, at, ""));
+		own = LLVMBuildSelect(e->b, rest, own, folded[k], "");
+		emit_put_one(e, d, LLVMBuildExtractElement(e->b, own,
+			LLVMConstInt(e->i32, 0, 0), ""), at);
+		folded[k] = branch_close(e, &b, own, folded[k]);
+	}
+}
+
 static void reduce_row(emit *e, pass *p)
 {
 	val many = LLVMBuildICmp(e->b, LLVMIntSGT, e->cols, emit_size(e, TREE_BLOCK), "many");
@@ -250,6 +274,8 @@ static void reduce_row(emit *e, pass *p)
 	loop_close(e, &l, folded);
 	emit_lanes(e, EMIT_NARROW);
 	join_blocks(e, p, many, l.carry);
+	if (e->part)
+		exchange(e, p, l.carry);
 	emit_lanes(e, lanes);
 	for (int k = 0; k < p->count; k++) {
 		e->value[p->nodes[k]] = l.carry[k];

@@ -80,6 +80,13 @@ void group_shapes(const group *g, group_shape shapes[GROUP_NODES]);
 /* Inputs of a node: 0 .. 3. */
 int group_inputs(const group_node *n);
 
+/* Can one row be computed in pieces (kernel.h)? Of GROUP_ROWS those whose reductions depend on none
+ * and which write along the row nothing that depends on one. */
+bool group_splits(const group *g);
+/* results[piece][number of the reduction], 8 bytes each, of several pieces: results[0] becomes that
+ * of all. */
+void group_join(const group *g, uint64_t *results, int64_t pieces);
+
 /* Is it well formed, as said above? GT_EPROTO: groups also come from files. Fields that a node does
  * not use are not looked at. */
 gt_err group_check(const group *g);

@@ -19,7 +19,7 @@ typedef struct kernel_arg {
 typedef void kernel_helper(void *out, const void *a, const void *b, int64_t lanes);
 
 typedef struct kernel_call {
-	int64_t rows, cols;              /* at least 0 */
+	int64_t rows, cols;              /* at least 0; rows may be KERNEL_PART */
 	const kernel_arg *args;
 	const uint64_t *scalars;         /* of the node's dtype, in the low bytes */
 	kernel_helper *const *helpers;
@@ -32,5 +32,13 @@ typedef struct kernel_call {
  * of rows * cols elements: rows shorter than a vector cost as much as a vector. A call needs some
  * 100 KiB of stack for GROUP_COLS (24 KiB a reduction at most), little otherwise. */
 typedef void kernel_fn(const kernel_call *c);
+
+/* A single row of a group that group_splits is true of may be computed by calls for ranges of its
+ * columns. All ranges but the last have the same number of columns, a power of two times
+ * TREE_BLOCK. With rows = KERNEL_PART a call leaves the results of the range's reductions at
+ * args[args_count].data, 8 bytes each in the order of their nodes, and what it writes once a row is
+ * of no use. group_join makes one set of results of those of all ranges; a call of no columns takes
+ * them from there and does what is left. */
+#define KERNEL_PART (-1)
 
 #endif

@@ -190,6 +190,20 @@ static void reduce(run *r)
 	}
 }
 
+/* Of a piece of a row the results are left, for what is left of it they are taken. */
+static void exchange(run *r)
+{
+	uint64_t *at = r->call->args[r->g->args_count].data;
+
+	for (int k = 0; k < r->g->nodes_count; k++)
+		if (r->g->nodes[k].what == NODE_REDUCE) {
+			void *const to = r->length ? (void *)at : &r->values[k];
+
+			memcpy(to, r->length ? (void *)&r->values[k] : at, sizeof *at);
+			at++;
+		}
+}
+
 static void walk(run *r, bool last)
 {
 	bool cols = r->g->mode == GROUP_COLS;
@@ -205,6 +219,8 @@ static void walk(run *r, bool last)
 	}
 	if (!last)
 		reduce(r);
+	if (!last && r->call->rows == KERNEL_PART)
+		exchange(r);
 }
 
 /* A row, or in GROUP_COLS a column: what there is one of in it comes after its elements, and also
@@ -223,7 +239,7 @@ static void run_line(run *r, int levels)
 void group_run(const group *g, const kernel_call *c)
 {
 	run *r = mem_zero(sizeof *r);
-	int64_t lines = g->mode == GROUP_COLS ? c->cols : c->rows;
+	int64_t lines = g->mode == GROUP_COLS ? c->cols : c->rows == KERNEL_PART ? 1 : c->rows;
 	int levels = 0;
 
 	r->g = g;

@@ -15,7 +15,7 @@
  *	fused_plan   a fusion as tables that runs are made from
  *	fused_run    slots, needs, arenas; the beginning and end of runs
  *	fused_step   launching: calls and views; fused_kernel: kernels; fused_product: products with
- *	             kernels behind them
+ *	             kernels behind them; fused_short: many short rows; fused_part: one long row
  *	fused_late   what was not launched, computed op by op
  *	fused_trust  new kernels beside eager ones
  */

@@ -82,7 +82,7 @@ static void run_cut(pool *p, const fused_step *st)
 
 	if (to.pieces > 1)
 		pool_run(p, to.pieces, run_piece, &to);
-	else
+	else if (!fused_part_run(p, st))
 		fused_kernel_run(st->code, &to.whole);
 }
 

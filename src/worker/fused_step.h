@@ -54,6 +54,12 @@ static inline bool fused_short_pays(const kernel_call *c)
  * joined, and nothing was done. */
 bool fused_short_run(const fused_code *code, const kernel_call *c);
 
+/* ---- fused_part.c ---------------------------------------------------------------------------- */
+
+/* The kernel on its only row, shared out by columns. False: it is none that can be, or too little
+ * work, and nothing was done. */
+bool fused_part_run(pool *threads, const fused_step *st);
+
 /* ---- fused_product.c ------------------------------------------------------------------------- */
 
 bool fused_product_launch(fused_run *f, fused_step *st);

@@ -234,6 +234,114 @@ static void test_pieces(void **state)
 	}
 }
 
+/* ---- A row in pieces. ---- */
+
+enum { PARTS_COLS = 9 * 4096 + 77, PARTS_STORES = 4 };
+
+/* Reductions of several dtypes, what comes of one, and something stored along the row. */
+static void make_parts(group *g)
+{
+	int x, c;
+
+	make_start(g, GROUP_ROWS);
+	x = make_load(g, GT_FLOAT32, ACCESS_RUN);
+	c = make_op(g, OP_lt, x, make_scalar(g, GT_FLOAT32), 0);
+	make_store(g, make_op(g, OP_neg, x, 0, 0), ACCESS_RUN);
+	x = make_reduce(g, OP_sum, make_op(g, OP_square, x, 0, 0));
+	make_store(g, make_op(g, OP_sqrt, x, 0, 0), ACCESS_SAME);
+	make_store(g, make_reduce(g, OP_sum, c), ACCESS_SAME);
+	make_store(g, make_reduce(g, OP_any, c), ACCESS_SAME);
+}
+
+static void call_part(const group *g, kernel_fn *run, const kernel_call *c)
+{
+	if (run)
+		run(c);
+	else
+		group_run(g, c);
+}
+
+/* By pieces of `size` columns; `run` NULL: the interpreter. */
+static void run_parts(const group *g, kernel_fn *run, float *x, int64_t cols, int64_t size,
+	float *along, uint64_t *stores)
+{
+	const float zero = 0;
+	uint64_t results[3 * 16], scalars[1] = { 0 }, unused;
+	int64_t pieces = (cols + size - 1) / size;
+
+	memcpy(scalars, &zero, sizeof zero);
+	for (int64_t k = 0; k <= pieces; k++) {
+		const bool rest = k == pieces;
+		kernel_arg args[] = { { x + k * size, 0, 0 }, { along + k * size, 0, 0 },
+			{ rest ? &stores[0] : &unused, 0, 0 }, { rest ? &stores[1] : &unused, 0, 0 },
+			{ rest ? &stores[2] : &unused, 0, 0 },
+			{ results + (rest ? 0 : 3 * k), 0, 0 } };
+		const kernel_call c = { KERNEL_PART, rest ? 0 : MIN(size, cols - k * size), args,
+			scalars, helpers };
+
+		if (rest)
+			group_join(g, results, pieces);
+		call_part(g, run, &c);
+	}
+}
+
+static void run_whole(const group *g, float *x, int64_t cols, float *along, uint64_t *stores)
+{
+	const float zero = 0;
+	uint64_t scalars[1] = { 0 };
+	kernel_arg args[] = { { x, 0, 0 }, { along, 0, 0 }, { &stores[0], 0, 0 },
+		{ &stores[1], 0, 0 }, { &stores[2], 0, 0 } };
+	const kernel_call c = { 1, cols, args, scalars, helpers };
+
+	memcpy(scalars, &zero, sizeof zero);
+	group_run(g, &c);
+}
+
+static void test_parts(void **state)
+{
+	static const int64_t counts[] = { 4097, 8192, 3 * 4096, 5 * 4096 + 1, PARTS_COLS };
+	static float x[PARTS_COLS], along[PARTS_COLS], wanted[PARTS_COLS];
+	duel_code code;
+	group g;
+
+	(void)state;
+	make_parts(&g);
+	assert_true(group_splits(&g));
+	duel_compile(&g, &code);
+	for (size_t k = 0; k < COUNT(x); k++)
+		x[k] = (float)duel_random(2000) / 64 - 15;
+	for (size_t k = 0; k < COUNT(counts); k++)
+		for (int64_t size = 4096; size <= 4 * 4096; size *= 2)
+			for (int way = 0; way <= ISA_COUNT * 3; way++) {
+				kernel_fn *run = way ? code.m[(way - 1) / 3][(way - 1) % 3].run : NULL;
+				uint64_t got[PARTS_STORES] = { 0 }, all[PARTS_STORES] = { 0 };
+
+				if (way && !run)
+					continue;
+				run_whole(&g, x, counts[k], wanted, all);
+				run_parts(&g, run, x, counts[k], size, along, got);
+				assert_memory_equal(got, all, sizeof all);
+				assert_memory_equal(along, wanted, (size_t)counts[k] * 4);
+			}
+	duel_drop(&code);
+}
+
+/* What a later pass needs, or stores along the row, needs all of the row. */
+static void test_splits(void **state)
+{
+	group g;
+
+	(void)state;
+	make_softmax(&g, GROUP_ROWS);
+	assert_false(group_splits(&g));
+	make_start(&g, GROUP_COLS);
+	store_result(&g, make_reduce(&g, OP_sum, make_load(&g, GT_FLOAT32, ACCESS_RUN)));
+	assert_false(group_splits(&g));
+	make_start(&g, GROUP_ELEMENT);
+	make_store(&g, make_load(&g, GT_FLOAT32, ACCESS_RUN), ACCESS_RUN);
+	assert_false(group_splits(&g));
+}
+
 /* The sum of nothing is +0, of any number of -0 it is -0: the identity is -0. */
 static void test_zeros(void **state)
 {
@@ -277,6 +385,8 @@ int main(void)
 		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_splits),
 		cmocka_unit_test(test_zeros),
 	};
 
