@@ -297,6 +297,19 @@ static void step_evaluate(lab *l, unsigned k)
 	}
 }
 
+static void step_validate(lab *l, unsigned k)    /* evaluated as it is trained, without gradients */
+{
+	uint64_t h;
+
+	(void)k;
+	train_chain(l, 3, BATCH);
+	if (lab_random(l) % 10)
+		return;
+	lab_name(l, NAME_X, lab_upload(l, BATCH, WIDTH));
+	h = lab_upload(l, BATCH, WIDTH);
+	lab_fetch(l, squared_error(l, chain(l, l->names[NAME_X], 0, 3), h));
+}
+
 /* ---- branches that are taken now and then ---- */
 
 static void step_rare(lab *l, unsigned k)        /* a layer is left out */
@@ -443,6 +456,8 @@ const lab_program lab_programs[] = {
 	{ "gan", "two nets in turns", 98, false, setup_gan, step_gan },
 	{ "accumulate", "four backward passes, one update", 98, false, setup_mlp, step_accumulate },
 	{ "evaluate", "an evaluation every tenth step", 95, false, setup_mlp, step_evaluate },
+	{ "validate", "the loss of other data now and then", 85, false, setup_mlp,
+		step_validate },
 	{ "rare", "a layer is left out now and then", 85, false, setup_mlp, step_rare },
 	{ "clip", "gradients are clipped now and then", 85, false, setup_mlp, step_clip },
 	{ "stateless", "fresh inputs every time", 98, false, setup_nothing, step_stateless },

@@ -69,6 +69,8 @@ typedef struct hot_run {
 	uint32_t place;                  /* the op that `from` expects there; 0: behind its end */
 	uint32_t strays;                 /* ends behind which no beginning came */
 	unsigned sides, family;          /* that begin in this one; of a root: all that belong to it */
+	uint64_t returns, wrong;         /* runs left because a beginning seemed to come, which .. */
+	uint64_t returned;               /* .. was none; runs and 1 when that was last; 0: tried */
 	uint64_t seen;                   /* root's runs when it was last entered */
 	bool declined;                   /* the next time it runs eagerly, on trial */
 	uint64_t skips;                  /* so many times it does, barred */
@@ -262,7 +264,8 @@ void hot_side_complete(hot *h, hot_run *r);
 /* The op is nobody's; before it is a passenger of anybody. */
 void hot_side_miss(hot *h);
 /* An op like the region's first is not the one that r expects: is it its first? */
-bool hot_side_returns(const hot *h, const hot_run *r);
+bool hot_side_returns(const hot *h, hot_run *r);
+void hot_side_exit(hot_run *r);          /* r's run breaks off */
 /* If h->watch.from or r->family: a run of r begins. */
 void hot_side_enter(hot *h, hot_run *r);
 /* If h->watch.from: the stretch watched is no side. */

@@ -11,7 +11,9 @@
 #include "worker/hot.h"
 
 #define EXITS        1           /* at a place, before what comes behind it is watched */
-#define DOUBTS_MOST  4           /* wrong beginnings in a row before no run is left for one */
+#define WRONG_MOST   4           /* runs that were left for a beginning that was none, .. */
+#define WRONG_ONE_IN 16          /* .. and one more for so many times that it was one */
+#define RETURNING    UINT64_MAX
 #define SIDES_MOST   8           /* of a root */
 #define IDLE_RUNS    4096        /* of the root without one of the side: it goes */
 
@@ -52,10 +54,8 @@ static hot_run *find_place(hot *h, uint32_t *at)
 }
 
 /* Whether it was left there before. */
-static bool was_left(hot_run *r, uint32_t at)
+static bool was_left(const hot_run *r, uint32_t at)
 {
-	if (!at)
-		return r->strays++ >= EXITS;
 	for (unsigned k = 0; k < HOT_PLACES; k++)
 		if (r->places[k].at == at)
 			return r->places[k].count >= EXITS;
@@ -98,8 +98,10 @@ void hot_side_miss(hot *h)
 
 	if (w->from && is_stale(h, w, ops))
 		hot_side_drop(h);
-	if (w->from || !(r = find_place(h, &at)) || (!was_left(r, at) && !w->declined) ||
-			has_holes(h, r))
+	if (w->from || !(r = find_place(h, &at)))
+		return;
+	r->strays += !at;
+	if ((at ? !was_left(r, at) && !w->declined : r->strays <= EXITS) || has_holes(h, r))
 		return;
 	w->from = r;
 	w->at = at;
@@ -109,10 +111,24 @@ void hot_side_miss(hot *h)
 }
 
 /* Runs were left where this one stands, and what comes looks like the region's beginning. */
-bool hot_side_returns(const hot *h, const hot_run *r)
+bool hot_side_returns(const hot *h, hot_run *r)
 {
-	return h->watch.from == r && h->watch.at == r->match.at && r->match.at &&
-		r->doubt < DOUBTS_MOST;
+	const bool left = h->watch.from == r ? h->watch.at == r->match.at :
+		!r->match.foreign && was_left(r, r->match.at);
+
+	if (!left || !r->match.at || r->wrong > WRONG_MOST + r->returns / WRONG_ONE_IN)
+		return false;
+	r->returns++;
+	r->returned = RETURNING;
+	return true;
+}
+
+/* The run breaks off. If that is for the sake of a beginning, the next one will show whether it was
+ * one; if it was begun like that, it was none. */
+void hot_side_exit(hot_run *r)
+{
+	r->wrong += r->returned == r->runs + 1;
+	r->returned = r->returned == RETURNING ? r->runs + 1 : 0;
 }
 
 /* What was under way on its side is over; and if what is watched leads here it is complete. */

@@ -309,6 +309,7 @@ void hot_exit(hot *h, unsigned k)
 {
 	hot_run *r = h->runs[k];
 
+	hot_side_exit(r);
 	if (is_entering(r))
 		r->doubt++;
 	else

@@ -30,7 +30,7 @@ static hot_stats compare(const char *name, const lab_options *o, unsigned read_e
 }
 
 static const char *const programs[] = { "mlp", "dropout", "recurrent", "gan", "accumulate",
-	"stateless", "tiny", "pair", "branchy", "batches", "growing", "evaluate", "rare",
+	"stateless", "tiny", "pair", "branchy", "batches", "growing", "evaluate", "validate", "rare",
 	"clip", "adam", "transformer", "random" };
 
 static void test_same_bits(void **state)
@@ -144,6 +144,7 @@ static void test_coverage(void **state)
 		check_coverage(plain[k], &o, 30, 98);
 	/* Side plans: an evaluation every tenth step, branches that are taken now and then. */
 	check_coverage("evaluate", &late, 100, 98);
+	check_coverage("validate", &late, 150, 98);
 	check_coverage("clip", &late, 150, 98);
 	check_coverage("rare", &late, 200, 98);
 }

@@ -359,6 +359,33 @@ static void test_side_that_wins_its_trial(void **state)
 	end_pair(&p);
 }
 
+/* The beginning seems to come where runs were left. Each time it does is one time more that the
+ * next one is believed; if it hardly ever does none is. */
+static void test_returns(void **state)
+{
+	unsigned left = 0;
+	pair p;
+
+	(void)state;
+	begin_pair(&p, 10 * MS);
+	p.b.r.match.at = 7;
+	assert_false(hot_side_returns(p.b.h, &p.b.r));   /* never left there */
+	p.b.r.places[0] = (hot_place){ 7, 1 };
+	for (unsigned k = 0; k < 100; k++) {
+		assert_true(hot_side_returns(p.b.h, &p.b.r));
+		hot_side_exit(&p.b.r);
+		p.b.r.runs++;            /* what began then was completed */
+	}
+	for (unsigned k = 0; k < 100; k++)
+		if (hot_side_returns(p.b.h, &p.b.r)) {
+			hot_side_exit(&p.b.r);
+			hot_side_exit(&p.b.r);
+			left++;
+		}
+	assert_in_range(left, 5, 12);
+	end_pair(&p);
+}
+
 static void test_nothing_is_judged_in_tests(void **state)
 {
 	bench b;
@@ -386,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_side_that_pays),
 		cmocka_unit_test(test_side_that_does_not_pay),
 		cmocka_unit_test(test_side_that_wins_its_trial),
+		cmocka_unit_test(test_returns),
 		cmocka_unit_test(test_nothing_is_judged_in_tests),
 	};
 

@@ -144,6 +144,21 @@ static void test_lookalike(void **state)
 	check(lookalike, 12);
 }
 
+/* Other data goes half the way, then the step begins anew. */
+#define HALF \
+	"$10 = mul @2, 0.5\n$11 = add $10, t1\n$12 = sub @2, $11\nfree $10\n" \
+	"$13 = matmul $12, t1\nfree $11\nfree $12\nfetch $13\nfree $13\n"
+static const char *halves(unsigned k)
+{
+	return !seldom(k, 6) ? HEAD TAIL : HALF HEAD TAIL;
+}
+
+static void test_begun_anew(void **state)
+{
+	(void)state;
+	check(halves, 0);
+}
+
 /* ---- what may happen there ------------------------------------------------------------------- */
 
 /* A divisor is zero now and then: what depends on it fails with the same text. */
@@ -360,6 +375,7 @@ static int run_all(void)
 		cmocka_unit_test(test_two_branches),
 		cmocka_unit_test(test_branch_of_branch),
 		cmocka_unit_test(test_lookalike),
+		cmocka_unit_test(test_begun_anew),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_left_again),
 		cmocka_unit_test(test_kept_values),
