@@ -173,6 +173,28 @@ static void test_bias(void **state)
 	run_lengths(&g, 70);
 }
 
+/* Tiles of columns are wider where there are more rows, narrower for more reductions. */
+static void test_tiles(void **state)
+{
+	static const int64_t rows[] = { 3, 256, 257 }, cols[] = { 64, 127, 129, 256, 257, 300 };
+	group g;
+
+	(void)state;
+	for (int count = 1; count <= 5; count += 2) {
+		duel_code code;
+
+		make_softmax(&g, GROUP_COLS);
+		for (int k = 2; k < count; k++)
+			store_result(&g, make_reduce(&g, OP_prod, make_load(&g, GT_FLOAT64,
+				ACCESS_RUN)));
+		duel_compile(&g, &code);
+		for (size_t r = 0; r < COUNT(rows); r++)
+			for (size_t c = 0; c < COUNT(cols); c++)
+				duel_run(&g, &code, rows[r], cols[c], c % 2);
+		duel_drop(&code);
+	}
+}
+
 /* Several reductions of several dtypes at once, and one of a far sine. */
 static void test_many(void **state)
 {
@@ -383,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_layer_norm),
 		cmocka_unit_test(test_norm_softmax),
 		cmocka_unit_test(test_bias),
+		cmocka_unit_test(test_tiles),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_parts),
