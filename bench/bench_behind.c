@@ -85,13 +85,12 @@ typedef struct work {
 	int64_t m, n, k;
 	bool flat;
 	view a, b, p;
-	ins_room room;
 	kernel_arg args[ARGS];
 	float *own[ARGS];
 	uint64_t scalars[GROUP_SCALARS];
-	bool whole_rows;
 	int64_t size;                    /* rows or columns of a piece of the kernel alone */
 	int64_t each;
+	ins_room room;                   /* the last: it has no end of its own */
 } work;
 
 static float *numbers(int64_t n)

@@ -40,6 +40,9 @@ static void explain(fuse_graph *g)
 
 		if (o->where != FUSE_STORED && o->where != FUSE_ARENA)
 			o->why = WHY_FUSED;
+		else if (!o->why && f->steps.at[o->step].kind == STEP_PRODUCT &&
+			f->steps.at[o->step].value == v)
+			o->why = WHY_BEHIND;
 		else if (!o->why)        /* of calls with many inputs no edges are noted */
 			o->why = WHY_CALL;
 	}

@@ -24,11 +24,10 @@
  *	  memory takes longer anyway;
  *	- reductions take their producers along, and what follows from their results.
  *
- * Products stay calls of the engine, whose blocks are a pure function of their sizes
- * (engine/product.h). An epilogue would be a kernel whose rows are the product's and which is run
- * on one block (product_grid) at a time, while it is in the cache: it would save what
- * reading the product from memory costs beyond reading it from the cache, and cost a launch a
- * block; so it pays for products that do not stay in the cache only.
+ * A kernel that reads a product becomes one step with it (fuse_product.c) unless its rows, cut where
+ * the product's are, cost clearly more than a launch of its own: what is saved beyond the launch,
+ * the product's way to memory and back, the model does not know. How threads share the product and
+ * what follows it out is decided by COST_VECTOR and COST_MULTIPLY.
  */
 #ifndef REGION_FUSE_COST_H
 #define REGION_FUSE_COST_H

@@ -67,9 +67,9 @@ uint32_t fuse_product_place(const fuse_kernel *x, uint32_t product);
 bool fuse_kernel_stores(const fuse_kernel *x, uint32_t slot);
 
 /* Of a product: elements in a row. */
-static inline int64_t fuse_columns(const fuse_value *product)
+static inline int64_t fuse_columns(const fuse_value *o)
 {
-	return product->m.dims[product->m.rank - 1];
+	return o->m.dims[o->m.rank - 1];
 }
 
 static inline int64_t fuse_kernel_size(const fuse_kernel *x, int digit)

@@ -21,6 +21,7 @@ const char *fuse_why_text(fuse_why why)
 		[WHY_LATE] = "what is read must not wait for later ops",
 		[WHY_COST] = "one kernel would be slower than two",
 		[WHY_WAIT] = "the product would have to wait for too many ops",
+		[WHY_BEHIND] = "the kernel behind it does not take its place",
 		[WHY_PIECES] = "no piece of the product has all that the kernel needs",
 	};
 
@@ -92,7 +93,10 @@ static void print_step(const fusion *f, const fuse_step *s, buf *to)
 	buf_printf(to, " group %u (%s) over ", s->group, modes[f->groups.at[s->group].g->mode]);
 	for (int k = 0; k < s->outer_count; k++)
 		buf_printf(to, "%" PRId64 " x ", s->outer[k]);
-	buf_printf(to, "%" PRId64 " x %" PRId64 "\n", s->rows, s->cols);
+	buf_printf(to, "%" PRId64 " x %" PRId64, s->rows, s->cols);
+	if (s->together)
+		buf_printf(to, ", in one launch with the next %u", s->together);
+	buf_printf(to, "\n");
 	if (s->kind == STEP_PRODUCT)
 		print_row(f, s->value, to);
 	for (uint32_t k = 0; k < s->members_count; k++)

@@ -366,6 +366,16 @@ static void test_bits(void **state)
 
 /* ---- together ---- */
 
+static void check_print(const fusion *f, const char *expected)
+{
+	buf text = { 0 };
+
+	fusion_print(f, &text);
+	if (!strstr(buf_text(&text), expected))
+		fail_msg("'%s' is not in:\n%s", expected, buf_text(&text));
+	buf_fini(&text);
+}
+
 /* Parameters of all sizes and an optimiser: with a momentum, or without. */
 static void make_updates(program *p, int count, val *kept, bool momentum)
 {
@@ -394,6 +404,7 @@ static void test_updates(void **state)
 		assert_int_equal(f->steps.count, 10);
 		assert_int_equal(f->steps.at[0].together, 9);
 		assert_int_equal(f->groups.count, 1);
+		check_print(f, "over 1 x 60, in one launch with the next 9\n");
 		for (uint32_t k = 0; k < f->steps.count; k++) {
 			assert_int_equal(f->steps.at[k].launch, p->n - 1);
 			assert_true(!k || !f->steps.at[k].together);
