@@ -130,7 +130,7 @@ static void run_kernel(const machine *m, const fuse_step *s)
 			args[k] = (kernel_arg){ data, a->row, a->col };
 		}
 		call = (kernel_call){ s->rows, s->cols, args, scalars, helpers };
-		if (m->kernels)
+		if (m->kernels && m->kernels[s->group])
 			m->kernels[s->group](&call);
 		else
 			group_run(g, &call);

@@ -216,11 +216,16 @@ static uint64_t bytes_of(const fusion *f)
 	return all;
 }
 
-static kernel_fn *code_of(const trial *b, uint32_t step)
+static bool has_code(const trial *b, uint32_t step)
 {
 	const fuse_step *s = &b->f->steps.at[step];
 
-	return s->kind == STEP_KERNEL || s->kind == STEP_PRODUCT ? b->codes[s->group]->run : NULL;
+	return s->kind == STEP_KERNEL || s->kind == STEP_PRODUCT;
+}
+
+static kernel_fn *code_of(const trial *b, uint32_t step)
+{
+	return has_code(b, step) ? b->codes[b->f->steps.at[step].group]->run : NULL;
 }
 
 static gt_err measure(const job *j, trial *b)
@@ -232,7 +237,10 @@ static gt_err measure(const job *j, trial *b)
 	b->timer = fuse_timer_open(b->f, &j->tuning->own, j->run, j->tuning->live_ins);
 	b->steps = mem_zero((b->f->steps.count + 1) * sizeof *b->steps);
 	for (uint32_t k = 0; k < b->f->steps.count && !e; k++) {
-		e = fuse_timer_step(b->timer, k, code_of(b, k), &b->steps[k]);
+		if (has_code(b, k) && !code_of(b, k))
+			e = fail(GT_EUNSUPPORTED, "a kernel that is interpreted says nothing");
+		else
+			e = fuse_timer_step(b->timer, k, code_of(b, k), &b->steps[k]);
 		b->ns += b->steps[k];
 	}
 	return e;
@@ -344,7 +352,7 @@ static void try_code(job *j, uint32_t which, const codegen_options *way)
 	int from;
 	fused_code *c = code_find(g->g, &g->key, way, true, &from);
 
-	if (!c)
+	if (!c || !c->run)
 		return;
 	j->loaded += from == 1;
 	j->compiled += from == 2;
