@@ -69,6 +69,8 @@ typedef struct hot_run {
 	uint32_t place;                  /* the op that `from` expects there; 0: behind its end */
 	uint32_t strays;                 /* ends behind which no beginning came */
 	unsigned sides, family;          /* that begin in this one; of a root: all that belong to it */
+	uint32_t vain, chances;          /* times in a row that watching a place of it led to nothing;
+	                                    .. that one could have been watched */
 	uint64_t returns, wrong;         /* runs left because a beginning seemed to come, which .. */
 	uint64_t returned;               /* .. was none; runs and 1 when that was last; 0: tried */
 	uint64_t seen;                   /* root's runs when it was last entered */

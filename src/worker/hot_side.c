@@ -13,6 +13,8 @@
 #define EXITS        1           /* at a place, before what comes behind it is watched */
 #define WRONG_MOST   4           /* runs that were left for a beginning that was none, .. */
 #define WRONG_ONE_IN 16          /* .. and one more for so many times that it was one */
+#define LEAST        3           /* ops of a stretch that led to something */
+#define VAIN_STEP    8           /* times in vain, in a row, behind which one watches half as often */
 #define RETURNING    UINT64_MAX
 #define SIDES_MOST   8           /* of a root */
 #define IDLE_RUNS    4096        /* of the root without one of the side: it goes */
@@ -66,6 +68,7 @@ static bool was_left(const hot_run *r, uint32_t at)
 
 void hot_side_drop(hot *h)
 {
+	h->watch.from->vain++;
 	h->watch.from = NULL;
 	recorder_mark(&h->recorder, RECORD_ASTRAY, 0, 0);
 }
@@ -89,6 +92,20 @@ static bool has_holes(const hot *h, const hot_run *from)
 	return h->crowded;
 }
 
+/* Foreign ops that come at a place where runs were left, too, are not worth much. */
+static bool is_worth_it(hot_run *r)
+{
+	return !(r->chances++ & ((1u << MIN(r->vain / VAIN_STEP, 12u)) - 1));
+}
+
+/* A stretch behind op `at` of r is to be watched. */
+static bool is_wanted(const hot *h, hot_run *r, uint32_t at)
+{
+	r->strays += !at;
+	return (h->watch.declined || ((at ? was_left(r, at) : r->strays > EXITS) &&
+		is_worth_it(r))) && !has_holes(h, r);
+}
+
 void hot_side_miss(hot *h)
 {
 	hot_watch *w = &h->watch;
@@ -98,10 +115,7 @@ void hot_side_miss(hot *h)
 
 	if (w->from && is_stale(h, w, ops))
 		hot_side_drop(h);
-	if (w->from || !(r = find_place(h, &at)))
-		return;
-	r->strays += !at;
-	if ((at ? !was_left(r, at) && !w->declined : r->strays <= EXITS) || has_holes(h, r))
+	if (w->from || !(r = find_place(h, &at)) || !is_wanted(h, r, at))
 		return;
 	w->from = r;
 	w->at = at;
@@ -144,6 +158,7 @@ void hot_side_enter(hot *h, hot_run *r)
 		return;
 	ns = h->sync ? 0 : hot_busy(h) - w->since;
 	recorder_mark(&h->recorder, RECORD_BACK, 0, ns);
+	w->from->vain = hot_ops(h) - w->ops < LEAST ? w->from->vain + 1 : 0;
 	if (w->declined && w->declined->plan->region->n == hot_ops(h) - w->ops)
 		hot_times_add(&w->declined->eager, ns);
 	w->from = w->declined = NULL;

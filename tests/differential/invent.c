@@ -175,7 +175,7 @@ void program_invent(program *p, uint64_t seed)
 	for (int k = 0; k < p->count; k++) {
 		invent_module(&mk, &p->modules[k], dice_range(d, 2, length));
 		if (!k)
-			p->fork = dice_range(d, 0, p->modules[0].count);
+			p->fork = dice_range(d, 0, p->modules[0].count - 1);
 	}
 	if (p->schedule == RUN_NESTED)
 		add_inner(&mk);
