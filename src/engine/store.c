@@ -42,6 +42,7 @@
 #define SIZE_MAX_ASKED ((size_t)1 << 46)
 #define CLASSES 304                  /* class_of(SIZE_MAX_ASKED) + 1 */
 #define WRAPPED CLASSES              /* foreign memory has no class */
+#define DROP_MANY 32                 /* that are dropped together */
 
 /* The first line of a slab, which is aligned to its size: a block finds its slab by masking its
  * address. */
@@ -391,14 +392,12 @@ static void give_back_wrapped(allocator *a, storage *s)
 		destroy(a);
 }
 
-static void put_back(allocator *a, storage *s)
+/* Locked. */
+static void put_idle(allocator *a, storage *s)
 {
 	uint32_t k = s->size_class;
 	size_class *c = &a->classes[k];
-	bool last;
 
-	POISON(s->data, class_size(k));
-	lock(a);
 	count_drop(a, s);
 	if (UNLIKELY(a->closed && !is_small(k))) {
 		free_large(a, s);
@@ -407,6 +406,15 @@ static void put_back(allocator *a, storage *s)
 		c->idle = s;
 		c->count++;
 	}
+}
+
+static void put_back(allocator *a, storage *s)
+{
+	bool last;
+
+	POISON(s->data, class_size(s->size_class));
+	lock(a);
+	put_idle(a, s);
 	last = is_unheld(a);
 	unlock(a);
 	if (UNLIKELY(last))
@@ -421,6 +429,31 @@ void storage_drop(storage *s)
 		put_back(s->from, s);
 	else
 		give_back_wrapped(s->from, s);
+}
+
+void storage_drop_all(storage *const *all, unsigned n)
+{
+	allocator *a = n ? all[0]->from : NULL;
+	storage *mine[DROP_MANY];
+	unsigned count = 0;
+	bool last;
+
+	for (unsigned k = 0; k < n; k++)
+		if (all[k]->size_class == WRAPPED || count == DROP_MANY)
+			storage_drop(all[k]);
+		else if (last_reference(all[k]))
+			mine[count++] = all[k];
+	if (!count)
+		return;
+	for (unsigned k = 0; k < count; k++)
+		POISON(mine[k]->data, class_size(mine[k]->size_class));
+	lock(a);
+	for (unsigned k = 0; k < count; k++)
+		put_idle(a, mine[k]);
+	last = is_unheld(a);
+	unlock(a);
+	if (UNLIKELY(last))
+		destroy(a);
 }
 
 allocator *allocator_new(uint64_t limit)

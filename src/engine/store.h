@@ -43,6 +43,8 @@ storage *storage_new(allocator *a, size_t size);
 storage *storage_wrap(allocator *a, void *data, size_t size, void (*release)(void *ctx), void *ctx);
 void     storage_hold(storage *s);
 void     storage_drop(storage *s);
+/* Drop n of them, of one allocator, which is asked once. */
+void     storage_drop_all(storage *const *all, unsigned n);
 void     allocator_trim(allocator *a);                /* give the cache back to the system */
 void     allocator_get_stats(allocator *a, allocator_stats *out);
 

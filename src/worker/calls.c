@@ -1,9 +1,9 @@
 /* calls.c: leaps of tier T1: the ops of a run as calls of kernels with all set that never changes.
  *
  * Shapes, strides and kernels are those of a run that was executed op by op and noted. Memory is
- * taken and given back in the order of eager execution, so no more of it is alive at any time; what
- * is freed goes to the next result at once if that wants as much and nothing else is taken in
- * between (its *heir*), which spares the allocator both ways.
+ * taken and given back in the order of eager execution, so no more of it is alive whenever some is
+ * taken; but what is freed waits for the next results, which get it if they want as much. Before the
+ * allocator is asked for anything it gets back what waits.
  *
  * A result that is freed before the leap is over lives in its slot; others are filed.
  */
@@ -14,7 +14,6 @@
 
 #define PATIENCE  2              /* runs, after one whose calls were of no use; doubles */
 #define DOUBLINGS 10
-#define PARTED    SCRIPT_NEVER   /* no heir */
 
 /* ---- what is noted --------------------------------------------------------------------------- */
 
@@ -96,18 +95,36 @@ static bool is_alone(const ins *i, const meta *out)
 		dtype_kind_of((gt_dtype)out->dtype) == KIND_INT);
 }
 
-bool calls_note(calls *c, const plan *p, uint32_t at, const ins *i, const call *k,
-	const value *out)
+/* Kernels of other kinds may take memory of their own for a while. */
+static bool uses_scratch(unsigned code)
+{
+	const unsigned kind = op_rows[code].kind;
+
+	return kind != KIND_ELEMENT && kind != KIND_CREATE && kind != KIND_VIEW;
+}
+
+/* The run has to be the script's, sizes included, or calls of other shapes would be made of it. */
+static bool is_scripted(const script *s, uint32_t at, const ins *i, uint64_t base)
+{
+	const script_part *part = &s->parts[s->ops[at]];
+
+	return part->kind == PART_LOOSE || (part[1].at - part->at == i->words && script_same(s,
+		part->at, i->words, (const uint64_t *)(const void *)i, base) == i->words);
+}
+
+bool calls_note(calls *c, const plan *p, const script *s, uint64_t base, uint32_t at, const ins *i,
+	const call *k, const value *out)
 {
 	call_step *to;
 
-	if (at != c->next || out->why) {
+	if (at != c->next || out->why || !is_scripted(s, at, i, base)) {
 		give_up(c);
 		return false;
 	}
 	to = &c->steps[c->next++];
 	*to = (call_step){ .run = p->steps[at].run, .first = p->pattern.ops[at].first,
-		.heir = PARTED, .code = i->op, .nin = i->nin, .alone = is_alone(i, &out->v.m),
+		.code = i->op, .nin = i->nin, .alone = is_alone(i, &out->v.m),
+		.scratch = uses_scratch(i->op),
 		.bytes = (uint64_t)meta_count(&out->v.m) * dtype_size((gt_dtype)out->v.m.dtype) };
 	to->view = op_rows[i->op].kind == KIND_VIEW && out->s == k->values[0]->s;
 	if (to->view)
@@ -117,7 +134,7 @@ bool calls_note(calls *c, const plan *p, uint32_t at, const ins *i, const call *
 	return true;
 }
 
-/* ---- who gets whose memory ------------------------------------------------------------------- */
+/* ---- whose memory may be had ----------------------------------------------------------------- */
 
 /* The frees right behind part `part`: that of the value which word `id` names, or SCRIPT_NEVER. */
 static uint32_t freed_next(const script *s, uint32_t part, uint32_t id)
@@ -157,51 +174,6 @@ static void find_taken(calls *c, const script *s, uint32_t at)
 	}
 }
 
-/* Results freed and not yet inherited, while nothing was taken from the allocator since. */
-typedef struct estate { uint32_t op[CALLS_PENDING]; unsigned n; } estate;
-
-/* Kernels of other kinds may take memory of their own for a while. */
-static bool computes_in_place(const call_step *st)
-{
-	const unsigned kind = op_rows[st->code].kind;
-
-	return kind == KIND_ELEMENT || kind == KIND_CREATE || kind == KIND_VIEW;
-}
-
-static void bequeath(calls *c, estate *e, uint32_t at)
-{
-	bool found = false;
-
-	for (unsigned k = 0; k < e->n && !found; k++) {
-		if (c->steps[e->op[k]].bytes != c->steps[at].bytes)
-			continue;
-		c->steps[e->op[k]].heir = at;
-		e->op[k] = e->op[--e->n];
-		found = true;
-	}
-	if (!found || !computes_in_place(&c->steps[at]))
-		e->n = 0;
-}
-
-static void find_heirs(calls *c, const script *s)
-{
-	estate e = { .n = 0 };
-
-	for (uint32_t k = 0; k < s->count; k++) {
-		const script_part *p = &s->parts[k];
-
-		if (p->kind == PART_FREE && p->op != SCRIPT_NEVER) {
-			if (!c->steps[p->op].view && e.n < CALLS_PENDING)
-				e.op[e.n++] = p->op;
-		} else if (p->kind == PART_LOOSE || (p->op != SCRIPT_NEVER &&
-				c->steps[p->op].alone)) {
-			e.n = 0;
-		} else if (p->kind == PART_OP && !c->steps[p->op].view && !c->steps[p->op].takes) {
-			bequeath(c, &e, p->op);
-		}
-	}
-}
-
 /* The plan has not changed since, and knows of every step that the next run would be the same. */
 static bool rests(const calls *c, const plan *p)
 {
@@ -219,11 +191,16 @@ void calls_end(calls *c, const plan *p, const script *s)
 	}
 	for (uint32_t k = 0; k < c->n; k++)
 		find_taken(c, s, k);
-	find_heirs(c, s);
 	c->epoch = p->epoch;
 }
 
 /* ---- inputs ---------------------------------------------------------------------------------- */
+
+/* It was made on the way, or left behind by an earlier leap of the run: nobody else has it. */
+static bool is_own(const leap *l, uint32_t slot)
+{
+	return slot < l->r->calls.n && (leap_makes(l, slot) || l->r->rest.is[slot]);
+}
 
 /* An input that was there before the leap; false if it is not any more, or looks otherwise. */
 static __attribute__((noinline)) bool load(leap *l, calls *c, uint32_t in, uint64_t id)
@@ -235,6 +212,10 @@ static __attribute__((noinline)) bool load(leap *l, calls *c, uint32_t in, uint6
 
 	if (!(in & MATCH_BIND) && m->ids[slot] != id)
 		return false;
+	if (slot < c->n && l->r->rest.is[slot]) {
+		s->leap = c->leap;
+		return true;
+	}
 	v = hot_find(l->t, l->r, slot, id, in & MATCH_BIND);
 	if (!v || !same_view(&s->v, &v->v))
 		return false;
@@ -255,7 +236,10 @@ static void set_number(kcall *k, numbers *to, unsigned n, const call_in *in, uin
 {
 	view *v = &to->views[n];
 
+	v->data = &to->words[n];
 	v->m.dtype = in->dtype;
+	v->m.rank = 0;
+	v->contiguous = true;
 	engine_scalar((dtype_kind)in->kind, (scalar){ .bits = bits }, (gt_dtype)in->dtype,
 		v->data);
 	k->in[n] = v;
@@ -291,16 +275,25 @@ static void hold(storage *s)
 		storage_hold(s);
 }
 
-/* Ops that wait with memory go without it: other memory is taken first. */
-static void disinherit(calls *c)
+void calls_give_back(calls *c)
 {
-	while (c->pending_count) {
-		call_slot *s = &c->slots[c->pending[--c->pending_count]];
+	if (!c->waits)
+		return;
+	storage_drop_all(c->waiting, c->waits);
+	c->waits = 0;
+}
 
-		if (s->s)
-			storage_drop(s->s);
-		s->s = NULL;
-	}
+/* Of those that wait, one of so many bytes; NULL: there is none. */
+static storage *take_waiting(calls *c, uint64_t bytes)
+{
+	for (unsigned k = c->waits; k--;)
+		if (c->waiting[k]->size == bytes) {
+			storage *s = c->waiting[k];
+
+			c->waiting[k] = c->waiting[--c->waits];
+			return s;
+		}
+	return NULL;
 }
 
 /* The input whose memory the result may have; NULL: none. */
@@ -321,59 +314,36 @@ static call_slot *find_dying(const leap *l, calls *c, const call_step *st, uint3
 	return NULL;
 }
 
-static bool inherits(calls *c, uint32_t at)
+/* Memory for a result; NULL: there is none. */
+static storage *find_room(const leap *l, calls *c, const call_step *st)
 {
-	for (unsigned k = 0; k < c->pending_count; k++)
-		if (c->pending[k] == at) {
-			c->pending[k] = c->pending[--c->pending_count];
-			return true;
-		}
-	return false;
+	storage *s = c->waits ? take_waiting(c, st->bytes) : NULL;
+
+	if (!s || st->scratch)
+		calls_give_back(c);
+	return s ? s : storage_new(l->t->worker->engine->memory, st->bytes);
 }
 
-/* Memory for the result of op `at`; false if there is none. */
-static bool find_room(leap *l, calls *c, const call_step *st, uint32_t at)
+void calls_release(calls *c, uint32_t at)
 {
-	call_slot *to = &c->slots[at], *from;
+	storage *s = c->slots[at].s;
 
-	if (UNLIKELY(c->pending_count != 0) && inherits(c, at)) {
-		to->v.data = to->s->data;
-		return true;
+	c->slots[at].s = NULL;
+	if (!s)
+		return;
+	if (s->release || __atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) != 1) {
+		storage_drop(s);
+		return;
 	}
-	if ((from = find_dying(l, c, st, at))) {
-		hold(to->s = from->s);
-	} else {
-		disinherit(c);
-		to->s = storage_new(l->t->worker->engine->memory, st->bytes);
-	}
-	if (UNLIKELY(!to->s))
-		return false;
-	to->v.data = to->s->data;
-	return true;
-}
-
-/* The result in slot `at` is freed: its heir is given the memory, if nobody else has it. */
-static void release(leap *l, calls *c, uint32_t at)
-{
-	call_slot *s = &c->slots[at];
-	const uint32_t heir = c->steps[at].heir;
-
-	if (heir != PARTED && l->s->ops[heir] < l->to && c->pending_count < CALLS_PENDING &&
-			!s->s->release && s->s->size == c->steps[heir].bytes &&
-			__atomic_load_n(&s->s->refs, __ATOMIC_ACQUIRE) == 1) {
-		c->slots[heir].s = s->s;
-		c->pending[c->pending_count++] = heir;
-	} else {
-		storage_drop(s->s);
-	}
-	s->s = NULL;
+	if (c->waits == CALLS_WAITING)
+		calls_give_back(c);
+	c->waiting[c->waits++] = s;
 }
 
 /* ---- the leap -------------------------------------------------------------------------------- */
 
-static void show(leap *l, calls *c, uint32_t at, const ins *i)
+void calls_show(const calls *c, uint32_t at, value *v)
 {
-	value *v = leap_file(l, at, i);
 	const call_slot *s = &c->slots[at];
 
 	note_view(&v->v, &s->v);
@@ -381,24 +351,42 @@ static void show(leap *l, calls *c, uint32_t at, const ins *i)
 	v->s = s->s;
 }
 
+/* The result has the memory of `from`. Who made that on the way has no use for it any more; a value
+ * that is filed has, until it is freed. */
+static void hand_over(const leap *l, const calls *c, call_slot *from)
+{
+	if (is_own(l, (uint32_t)(from - c->slots)))
+		from->s = NULL;
+	else
+		hold(from->s);
+}
+
 static bool compute(leap *l, calls *c, const call_step *st, uint32_t at, kcall *k)
 {
-	call_slot *to = &c->slots[at];
+	call_slot *to = &c->slots[at], *from;
 
 	if (st->view) {
-		const call_slot *from = &c->slots[c->in[st->first].slot & ~MATCH_BIND];
-
+		from = &c->slots[c->in[st->first].slot & ~MATCH_BIND];
 		hold(to->s = from->s);
 		to->v.data = (char *)from->v.data + st->offset;
 		return true;
 	}
-	if (UNLIKELY(!st->run || !find_room(l, c, st, at)))
+	if (UNLIKELY(!st->run))
 		return false;
+	from = find_dying(l, c, st, at);
+	to->s = from ? from->s : find_room(l, c, st);
+	if (UNLIKELY(!to->s))
+		return false;
+	to->v.data = to->s->data;
 	k->out = &to->v;
-	if (LIKELY(st->run(k) == GT_OK))
-		return true;
-	storage_drop(to->s);
-	return false;
+	if (UNLIKELY(st->run(k))) {
+		if (!from)
+			storage_drop(to->s);
+		return false;
+	}
+	if (from)
+		hand_over(l, c, from);
+	return true;
 }
 
 static bool take(leap *l, calls *c, const script_part *part, const ins *i, kcall *k, numbers *to)
@@ -415,8 +403,10 @@ static bool take(leap *l, calls *c, const script_part *part, const ins *i, kcall
 	if (!l->silent)
 		recorder_put(&l->t->hot->recorder, i, p->pattern.ops[at].metas, p->slots[at].size);
 	c->slots[at].leap = c->leap;
-	if (part->freed >= l->to)
-		show(l, c, at, i);
+	if (part->freed == SCRIPT_NEVER)
+		calls_show(c, at, leap_file(l, at, i));
+	else if (part->freed >= l->to)
+		leap_leave(l, at);
 	l->at = at + 1;
 	l->products += part->product;
 	l->t->worker->spent += p->slots[at].cost;
@@ -429,37 +419,31 @@ static void free_part(leap *l, calls *c, const script_part *part, const ins *i)
 		leap_control(l, part, i);
 		return;
 	}
-	if (!l->silent)
+	if (!l->quiet)
 		recorder_free(&l->t->hot->recorder, ins_in(i)[0]);
-	release(l, c, part->op);
+	calls_release(c, part->op);
 }
 
-/* The leap ends in front of part `end`: what was to be freed behind it is filed. */
-static void show_rest(leap *l, calls *c, uint32_t end)
+/* The leap ends in front of part `end`: what was to be freed behind it is left. */
+static void leave_rest(leap *l, uint32_t end)
 {
-	disinherit(c);
 	for (uint32_t k = l->from; k < end; k++) {
 		const script_part *p = &l->s->parts[k];
 
 		if (p->kind == PART_OP && p->freed >= end && p->freed < l->to)
-			show(l, c, p->op, leap_ins(l, k));
+			leap_leave(l, p->op);
 	}
-}
-
-static void clear_numbers(numbers *to)
-{
-	for (unsigned k = 0; k < INS_SCALARS_MAX; k++)
-		to->views[k] = (view){ .data = &to->words[k], .contiguous = true };
 }
 
 uint32_t calls_leap(leap *l)
 {
 	calls *c = &l->r->calls;
-	kcall k = { .engine = l->t->worker->engine };
 	numbers scalars;
 	uint32_t part = l->from;
+	kcall k;
 
-	clear_numbers(&scalars);
+	k.engine = l->t->worker->engine;
+	k.after = NULL;
 	c->leap++;
 	for (; part < l->to; part++) {
 		const script_part *p = &l->s->parts[part];
@@ -474,7 +458,8 @@ uint32_t calls_leap(leap *l)
 			leap_control(l, p, i);
 		}
 	}
+	calls_give_back(c);
 	if (part < l->to)
-		show_rest(l, c, part);
+		leave_rest(l, part);
 	return part;
 }

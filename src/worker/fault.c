@@ -1,7 +1,7 @@
 /* fault.c: what a failed instruction says: what was wrong, with which inputs, inside which signal;
  * and when memory is short, who has it.
  */
-#include "worker/tenant.h"
+#include "worker/leap.h"
 
 #include <stdio.h>
 #include "base/buf.h"
@@ -65,9 +65,10 @@ static void consider(holder *top, const value *v, uint32_t session)
 static void find_holders(const worker *w, holder *top)
 {
 	for (size_t n = 0; n < w->count; n++) {
-		const tenant *t = w->tenants[n];
+		tenant *t = w->tenants[n];
 		const idmap *ids = &t->store.ids;
 
+		leap_file_all(t);
 		for (size_t k = 0; (k = idmap_next(ids, k));) {
 			const value *v = ids->slots[k - 1].value;
 

@@ -165,6 +165,8 @@ void fused_plan_settle(fused_plan *p);
  * none; with SLOT_LATE `from` is the value. */
 void fused_present(fused_run *f, uint32_t slot, void *data, void *from, uint8_t how);
 void fused_unneed(fused_run *f, uint32_t slot);
+/* The tensor of a slot that has no value is freed. The run may be gone afterwards. */
+void fused_free_slot(fused_run *f, uint32_t slot);
 /* May a step launched behind op `at` write to the arena? */
 bool fused_arena_serves(fused_run *f, uint32_t at);
 

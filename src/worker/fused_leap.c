@@ -9,12 +9,8 @@ typedef struct walker {
 	bool failed;             /* the op was taken, but nothing more can be launched */
 } walker;
 
-/* A tensor for op `at`, which may be in memory. */
-static void show(const walker *w, uint32_t at, const ins *i)
+void fused_show(fused_run *f, uint32_t at, value *v)
 {
-	fused_run *f = w->f;
-	value *v = leap_file(w->l, at, i);
-
 	meta_copy(&v->v.m, &f->p->f->values.at[at].m);
 	v->run = f;
 	v->slot = at;
@@ -33,7 +29,8 @@ static bool look(const walker *w, uint32_t in, uint64_t id)
 	value *v;
 
 	if (slot < n)
-		return w->f->slots[slot].state & SLOT_SHOWN && r->match.ids[slot] == id;
+		return r->match.ids[slot] == id &&
+			(r->rest.is[slot] || w->f->slots[slot].state & SLOT_SHOWN);
 	if (!(in & MATCH_BIND) && r->match.ids[slot] != id)
 		return false;
 	v = hot_find(w->l->t, r, slot, id, in & MATCH_BIND);
@@ -98,8 +95,10 @@ static bool take(walker *w, const script_part *part, const ins *i)
 		put_record(w, at, i);
 	bind(w, &q->ops[at], in);
 	fused_copy(f, at, i);
-	if (part->freed >= l->to)
-		show(w, at, i);
+	if (part->freed == SCRIPT_NEVER)
+		fused_show(f, at, leap_file(l, at, i));
+	else if (part->freed >= l->to)
+		leap_leave(l, at);
 	f->at = l->at = at + 1;
 	l->products += part->product;
 	l->t->worker->spent += o->cost;
@@ -117,22 +116,19 @@ static void release(const walker *w, const script_part *part, const ins *i)
 		leap_control(l, part, i);
 		return;
 	}
-	if (!l->silent)
+	if (!l->quiet)
 		recorder_free(&l->t->hot->recorder, ins_in(i)[0]);
-	w->f->slots[part->op].state |= SLOT_FREED;
-	fused_unneed(w->f, part->op);
+	fused_free_slot(w->f, part->op);
 }
 
-/* The leap ends in front of part `end`: what was to be freed behind it is alive. */
-static void show_rest(const walker *w, uint32_t end)
+/* The leap ends in front of part `end`: what was to be freed behind it is left. */
+static void leave_rest(leap *l, uint32_t end)
 {
-	const leap *l = w->l;
-
 	for (uint32_t k = l->from; k < end; k++) {
 		const script_part *p = &l->s->parts[k];
 
 		if (p->kind == PART_OP && p->freed >= end && p->freed < l->to)
-			show(w, p->op, leap_ins(l, k));
+			leap_leave(l, p->op);
 	}
 }
 
@@ -156,7 +152,7 @@ uint32_t fused_leap(leap *l)
 		}
 	}
 	if (k < l->to)
-		show_rest(&w, k);
+		leave_rest(l, k);
 	counter_add(&l->t->hot->counts.compiled, l->at - r->match.at);
 	if (UNLIKELY(w.failed)) {
 		fused_run_end(w.f);

@@ -1,5 +1,5 @@
 /* fused_run.c: what a run holds, and until when. */
-#include "worker/fused.h"
+#include "worker/hot.h"
 
 /* ---- needs ----------------------------------------------------------------------------------- */
 
@@ -151,6 +151,13 @@ static void look_whether_done(fused_run *f)
 {
 	if (f->over && !f->alive && !f->held)
 		recycle(f);
+}
+
+void fused_free_slot(fused_run *f, uint32_t slot)
+{
+	f->slots[slot].state |= SLOT_FREED;
+	fused_unneed(f, slot);
+	look_whether_done(f);
 }
 
 void fused_free(value *v)
@@ -338,6 +345,7 @@ fused_run *fused_run_begin(tenant *t, fused_plan *p)
 {
 	fused_run *f, *before;
 
+	leap_file_all(t);
 	clear_stale(p);
 	before = p->runs;
 	f = p->idle ? p->idle : new_run(t, p);
@@ -375,6 +383,8 @@ void fused_run_end(fused_run *f)
 
 void fused_plan_settle(fused_plan *p)
 {
+	if (p->runs)
+		leap_file_all(p->runs->tenant);
 	while (p->runs)
 		settle(p->runs);
 }

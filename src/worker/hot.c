@@ -42,6 +42,7 @@ void hot_drop(hot *h, hot_run *r)
 	unsigned k = 0;
 	uint32_t below;
 
+	leap_file_all(h->tenant);
 	hot_side_gone(h, r);
 	while (h->runs[k] != r)
 		k++;
@@ -317,6 +318,7 @@ void hot_leave(tenant *t)
 {
 	if (t->hot && t->hot->watch.from)
 		hot_side_drop(t->hot);
+	leap_file_all(t);
 	for (unsigned k = 0; t->hot && k < t->hot->count; k++)
 		hot_stop(t->hot, k);
 }

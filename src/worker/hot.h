@@ -82,6 +82,7 @@ typedef struct hot_run {
 	/* leap.h: runs word by word. */
 	script script;
 	calls calls;
+	leap_rest rest;
 	bool noting;             /* for `calls` */
 	uint64_t missed;         /* the latest run that was another than the script, and how many .. */
 	uint32_t misses;         /* .. in a row */

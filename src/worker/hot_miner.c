@@ -85,6 +85,7 @@ void hot_bury(hot *h)
 		match_fini(&r->match);
 		script_fini(&r->script);
 		calls_fini(&r->calls);
+		leap_rest_fini(&r->rest);
 		mem_free(r->values);
 		mem_free(r);
 	}

@@ -207,7 +207,8 @@ static ALWAYS_INLINE void replay(tenant *t, hot_run *r, const ins *i, call *c, v
 	else
 		exec_finish(t, i, c, r->plan->steps[at].run, out);
 	if (UNLIKELY(r->noting))
-		r->noting = calls_note(&r->calls, r->plan, at, i, c, out);
+		r->noting = calls_note(&r->calls, r->plan, &r->script,
+			at ? r->match.ids[0] : i->out, at, i, c, out);
 }
 
 static ALWAYS_INLINE void execute(tenant *t, hot_run *r, unsigned k, const ins *i, call *c,
@@ -217,8 +218,10 @@ static ALWAYS_INLINE void execute(tenant *t, hot_run *r, unsigned k, const ins *
 	const uint32_t at = r->match.at;
 
 	h->again = HOT_RUNS_MAX;
-	if (!at)
+	if (!at) {
+		leap_file_all(t);
 		hot_enter(h, k);
+	}
 	if (UNLIKELY(h->learner != NULL))
 		listen_to(h, r, i, at);
 	if (r->fused.chosen)

@@ -1,10 +1,155 @@
 /* leap.c: which stretch of the stream a leap is, and the account of it. */
 #include "worker/hot.h"
 
+#include "base/mem.h"
+
 #define LEAST     3              /* parts that a leap is worth */
 #define COST_MOST 50000          /* ns that are spent without a look around */
-#define NEAR      16             /* parts without result that are looked through for one */
+#define NEAR      4              /* parts without result that are looked through for one */
 #define MISSES    8              /* runs in a row that were another than the script */
+
+/* ---- what is not filed ----------------------------------------------------------------------- */
+
+static uint64_t id_of(const leap_rest *o, uint32_t at)
+{
+	const script *s = &o->r->script;
+
+	return o->base + s->then[s->parts[s->ops[at]].at + 3];
+}
+
+/* The op with that result; the region's length: none. */
+static uint32_t op_of(const leap_rest *o, uint64_t id)
+{
+	const uint32_t n = o->r->script.n;
+	uint32_t low = 0, high = n;
+
+	while (low < high) {
+		const uint32_t mid = (low + high) / 2;
+
+		if (id_of(o, mid) < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < n && id_of(o, low) == id ? low : n;
+}
+
+static void strike(leap_rest *o, tenant *t, uint32_t at)
+{
+	o->is[at] = false;
+	if (!--o->head.count && t->store.unfiled == &o->head)
+		t->store.unfiled = NULL;
+}
+
+static value *put_value(tenant *t, hot_run *r, uint32_t at, uint64_t id)
+{
+	value *v = store_take(&t->store);
+
+	v->op = r->plan->region->ops[at].op;
+	store_put(&t->store, id, v);
+	r->values[at] = v;
+	return v;
+}
+
+static value *file(leap_rest *o, uint32_t at)
+{
+	value *v = put_value(o->t, o->r, at, id_of(o, at));
+
+	strike(o, o->t, at);
+	if (o->f)
+		fused_show(o->f, at, v);
+	else
+		calls_show(&o->r->calls, at, v);
+	return v;
+}
+
+static value *file_id(store_unfiled *u, uint64_t id)
+{
+	leap_rest *o = CONTAINER(u, leap_rest, head);
+	const uint32_t at = op_of(o, id);
+
+	return at < o->r->script.n && o->is[at] ? file(o, at) : NULL;
+}
+
+/* Results of T1 still have to be given back. */
+static void release(leap_rest *o, uint32_t at)
+{
+	strike(o, o->t, at);
+	if (o->f)
+		fused_free_slot(o->f, at);
+	else
+		calls_release(&o->r->calls, at);
+}
+
+static bool drop_id(store_unfiled *u, uint64_t id)
+{
+	leap_rest *o = CONTAINER(u, leap_rest, head);
+	const uint32_t at = op_of(o, id);
+
+	if (at == o->r->script.n || !o->is[at])
+		return false;
+	release(o, at);
+	calls_give_back(&o->r->calls);
+	return true;
+}
+
+void leap_file_all(tenant *t)
+{
+	leap_rest *o;
+
+	if (LIKELY(!t->store.unfiled))
+		return;
+	o = CONTAINER(t->store.unfiled, leap_rest, head);
+	for (uint32_t k = 0; o->head.count; k++)
+		if (o->is[k])
+			file(o, k);
+}
+
+/* Those that there may be are of this run, in this tier. */
+static void keep_rest(tenant *t, hot_run *r, fused_run *f, uint64_t base)
+{
+	leap_rest *o = &r->rest;
+
+	if (o->base != base || o->f != f || (t->store.unfiled && t->store.unfiled != &o->head))
+		leap_file_all(t);
+	if (o->base != base)
+		o->next = 0;
+	if (!o->is) {
+		o->head = (store_unfiled){ .file = file_id, .drop = drop_id };
+		o->is = mem_zero(r->script.n * sizeof *o->is);
+		o->r = r;
+		o->t = t;
+	}
+	o->base = base;
+	o->f = f;
+}
+
+void leap_leave(leap *l, uint32_t at)
+{
+	l->r->rest.is[at] = true;
+	l->r->rest.head.count++;
+	l->values++;
+}
+
+/* The leap is over: let them be found. */
+static void show_rest(const leap *l)
+{
+	leap_rest *o = &l->r->rest;
+	store *s = &l->t->store;
+
+	if (l->at)
+		s->highest = MAX(s->highest, id_of(o, l->at - 1));
+	if (!o->head.count)
+		return;
+	o->head.first = o->base;
+	o->head.last = id_of(o, l->s->n - 1);
+	s->unfiled = &o->head;
+}
+
+void leap_rest_fini(leap_rest *o)
+{
+	mem_free(o->is);
+}
 
 /* ---- for those who leap ---------------------------------------------------------------------- */
 
@@ -20,9 +165,12 @@ void leap_control(leap *l, const script_part *p, const ins *i)
 {
 	tenant *t = l->t;
 
-	if (!l->silent)
+	if (!l->quiet)
 		note_control(t->hot, i);
-	if (p->kind == PART_FREE)
+	if (p->kind == PART_FREE && p->op != SCRIPT_NEVER && l->r->rest.is[p->op]) {
+		release(&l->r->rest, p->op);
+		l->values--;
+	} else if (p->kind == PART_FREE)
 		l->values -= store_drop(&t->store, ins_in(i)[0]);
 	else if (i->op == OP_enter)
 		signals_enter(&t->signals, ins_name(i));
@@ -32,24 +180,22 @@ void leap_control(leap *l, const script_part *p, const ins *i)
 
 value *leap_file(leap *l, uint32_t at, const ins *i)
 {
-	value *v = store_take(&l->t->store);
-
-	v->op = i->op;
-	store_put(&l->t->store, i->out, v);
-	l->r->values[at] = v;
 	l->values++;
-	return v;
+	return put_value(l->t, l->r, at, i->out);
 }
 
 /* ---- where is the stream in the script? ------------------------------------------------------ */
 
 /* The part that `i` would be; `count`: none. */
-static uint32_t find_part(const script *s, uint32_t at, const ins *i, uint64_t base)
+static uint32_t find_part(const hot_run *r, uint32_t at, const ins *i, uint64_t base)
 {
+	const script *s = &r->script;
 	uint32_t part = at ? s->ops[at - 1] + 1 : s->ops[0];
 
 	if (i->out)
 		return s->ops[at];
+	if (r->rest.base == base)
+		part = MAX(part, r->rest.next);
 	for (uint32_t end = MIN(s->ops[at], part + NEAR); at && part < end; part++)
 		if (s->parts[part + 1].at - s->parts[part].at == i->words &&
 				script_same(s, s->parts[part].at, i->words,
@@ -88,17 +234,23 @@ static void measure(leap *l, const ring *q, uint64_t base)
 		l->to = limit_cost(l->r, l->from, l->to);
 }
 
-/* The run that may leap: the one under way, alone; or that which begins again. */
-static hot_run *candidate(hot *h, unsigned *k)
+/* The run that would get the next op before all others: the one that took the last one, or that
+ * which begins again. */
+static hot_run *candidate(const hot *h, unsigned *k)
 {
-	*k = h->under_way ? h->took_k : h->again;
-	if (*k == HOT_RUNS_MAX || (h->under_way & ~(1u << *k)) || h->trial || h->checks ||
-			h->recorder.excluded || h->tenant->worker->options.prints ||
-			h->learner || h->watch.from || !script_ready(&h->runs[*k]->script))
+	const bool goes_on = h->took_k != HOT_RUNS_MAX && (h->under_way >> h->took_k & 1);
+
+	*k = goes_on ? h->took_k : h->again;
+	if (*k == HOT_RUNS_MAX || (h->under_way & ((1u << *k) - 1)))
 		return NULL;
-	if (!h->under_way && !hot_allowed(h, h->runs[*k]))
-		return NULL;
-	return h->runs[*k];
+	return script_ready(&h->runs[*k]->script) ? h->runs[*k] : NULL;
+}
+
+/* Nobody wants to see each op. */
+static bool is_plain(const hot *h)
+{
+	return !h->trial && !h->checks && !h->recorder.excluded && !h->learner && !h->watch.from &&
+		!h->tenant->worker->options.prints;
 }
 
 /* All results are new: no id that is in use, or was. */
@@ -107,7 +259,7 @@ static bool is_fresh(const tenant *t, const leap *l, uint64_t base)
 	const script *s = l->s;
 	const uint32_t first = s->ops[l->at];
 
-	return first < l->to && base + s->then[s->parts[first].at + 3] > t->store.highest &&
+	return (first >= l->to || base + s->then[s->parts[first].at + 3] > t->store.highest) &&
 		store_count(&t->store) + (l->to - l->from) <= STORE_VALUES_MAX;
 }
 
@@ -156,7 +308,7 @@ static void account(leap *l, unsigned k, uint32_t before, uint64_t base, uint32_
 }
 
 /* The run is not what the script says: after some such runs in a row another one is learnt. */
-static void miss(hot_run *r)
+static void miss(tenant *t, hot_run *r)
 {
 	if (r->runs == r->missed)
 		return;
@@ -164,29 +316,62 @@ static void miss(hot_run *r)
 	r->missed = r->runs;
 	if (r->misses < MISSES)
 		return;
+	leap_file_all(t);
 	r->misses = 0;
 	r->noting = false;
 	r->calls.epoch = 0;
 	script_forget(&r->script);
 }
 
+/* Behind the last op. */
+static uint32_t leap_behind(leap *l)
+{
+	for (uint32_t k = l->from; k < l->to; k++)
+		leap_control(l, &l->s->parts[k], leap_ins(l, k));
+	calls_give_back(&l->r->calls);
+	return l->to;
+}
+
 /* Tier T2 if the run is one of it. `from` if nobody can leap. */
-static uint32_t perform(leap *l, const ins *i)
+static uint32_t perform(leap *l, const ins *i, uint64_t base)
 {
 	hot_run *r = l->r;
 	fused *u = &r->fused;
 
+	if (l->at == l->s->n) {
+		keep_rest(l->t, r, r->rest.f, base);
+		return leap_behind(l);
+	}
 	if (fused_wanted(u, l->at)) {
 		u->chosen = NULL;
 		if (!l->at && (!match_wired(&r->match, i) || !fused_accept(l->t, r, i) ||
 				!u->chosen))
 			return l->from;
+		keep_rest(l->t, r, u->now, base);
 		return fused_leap(l);
 	}
 	if (!calls_ready(&r->calls, r->plan) || u->sample ||
 			(!l->at && fused_wants_sample(l->t->hot, u)))
 		return l->from;
+	keep_rest(l->t, r, NULL, base);
 	return calls_leap(l);
+}
+
+/* Where the run stands: at its op `at`, or behind its last one. */
+static bool find_place(leap *l, const hot *h, unsigned k, const ins *i, uint64_t *base)
+{
+	const hot_run *r = l->r;
+	const bool goes_on = h->under_way >> k & 1;
+
+	l->s = &r->script;
+	l->at = goes_on || i->out ? r->match.at : l->s->n;
+	*base = l->at ? r->match.ids[0] : i->out;
+	l->silent = l->at ? r->silent : r->settled || h->crowded;
+	l->quiet = l->silent || h->silent;
+	if (!l->at && !hot_allowed((hot *)h, (hot_run *)r))
+		return false;
+	l->from = find_part(r, l->at, i, *base);
+	return l->from < l->s->count;
 }
 
 unsigned leap_try(tenant *t, const ins *i)
@@ -198,24 +383,20 @@ unsigned leap_try(tenant *t, const ins *i)
 	uint64_t base;
 	uint32_t end, before;
 
-	if (!r || (!i->out && !r->match.at))
+	if (!r || !is_plain(h) || !find_place(&l, h, k, i, &base))
 		return 0;
-	l.s = &r->script;
-	l.at = before = r->match.at;
-	base = before ? r->match.ids[0] : i->out;
-	l.from = find_part(l.s, before, i, base);
-	if (l.from == l.s->count)
-		return 0;
+	before = l.at;
 	measure(&l, &t->line.ring, base);
 	if (l.to < l.from + LEAST || !is_fresh(t, &l, base)) {
 		if (l.to == l.from && i->out)
-			miss(r);
+			miss(t, r);
 		return 0;
 	}
-	l.silent = before ? r->silent : r->settled || h->crowded;
-	end = perform(&l, i);
+	end = perform(&l, i, base);
 	if (end == l.from)
 		return 0;
+	r->rest.next = end;
+	show_rest(&l);
 	if (!before && l.at)
 		hot_enter(h, k);
 	account(&l, k, before, base, end);

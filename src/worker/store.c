@@ -54,9 +54,12 @@ void store_return(store *s, value *v)
 bool store_drop(store *s, uint64_t id)
 {
 	value *v = idmap_take(&s->ids, id);
+	store_unfiled *u = s->unfiled;
 
 	if (v)
 		store_return(s, v);
+	else if (u && id >= u->first && id <= u->last)
+		return u->drop(u, id);
 	return v;
 }
 

@@ -22,9 +22,19 @@ typedef struct value {
 	struct value *next;      /* on the free list */
 } value;
 
+/* Values that have no place in the table, because most likely nobody asks for them before they are
+ * freed (leap.h): who knows them files them one by one when somebody does. */
+typedef struct store_unfiled {
+	uint64_t first, last;    /* their ids are among these */
+	uint64_t count;          /* of them; not 0 */
+	value *(*file)(struct store_unfiled *u, uint64_t id);    /* NULL: it is none of them */
+	bool (*drop)(struct store_unfiled *u, uint64_t id);      /* false: the same */
+} store_unfiled;
+
 /* Ids point to values; values come from slabs that go with the store. */
 typedef struct store {
 	idmap ids;
+	store_unfiled *unfiled;  /* NULL: there are none */
 	uint64_t highest;        /* id that was ever filed */
 	value *idle;
 	struct store_slab *slabs;
@@ -45,7 +55,10 @@ static inline bool store_pends(const value *v)
 /* What is filed under `id`, if anything, be it pending. */
 static inline value *store_find(const store *s, uint64_t id)
 {
-	return idmap_get(&s->ids, id);
+	value *v = idmap_get(&s->ids, id);
+	store_unfiled *u = s->unfiled;
+
+	return UNLIKELY(!v && u) && id >= u->first && id <= u->last ? u->file(u, id) : v;
 }
 
 /* The same for an id that a result is to have: mostly it is higher than any before. */
@@ -84,7 +97,7 @@ bool store_drop(store *s, uint64_t id);
 
 static inline uint64_t store_count(const store *s)
 {
-	return s->ids.count;
+	return s->ids.count + (s->unfiled ? s->unfiled->count : 0);
 }
 
 #endif
