@@ -106,10 +106,7 @@ static bool uses_scratch(unsigned code)
 /* The run has to be the script's, sizes included, or calls of other shapes would be made of it. */
 static bool is_scripted(const script *s, uint32_t at, const ins *i, uint64_t base)
 {
-	const script_part *part = &s->parts[s->ops[at]];
-
-	return part->kind == PART_LOOSE || (part[1].at - part->at == i->words && script_same(s,
-		part->at, i->words, (const uint64_t *)(const void *)i, base) == i->words);
+	return s->parts[s->ops[at]].kind == PART_LOOSE || script_is(s, s->ops[at], i, base);
 }
 
 bool calls_note(calls *c, const plan *p, const script *s, uint64_t base, uint32_t at, const ins *i,

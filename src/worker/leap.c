@@ -197,9 +197,7 @@ static uint32_t find_part(const hot_run *r, uint32_t at, const ins *i, uint64_t 
 	if (r->rest.base == base)
 		part = MAX(part, r->rest.next);
 	for (uint32_t end = MIN(s->ops[at], part + NEAR); at && part < end; part++)
-		if (s->parts[part + 1].at - s->parts[part].at == i->words &&
-				script_same(s, s->parts[part].at, i->words,
-				(const uint64_t *)(const void *)i, base) == i->words)
+		if (script_is(s, part, i, base))
 			return part;
 	return s->count;
 }

@@ -352,6 +352,14 @@ uint32_t script_same(const script *s, uint32_t from, uint32_t n, const uint64_t 
 		same_blocks(s, from, n, now, base);
 }
 
+bool script_is(const script *s, uint32_t part, const ins *i, uint64_t base)
+{
+	const uint32_t at = s->parts[part].at;
+
+	return s->parts[part + 1].at - at == i->words &&
+		script_same(s, at, i->words, (const uint64_t *)(const void *)i, base) == i->words;
+}
+
 uint32_t script_part_of(const script *s, uint32_t at)
 {
 	uint32_t low = 0, high = s->count;

@@ -74,6 +74,8 @@ void script_forget(script *s);
  * first result is `base`. */
 uint32_t script_same(const script *s, uint32_t from, uint32_t n, const uint64_t *now,
 	uint64_t base);
+/* Whether `i` is part `part` of it, in such a run. */
+bool script_is(const script *s, uint32_t part, const ins *i, uint64_t base);
 /* The part that word `at` belongs to; `count` at the end. */
 uint32_t script_part_of(const script *s, uint32_t at);
 
