@@ -13,7 +13,8 @@
 #include "ir/cost.h"
 
 #define PATIENCE  2              /* runs, after one whose calls were of no use; doubles */
-#define DOUBLINGS 10
+#define DOUBLINGS 5
+#define MISFITS   8              /* inputs that look otherwise, before the calls are learnt anew */
 
 /* ---- what is noted --------------------------------------------------------------------------- */
 
@@ -43,7 +44,6 @@ static void give_up(calls *c)
 bool calls_begin(calls *c, const plan *p)
 {
 	c->next = 0;
-	c->noted = p->epoch;
 	if (c->patience) {
 		c->patience--;
 		return false;
@@ -121,7 +121,7 @@ bool calls_note(calls *c, const plan *p, const script *s, uint64_t base, uint32_
 	to = &c->steps[c->next++];
 	*to = (call_step){ .run = p->steps[at].run, .first = p->pattern.ops[at].first,
 		.code = i->op, .nin = i->nin, .alone = is_alone(i, &out->v.m),
-		.scratch = uses_scratch(i->op),
+		.scratch = uses_scratch(i->op), .cost = p->slots[at].cost, .size = p->slots[at].size,
 		.bytes = (uint64_t)meta_count(&out->v.m) * dtype_size((gt_dtype)out->v.m.dtype) };
 	to->view = op_rows[i->op].kind == KIND_VIEW && out->s == k->values[0]->s;
 	if (to->view)
@@ -171,24 +171,26 @@ static void find_taken(calls *c, const script *s, uint32_t at)
 	}
 }
 
-/* The plan has not changed since, and knows of every step that the next run would be the same. */
+/* Whether the plan knows of every step that the next run would be the same. */
 static bool rests(const calls *c, const plan *p)
 {
 	for (uint32_t k = 0; k < c->n; k++)
 		if (p->steps[k].epoch != p->epoch)
 			return false;
-	return c->next == c->n && c->noted == p->epoch;
+	return true;
 }
 
 void calls_end(calls *c, const plan *p, const script *s)
 {
-	if (!rests(c, p)) {
+	if (c->next != c->n) {
 		give_up(c);
 		return;
 	}
 	for (uint32_t k = 0; k < c->n; k++)
 		find_taken(c, s, k);
-	c->epoch = p->epoch;
+	c->epoch = rests(c, p) ? p->epoch : 0;
+	c->known = true;
+	c->tries = c->misfits = 0;
 }
 
 /* ---- inputs ---------------------------------------------------------------------------------- */
@@ -214,8 +216,12 @@ static __attribute__((noinline)) bool load(leap *l, calls *c, uint32_t in, uint6
 		return true;
 	}
 	v = hot_find(l->t, l->r, slot, id, in & MATCH_BIND);
-	if (!v || !same_view(&s->v, &v->v))
+	if (!v)
 		return false;
+	if (!same_view(&s->v, &v->v)) {
+		c->known = ++c->misfits < MISFITS;
+		return false;
+	}
 	m->ids[slot] = id;
 	s->v.data = v->v.data;
 	s->s = v->s;
@@ -398,7 +404,7 @@ static bool take(leap *l, calls *c, const script_part *part, const ins *i, kcall
 	if (UNLIKELY(!compute(l, c, st, at, k)))
 		return false;
 	if (!l->silent)
-		recorder_put(&l->t->hot->recorder, i, p->pattern.ops[at].metas, p->slots[at].size);
+		recorder_put(&l->t->hot->recorder, i, p->pattern.ops[at].metas, st->size);
 	c->slots[at].leap = c->leap;
 	if (part->freed == SCRIPT_NEVER)
 		calls_show(c, at, leap_file(l, at, i));
@@ -406,7 +412,7 @@ static bool take(leap *l, calls *c, const script_part *part, const ins *i, kcall
 		leap_leave(l, at);
 	l->at = at + 1;
 	l->products += part->product;
-	l->t->worker->spent += p->slots[at].cost;
+	l->t->worker->spent += st->cost;
 	return true;
 }
 
@@ -458,5 +464,7 @@ uint32_t calls_leap(leap *l)
 	calls_give_back(c);
 	if (part < l->to)
 		leave_rest(l, part);
+	if (UNLIKELY(c->epoch != l->r->plan->epoch) && l->at && l->at < c->n)
+		plan_forget(l->r->plan, l->at);  /* it may know other shapes than these */
 	return part;
 }

@@ -130,7 +130,7 @@ static void listen(hot *h, hot_run *r)
 		hot_unlearn(h);
 	r->noting = false;
 	if (LIKELY(script_ready(&r->script))) {
-		r->noting = !r->match.at && !r->fused.chosen && !calls_ready(&r->calls, r->plan) &&
+		r->noting = !r->match.at && !r->fused.chosen && !calls_ready(&r->calls) &&
 			calls_begin(&r->calls, r->plan);
 		return;
 	}

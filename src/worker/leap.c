@@ -317,7 +317,7 @@ static void miss(tenant *t, hot_run *r)
 	leap_file_all(t);
 	r->misses = 0;
 	r->noting = false;
-	r->calls.epoch = 0;
+	r->calls.known = false;
 	script_forget(&r->script);
 }
 
@@ -348,7 +348,7 @@ static uint32_t perform(leap *l, const ins *i, uint64_t base)
 		keep_rest(l->t, r, u->now, base);
 		return fused_leap(l);
 	}
-	if (!calls_ready(&r->calls, r->plan) || u->sample ||
+	if (!calls_ready(&r->calls) || u->sample ||
 			(!l->at && fused_wants_sample(l->t->hot, u)))
 		return l->from;
 	keep_rest(l->t, r, NULL, base);

@@ -90,6 +90,7 @@ typedef struct call_step {
 	uint32_t first;          /* of its inputs */
 	uint32_t freed;          /* behind that part all is freed that it may take over */
 	uint32_t code;           /* op */
+	uint32_t cost, size;     /* as plan_slot's */
 	uint8_t nin;
 	uint8_t takes;           /* bit k: its result may lie where input k does, at its last use */
 	bool scratch;            /* its kernel may take memory of its own */
@@ -106,8 +107,9 @@ typedef struct calls {
 	call_step *steps;
 	call_in *in;
 	uint32_t n, next;        /* ops, and the next that is to be noted */
-	uint64_t noted;          /* the plan's epoch then */
-	uint64_t epoch;          /* at which all is known; 0: it is not */
+	bool known;              /* all that it takes */
+	uint64_t epoch;          /* of the plan if it knows the same shapes; else 0 */
+	unsigned misfits;        /* inputs that looked otherwise */
 	uint64_t leap;           /* so many were made */
 	uint64_t patience;       /* runs before it is tried again */
 	uint32_t tries;
@@ -118,7 +120,7 @@ typedef struct calls {
 void calls_init(calls *c, const pattern *p);
 void calls_fini(calls *c);
 
-static inline bool calls_ready(const calls *c, const plan *p) { return c->epoch == p->epoch; }
+static inline bool calls_ready(const calls *c) { return c->known; }
 
 /* A run of T1 begins, whose script is known. True: calls_note is to be told of it. */
 bool calls_begin(calls *c, const plan *p);

@@ -5,7 +5,7 @@
 
 #define WORDS_MAX   (1u << 22)   /* of a run; what is longer has no script */
 #define PATIENCE    2            /* runs, after a try in vain; doubles */
-#define DOUBLINGS   12
+#define DOUBLINGS   7
 #define LANES       4
 #define BLOCK       (4 * LANES)  /* words that are looked at together */
 
@@ -102,6 +102,7 @@ bool script_begin(script *s, bool follows)
 	} else if (s->words == s->draft_words) {
 		put_end(s);
 		drop_draft(s);
+		s->tries = 0;
 		s->state = SCRIPT_READY;
 	} else {
 		script_give_up(s);

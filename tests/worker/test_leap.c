@@ -1,0 +1,307 @@
+/* test_leap.c: runs of a loop taken in leaps, cut anywhere and disturbed in all the ways there are:
+ * what is read is what eager execution gives, and nothing stays behind.
+ */
+#include "drive.h"
+
+enum { ROWS = 8, COLS = 6, STEPS = 120, MADE = 10 };
+
+typedef struct loop {
+	drive d;
+	uint64_t next, w;                /* id; what is carried */
+	unsigned cut, since;             /* so many instructions are executed at a time; 0: 64 */
+} loop;
+
+/* What a test does besides the plain step; `from` is the step it begins in. */
+typedef struct way {
+	const char *what;
+	unsigned cut, steps;
+	unsigned foreign;                /* every so many steps an op in the middle, */
+	unsigned between;                /* .. between two steps */
+	unsigned turned;                 /* .. frees in another order */
+	unsigned read;                   /* .. a read in the middle */
+	unsigned broken;                 /* .. the step ends early */
+	unsigned late;                   /* .. a result is freed a step later */
+	unsigned swapped;                /* .. the weight is another value of the same shape */
+	unsigned other;                  /* .. of other strides */
+	unsigned gone;                   /* .. an input is freed before its last use */
+	unsigned sizes;                  /* .. another batch size */
+	unsigned scopes;                 /* .. in a scope */
+	bool vanishes;                   /* the client goes in the middle of a step */
+	unsigned leapt;                  /* per cent of the operations, at least */
+} way;
+
+static void send(loop *l, const ins *i)
+{
+	drive_ins(&l->d, i);
+	if (!l->cut || ++l->since < l->cut)
+		return;
+	l->since = 0;
+	drive_flush(&l->d);
+	assert_int_equal(l->d.l->ops->sync(l->d.l, NULL), GT_OK);
+}
+
+static uint64_t put(loop *l, unsigned code, uint64_t x, uint64_t y)
+{
+	ins_room room;
+	ins *i = ins_init(&room, code, l->next++);
+
+	if (x)
+		ins_put_input(i, x);
+	if (y)
+		ins_put_input(i, y);
+	if (code == OP_permute)
+		i->attr.perm[0] = 1;
+	if (code == OP_sum)
+		i->attr.axes = 1;
+	send(l, i);
+	return l->next - 1;
+}
+
+static uint64_t put_scaled(loop *l, uint64_t x, double by)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_mul, l->next++);
+
+	ins_put_input(i, x);
+	ins_put_scalar(i, KIND_FLOAT, (scalar){ .f = by });
+	send(l, i);
+	return l->next - 1;
+}
+
+static uint64_t put_rand(loop *l, int64_t rows, int64_t cols)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_rand, l->next);
+
+	i->attr.dtype = GT_FLOAT32;
+	ins_put_operand(i, 7);
+	ins_put_operand(i, (int64_t)l->next++);
+	ins_put_operand(i, rows);
+	ins_put_operand(i, cols);
+	send(l, i);
+	return l->next - 1;
+}
+
+static void put_free(loop *l, uint64_t x)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_free, 0);
+
+	ins_put_input(i, x);
+	send(l, i);
+}
+
+static void put_scope(loop *l, unsigned code)
+{
+	ins_room room;
+	ins *i = ins_init(&room, code, 0);
+
+	if (code == OP_enter)
+		ins_put_name(i, "layer", 5);
+	send(l, i);
+}
+
+static bool is_time(unsigned every, unsigned k)
+{
+	return every && k > STEPS / 4 && k % every == every - 1;
+}
+
+/* Returns false if the step ended early. */
+static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
+{
+	const int64_t rows = is_time(a->sizes, k) ? ROWS / 2 : ROWS;
+
+	if (is_time(a->scopes, k))
+		put_scope(l, OP_enter);
+	made[0] = put_rand(l, rows, COLS);
+	made[1] = put(l, OP_matmul, made[0], l->w);
+	made[2] = put(l, OP_tanh, made[1], 0);
+	if (is_time(a->gone, k))
+		put_free(l, made[2]);
+	made[3] = put(l, OP_permute, made[2], 0);
+	made[4] = put_scaled(l, made[3], 0.5 + k);
+	if (is_time(a->foreign, k))
+		put_free(l, put(l, OP_exp, made[4], 0));
+	made[5] = put(l, OP_add, made[4], made[3]);
+	if (is_time(a->broken, k))
+		return false;
+	if (is_time(a->read, k))
+		drive_read(&l->d, made[4]);
+	made[6] = put(l, OP_mul, made[2], made[1]);
+	made[7] = put(l, OP_sum, made[6], 0);
+	made[8] = put_scaled(l, made[7], 0.01 / (k + 1));
+	made[9] = put(l, OP_sub, l->w, made[8]);
+	if (is_time(a->scopes, k))
+		put_scope(l, OP_leave);
+	return true;
+}
+
+static void free_made(loop *l, const uint64_t *made, unsigned n, bool turned)
+{
+	for (unsigned j = 0; j < n; j++)
+		put_free(l, made[turned ? n - 1 - j : j]);
+}
+
+static void carry(loop *l, const way *a, unsigned k, uint64_t w)
+{
+	put_free(l, l->w);
+	l->w = w;
+	if (!is_time(a->swapped, k) && !is_time(a->other, k) && !is_time(a->gone, k))
+		return;
+	put_free(l, l->w);
+	l->w = put_rand(l, COLS, COLS);
+	if (!is_time(a->other, k))
+		return;
+	w = put(l, OP_permute, l->w, 0);
+	put_free(l, l->w);
+	l->w = w;
+}
+
+static void play(loop *l, const way *a)
+{
+	uint64_t made[MADE] = { 0 }, late = 0;
+
+	l->next = 1;
+	l->w = put_rand(l, COLS, COLS);
+	for (unsigned k = 0; k < a->steps; k++) {
+		const bool whole = compute(l, a, k, made), keeps = is_time(a->late, k);
+
+		if (a->vanishes && k + 1 == a->steps)
+			return;
+		if (k % 5 == 0)
+			drive_read(&l->d, made[whole ? 8 : 5]);
+		if (late)
+			put_free(l, late);
+		late = keeps ? made[5] : 0;
+		free_made(l, made, keeps ? 5 : 6, is_time(a->turned, k));
+		if (whole) {
+			free_made(l, made + 6, 3, false);
+			carry(l, a, k, made[9]);
+		}
+		if (is_time(a->between, k))
+			put_free(l, put_scaled(l, l->w, k));
+	}
+	drive_read(&l->d, l->w);
+}
+
+static worker_stats run(loop *l, const way *a, const char *tier, drive_mode mode)
+{
+	worker_stats s;
+
+	assert_int_equal(flag_set(FLAG_GT_HOTPATH_TIER, tier), GT_OK);
+	assert_int_equal(flag_set(FLAG_GT_HOTPATH_CODE, "interpreted"), GT_OK);
+	l->cut = mode == DRIVE_THREAD ? 0 : a->cut;
+	l->d.flush = l->cut ? 1000 : 0;
+	drive_open(&l->d, mode);
+	play(l, a);
+	s = drive_stats(&l->d);
+	drive_close(&l->d);
+	return s;
+}
+
+/* The same reads with and without leaps, in both tiers; as much in leaps as is expected. */
+static void compare(const way *a)
+{
+	static const struct { const char *tier; drive_mode mode; } ways[] = {
+		{ "1", DRIVE_SYNC }, { "2", DRIVE_SYNC }, { "1", DRIVE_THREAD },
+		{ "2", DRIVE_THREAD } };
+
+	for (unsigned k = 0; k < COUNT(ways); k++) {
+		loop eager = { .next = 0 }, hot = { .next = 0 };
+		const worker_stats before = run(&eager, a, "1", DRIVE_EAGER);
+		const worker_stats s = run(&hot, a, ways[k].tier, ways[k].mode);
+
+		drive_compare(&eager.d, &hot.d, a->what);
+		assert_int_equal(s.tensors, before.tensors);
+		assert_int_equal(s.faults, before.faults);
+		assert_int_equal(s.instructions, before.instructions);
+		assert_int_equal(s.operations, before.operations);
+		assert_int_equal(s.products, before.products);
+		if (ways[k].mode == DRIVE_SYNC && s.hot.leapt * 100 < s.hot.ops * a->leapt)
+			fail_msg("%s, cut %u, tier %s: %u of %u operations in leaps, expected %u %%",
+				a->what, a->cut, ways[k].tier, (unsigned)s.hot.leapt,
+				(unsigned)s.hot.ops, a->leapt);
+	}
+}
+
+/* The ring holds any part of a run, and any number of them. */
+static void test_cut_anywhere(void **state)
+{
+	static const unsigned cuts[] = { 1, 2, 3, 5, 7, 9, 13, 19, 20, 21, 37, 200 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(cuts); k++) {
+		const way a = { .what = "plain", .cut = cuts[k], .steps = STEPS,
+			.leapt = cuts[k] < 5 ? 0 : 50 };
+
+		compare(&a);
+	}
+}
+
+/* Records lie around the end of the ring, which is shorter than the program. */
+static void test_around_the_end(void **state)
+{
+	const way a = { .what = "long", .cut = 501, .steps = 12 * STEPS, .leapt = 90 };
+
+	(void)state;
+	compare(&a);
+}
+
+static void test_disturbed(void **state)
+{
+	static const way ways[] = {
+		{ .what = "foreign", .foreign = 3, .leapt = 20 },
+		{ .what = "between", .between = 3, .leapt = 20 },
+		{ .what = "turned", .turned = 2, .leapt = 20 },
+		{ .what = "read", .read = 3, .leapt = 20 },
+		{ .what = "broken", .broken = 7, .leapt = 20 },
+		{ .what = "late", .late = 4, .leapt = 20 },
+		{ .what = "swapped", .swapped = 3, .leapt = 5 },
+		{ .what = "other", .other = 11, .leapt = 0 },
+		{ .what = "gone", .gone = 5, .leapt = 20 },
+		{ .what = "sizes", .sizes = 6, .leapt = 0 },
+		{ .what = "scopes", .scopes = 1, .leapt = 20 },
+		{ .what = "vanishes", .vanishes = true, .leapt = 20 },
+		{ .what = "all", .foreign = 5, .between = 7, .turned = 3, .read = 11, .broken = 13,
+			.late = 4, .swapped = 17, .sizes = 19 },
+	};
+	static const unsigned cuts[] = { 11, 64, 203 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(ways); k++)
+		for (unsigned c = 0; c < COUNT(cuts); c++) {
+			way a = ways[k];
+
+			a.cut = cuts[c];
+			a.steps = STEPS;
+			a.leapt = cuts[c] < 20 ? 0 : a.leapt;
+			compare(&a);
+		}
+}
+
+/* With GT_CHECK each op is looked at: there are no leaps. */
+static void test_checked(void **state)
+{
+	const way a = { .what = "checked", .cut = 64, .steps = STEPS };
+	loop hot = { .next = 0 };
+
+	(void)state;
+	drive_set(FLAG_GT_CHECK, true);
+	assert_int_equal(run(&hot, &a, "1", DRIVE_SYNC).hot.leapt, 0);
+	drive_drop(&hot.d);
+	drive_set(FLAG_GT_CHECK, false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cut_anywhere),
+		cmocka_unit_test(test_around_the_end),
+		cmocka_unit_test(test_disturbed),
+		cmocka_unit_test(test_checked),
+	};
+
+	if (flag_set(FLAG_GT_CACHE_DIR, ""))
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
