@@ -1,7 +1,7 @@
 /* fuse_gather.c: kernels that run together: the updates of many parameters as one launch.
  *
- * What nobody in the region reads can wait a little. In a row of such kernels, as an optimiser makes
- * them, parameter after parameter, all run behind the op of the last one. Nothing else may be
+ * What nobody in the region reads can wait a little. In a row of such kernels, as an optimiser
+ * makes them, parameter after parameter, all run behind the op of the last one. Nothing else may be
  * launched in between, so only their own operands live longer, and not for long. They need not be
  * of one group: none reads what another one makes, and that is all it takes.
  */

@@ -1,6 +1,6 @@
-/* test_fused_product.c: products with kernels behind them, on a tenant seen from inside: the bits of
- * eager execution, by one thread and by several, whoever asks for the product itself, and where the
- * kernel's code is wrong. And many kernels in one launch.
+/* test_fused_product.c: products with kernels behind them, on a tenant seen from inside: the bits
+ * of eager execution, by one thread and by several, whoever asks for the product itself, and where
+ * the kernel's code is wrong. And many kernels in one launch.
  */
 #include "check.h"
 #include "base/flags.h"
@@ -133,9 +133,11 @@ static fused_step *product_step(void)
 
 #define NUMBERS(id, shape) "t" #id " = randn float32 draw=" #id " [" shape "] seed=5\n"
 #define PRODUCT "t%3 = matmul t1, t2\n"
-#define BIAS    PRODUCT "t%4 = add t%3, t4\nfree t%3\nt%5 = relu t%4\nfree t%4\nfetch t%5\nfree t%5\n"
-#define MASK    PRODUCT "t%4 = gt t4, 0.1\nt%5 = cast t%4 dtype=float32\nfree t%4\nt%6 = mul t%3, t%5\n" \
-	"free t%3\nfree t%5\nt%7 = sum t%6 axes=[0]\nfetch t%6\nfetch t%7\nfree t%6\nfree t%7\n"
+#define BIAS    PRODUCT "t%4 = add t%3, t4\nfree t%3\nt%5 = relu t%4\nfree t%4\n" \
+	"fetch t%5\nfree t%5\n"
+#define MASK    PRODUCT "t%4 = gt t4, 0.1\nt%5 = cast t%4 dtype=float32\nfree t%4\n" \
+	"t%6 = mul t%3, t%5\nfree t%3\nfree t%5\nt%7 = sum t%6 axes=[0]\nfetch t%6\nfetch t%7\n" \
+	"free t%6\nfree t%7\n"
 #define SOFTMAX PRODUCT "t%4 = mul t%3, 0.125\nfree t%3\nt%5 = softmax t%4 axis=1\nfree t%4\n" \
 	"fetch t%5\nfree t%5\n"
 #define SCORES  PRODUCT "t%4 = add t%3, t4\nfree t%3\nt%5 = softmax t%4 axis=2\nfree t%4\n" \
@@ -143,6 +145,16 @@ static fused_step *product_step(void)
 /* The product is used again. */
 #define TWICE   PRODUCT "t%4 = relu t%3\nt%5 = matmul t%4, t4\nt%6 = matmul t%3, t4\n" \
 	"t%7 = add t%5, t%6\nfree t%3\nfree t%4\nfree t%5\nfree t%6\nfetch t%7\nfree t%7\n"
+
+/* Both operands transposed, and an operand of the kernel. */
+#define TURNED  "t%1 = permute t1 perm=[1,0]\nt%2 = permute t2 perm=[1,0]\n" \
+	"t%3 = matmul t%1, t%2\nfree t%1\nfree t%2\nt%4 = permute t4 perm=[1,0]\n" \
+	"t%5 = add t%3, t%4\nfree t%3\nfree t%4\n" \
+	"t%6 = tanh t%5\nfree t%5\nfetch t%6\nfree t%6\n"
+#define WIDE    PRODUCT "t%4 = mul t%3, 0.5\nfree t%3\nt%5 = cast t%4 dtype=float32\nfree t%4\n" \
+	"fetch t%5\nfree t%5\n"
+#define WHOLE   PRODUCT "t%4 = sub t%3, t4\nfree t%3\nt%5 = abs t%4\nfree t%4\n" \
+	"fetch t%5\nfree t%5\n"
 
 static const program programs[] = {
 	{ "bias", NUMBERS(1, "17,5") NUMBERS(2, "5,16") NUMBERS(4, "16"), BIAS },
@@ -157,6 +169,12 @@ static const program programs[] = {
 		NUMBERS(4, "700,700"), MASK },
 	{ "softmax", NUMBERS(1, "300,50") NUMBERS(2, "50,90"), SOFTMAX },
 	{ "scores", NUMBERS(1, "20,40,30") NUMBERS(2, "20,30,40") NUMBERS(4, "40,40"), SCORES },
+	{ "turned", NUMBERS(1, "70,150") NUMBERS(2, "290,70") NUMBERS(4, "290,150"), TURNED },
+	{ "float64", "t1 = randn float64 draw=1 [300,90] seed=5\n"
+		"t2 = randn float64 draw=2 [90,600] seed=5\n", WIDE },
+	{ "integers", "t1 = randint int32 -9, 9 [33,20] seed=5 draw=1\n"
+		"t2 = randint int32 -9, 9 [20,40] seed=5 draw=2\n"
+		"t4 = randint int32 -9, 9 [40] seed=5 draw=3\n", WHOLE },
 	{ "twice", NUMBERS(1, "40,40") NUMBERS(2, "40,40") NUMBERS(4, "40,40"), TWICE },
 };
 
@@ -279,7 +297,7 @@ static void mend(fused_step *st)
 /* Nobody gets to see it, and it is not called again. */
 static void test_wrong_code(void **state)
 {
-	static const unsigned chosen[] = { 2, 5, 7, 9 };
+	static const unsigned chosen[] = { 2, 5, 7, 12 };
 
 	(void)state;
 	for (unsigned k = 0; k < COUNT(chosen); k++) {
@@ -308,15 +326,17 @@ static void test_wrong_code(void **state)
 
 /* Momentum for three parameters of different shapes, of which two are worth the pool; # is the step
  * before. An op that nobody needs tells where a step begins: one update is like the other. */
-#define UPDATE(w, m, v, g) "t%" #v " = mul t#" #m ", 0.9\nt%" #m " = add t%" #v ", " g "\nfree t#" #m "\n" \
-	"free t%" #v "\nt%" #v "9 = mul t%" #m ", 0.1\nt%" #w " = sub t#" #w ", t%" #v "9\n" \
+#define UPDATE(w, m, v, g) "t%" #v " = mul t#" #m ", 0.9\nt%" #m " = add t%" #v ", " g "\n" \
+	"free t#" #m "\nfree t%" #v "\n" \
+	"t%" #v "9 = mul t%" #m ", 0.1\nt%" #w " = sub t#" #w ", t%" #v "9\n" \
 	"free t%" #v "9\nfree t#" #w "\n"
 static const program updates = { "updates",
 	"t901 = randn float32 draw=1 [20] seed=5\nt902 = mul t901, 0.5\n"
 	"t904 = randn float32 draw=2 [200,400] seed=5\nt905 = mul t904, 0.5\n"
 	"t907 = randn float32 draw=3 [300,300] seed=5\nt908 = mul t907, 0.5\n"
 	NUMBERS(1, "20") NUMBERS(2, "200,400") NUMBERS(3, "300,300"),
-	"t%00 = neg t1\nfree t%00\n" UPDATE(01, 02, 03, "t1") UPDATE(04, 05, 06, "t2") UPDATE(07, 08, 09, "t3") };
+	"t%00 = neg t1\nfree t%00\n" UPDATE(01, 02, 03, "t1") UPDATE(04, 05, 06, "t2")
+	UPDATE(07, 08, 09, "t3") };
 
 static void run_updates(unsigned from, unsigned count)
 {
