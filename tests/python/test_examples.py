@@ -74,7 +74,7 @@ def test_digits_shows_hot_paths():
         r"hot paths: a loop of \d+ operations ran \d+ times; \d+\.\d% of all operations were replayed "
         r"since, \d+\.\d% by compiled kernels",
         r"a step: +\d+\.\d µs eager, \d+\.\d µs (compiled|replayed) \(\d\.\d\dx; medians\)",
-        r"break-even: (after \d+ steps of looking|not within 29\d\d steps)",
+        r"break-even: (after \d+|not within 29\d\d) steps; waiting for the compiler took \d\.\d{3} s",
         r"of it the worker: replayed \d+\.\d+ us \(median",
     ):
         assert re.search("^" + line, done.stdout, re.M), done.stdout
@@ -94,6 +94,17 @@ def test_break_even(times, at):
     watch = digits.Stopwatch(10)
     watch.times = times
     assert digits.break_even(2, watch) == at
+
+
+def test_break_even_counts_the_wait():
+    sys.path.insert(0, str(ROOT / "examples"))
+    import digits
+
+    watch = digits.Stopwatch(10)
+    watch.times, watch.waited = [1] * 4, 15
+    assert digits.break_even(2, watch) == 20
+    watch.waited = 41
+    assert digits.break_even(2, watch) is None
 
 
 def test_readme():
