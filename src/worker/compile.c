@@ -34,13 +34,18 @@ static region *copy_region(const region *r)
 	return to;
 }
 
+uint8_t job_mode(const region *r)
+{
+	return r->mode ? r->mode : (uint8_t)(GT_COMPILE_DEFAULT + flag_int(FLAG_GT_COMPILE_MODE));
+}
+
 job *job_new(const region *r, const engine *e)
 {
 	job *j = mem_zero(sizeof *j);
 	size_t words = 0;
 
 	j->signature = r->signature;
-	j->mode = r->mode ? r->mode : (uint8_t)(GT_COMPILE_DEFAULT + flag_int(FLAG_GT_COMPILE_MODE));
+	j->mode = job_mode(r);
 	j->sooner = j->mode == GT_COMPILE_REDUCE_OVERHEAD && r->n <= SOONER_OPS;
 	j->r = copy_region(r);
 	j->live_ins_count = r->live_ins_count;

@@ -70,6 +70,8 @@ typedef struct job {
 	bool remembered;                 /* by another process */
 } job;
 
+/* The gt_compile_mode that a region is compiled in: its own, or that of GT_COMPILE_MODE. */
+uint8_t job_mode(const region *r);
 /* A sample of a region: Gives a job whose instructions and live-ins are to be filled in. */
 job *job_new(const region *r, const engine *e);
 void job_free(job *j);                   /* with all that came of it; NULL is fine */

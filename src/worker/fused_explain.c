@@ -5,6 +5,7 @@
  */
 #include "worker/hot.h"
 
+#include <gt/gt.h>
 #include <inttypes.h>
 #include "group/group.h"
 
@@ -162,6 +163,20 @@ static void put_times(const hot_run *r, buf *to)
 	buf_printf(to, "\n");
 }
 
+/* How the region is compiled, where that is not as usual. */
+static void put_mode(const hot_run *r, buf *to)
+{
+	static const char *const names[] = {
+#define MODE(name, text) [GT_COMPILE_##name] = text,
+		GT_COMPILE_MODES(MODE)
+#undef MODE
+	};
+	const unsigned mode = job_mode(r->plan->region);
+
+	if (mode != GT_COMPILE_DEFAULT)
+		buf_printf(to, ", %s", names[mode]);
+}
+
 void fused_explain(const hot_run *r, bool full, buf *to)
 {
 	const fused *u = &r->fused;
@@ -169,8 +184,9 @@ void fused_explain(const hot_run *r, bool full, buf *to)
 
 	if (!u->count && !u->failed)
 		return;
-	buf_printf(to, "  fused (T2): %u plans for the shapes seen, %" PRIu64 " runs%s\n", u->count,
-		u->runs, j->blacklisted ? "; off: no faster than T1" : j->off ?
+	buf_printf(to, "  fused (T2");
+	put_mode(r, to);
+	buf_printf(to, "): %u plans for the shapes seen, %" PRIu64 " runs%s\n", u->count, u->runs, j->blacklisted ? "; off: no faster than T1" : j->off ?
 		"; off for a while" : "");
 	if (j->demotions)
 		buf_printf(to, "  demoted %u times, at last for %.2fx of T1\n", j->demotions,

@@ -106,13 +106,10 @@ static bool is_long(const proposal *p, uint32_t most)
  * Where a warm start has made plans the streams are known, and max-autotune wants a run's data. */
 static job *find_sample(hot *h, const proposal *p)
 {
-	job *j = h->tier < HOT_COMPILED || h->warm || p->side.of ? NULL :
-		past_sample(&h->past, p->region, h->tenant->worker->engine);
-
-	if (!j || j->mode != GT_COMPILE_MAX_AUTOTUNE)
-		return j;
-	job_free(j);
-	return NULL;
+	if (h->tier < HOT_COMPILED || h->warm || p->side.of ||
+			job_mode(p->region) == GT_COMPILE_MAX_AUTOTUNE)
+		return NULL;
+	return past_sample(&h->past, p->region, h->tenant->worker->engine);
 }
 
 /* `quickly`: the executor does it. */

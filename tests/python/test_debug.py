@@ -128,6 +128,12 @@ def test_explain_kernels():
     assert not re.search(r"^behind %", out, re.M)
 
 
+def test_explain_names_the_mode():
+    assert "  fused (T2): 1 plans" in run("print(gt.debug.explain())", **FUSED)
+    out = run("print(gt.debug.explain())", GT_COMPILE_MODE="reduce-overhead", **FUSED)
+    assert "  fused (T2, reduce-overhead): 1 plans" in out
+
+
 def test_explain_in_full():
     out = run("print(gt.debug.explain(full=True))", **FUSED)
     assert "behind %" in out and "# fused" in out and "rows expanded" in out
