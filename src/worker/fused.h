@@ -16,6 +16,7 @@
  *	fused_run    slots, needs, arenas; the beginning and end of runs
  *	fused_step   launching: calls and views; fused_kernel: kernels; fused_product: products with
  *	             kernels behind them; fused_short: many short rows; fused_part: one long row
+ *	fused_leap   many ops at once (leap.h)
  *	fused_late   what was not launched, computed op by op
  *	fused_trust  new kernels beside eager ones
  */
@@ -268,6 +269,8 @@ const char *fused_kernel_of(const fused_plan *p, uint32_t at);
 void fused_judge_stretch(struct hot *h, struct hot_run *r, uint64_t ns);
 /* Other shapes: times before are of no use. */
 void fused_judge_forget(fused_judge *j);
+/* T1 has learnt to leap: its times before are of no use. */
+void fused_judge_leaps(fused_judge *j);
 /* Slower than eager execution: T1 for a while, or for good. */
 void fused_judge_bar(struct hot *h, struct hot_run *r);
 

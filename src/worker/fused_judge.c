@@ -1,14 +1,14 @@
 /* fused_judge.c: is a fused plan worth it? T2 has to gain on T1.
  *
- * The least of sixteen stretches of T2 is compared with the least that T1 was seen to take before.
- * If that is no clear gain, or T1 was hardly seen, there is a trial: stretches of T1 and of T2 take
+ * The least of sixteen stretches of T2 is compared with the least that T1 was seen to take before,
+ * in leaps if it can. If that is no clear gain, or T1 was hardly seen, there is a trial: stretches of T1 and of T2 take
  * turns until there are sixteen of each. If T2 loses, T1 it is for a while, which doubles each time,
  * and at last for good. Whether the winner is faster than eager execution hot_judge.c finds out.
  */
 #include "worker/hot.h"
 
 #define GAIN        98           /* T2's time must not exceed so many hundredths of T1's */
-#define CLEAR       70           /* .. and of eager execution's */
+#define CLEAR       40           /* .. and of eager execution's */
 #define SEEN        2            /* stretches of T1 that say what it takes */
 #define TRIES_MAX   64           /* stretches of a trial; those that were disturbed too */
 #define BARRED_RUNS 64           /* the first time */
@@ -19,11 +19,28 @@ static bool gains(const fused_judge *j)
 	return hot_times_least(&j->times[1]) * 100 <= hot_times_least(&j->times[0]) * GAIN;
 }
 
-/* So much faster than eager execution was that T1 need not be asked: it saves nanoseconds an op. */
+/* So much faster than eager execution was that T1 need not be asked: it saves tens of ns an op. */
 static bool is_clear(const hot_run *r)
 {
 	return hot_times_least(&r->fused.judge.times[1]) * 100 <= r->warm * CLEAR &&
 		r->warm < UINT64_MAX / 256;
+}
+
+/* T1 was seen as it is: runs that will be leaps were. */
+static bool knows_replay(const hot_run *r)
+{
+	return r->fused.judge.times[0].n >= SEEN &&
+		(!script_ready(&r->script) || calls_ready(&r->calls));
+}
+
+/* From now on T1's runs are leaps. */
+void fused_judge_leaps(fused_judge *j)
+{
+	j->times[0].n = 0;
+	if (!j->on_trial && !j->off) {
+		j->settled = false;
+		j->times[1].n = 0;
+	}
 }
 
 void fused_judge_forget(fused_judge *j)
@@ -86,7 +103,7 @@ static void judge(hot *h, hot_run *r)
 	if (j->on_trial) {
 		try_further(h, r);
 	} else if (!j->settled && j->times[1].n >= HOT_TIMES) {
-		if ((j->times[0].n >= SEEN && gains(j)) || is_clear(r))
+		if ((knows_replay(r) && gains(j)) || is_clear(r))
 			settle(h, r);
 		else
 			begin_trial(j);

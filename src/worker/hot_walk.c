@@ -177,6 +177,8 @@ void hot_complete(hot *h, unsigned k)
 	if (UNLIKELY(r->noting)) {
 		calls_end(&r->calls, r->plan, &r->script);
 		r->noting = false;
+		if (calls_ready(&r->calls))
+			fused_judge_leaps(&r->fused.judge);
 	}
 	r->completed = r->moved;
 	counter_add(&h->counts.runs, 1);
