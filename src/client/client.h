@@ -129,7 +129,7 @@ typedef struct sites {
 	uint32_t refs;           /* atomic */
 	uint32_t n;
 	const gt_site **blocks[24];   /* block k has 256 << k entries and never moves */
-	uint32_t *slots;         /* hash by address: numbers, 0 = empty */
+	struct site_slot *slots; /* hash by address */
 	uint32_t capacity;
 } sites;
 
@@ -215,6 +215,7 @@ static inline gt_err stream_commit(gt_client *gt, uint32_t cost)
 	return stream_flush(gt);
 }
 
+#define FREE_NS 10   /* estimated work of a free */
 void stream_free(gt_client *gt, uint64_t id);
 
 /* The number of a place; 0 for NULL. */

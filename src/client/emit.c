@@ -22,6 +22,8 @@ gt_client *emit_client(const char *what, const gt_arg *args, int n)
 {
 	gt_client *gt = NULL;
 
+	if (LIKELY(n == 1 && args->kind == GT_ARG_TENSOR))
+		return tensor_ready(args->t, what) ? args->t->gt : NULL;
 	for (int k = 0; k < n; k++) {
 		if (args[k].kind != GT_ARG_TENSOR)
 			continue;

@@ -15,6 +15,21 @@ static gt_dtype compute_dtype(op o, const gt_arg *args, int n)
 	return op_rows[o].result == RESULT_float && dtype_kind_of(d) != KIND_FLOAT ? GT_FLOAT32 : d;
 }
 
+/* Floats of one dtype, and numbers: there is nothing to promote, and every number will do. */
+static inline bool settled(const gt_arg *args, int n)
+{
+	unsigned d = GT_DTYPE_NONE;
+
+	for (int k = 0; k < n; k++) {
+		if (args[k].kind != GT_ARG_TENSOR)
+			continue;
+		if (d && d != args[k].t->v->m.dtype)
+			return false;
+		d = args[k].t->v->m.dtype;
+	}
+	return d && dtype_kind_of((gt_dtype)d) == KIND_FLOAT;
+}
+
 /* Inputs first .. n - 1 meet in one dtype; those before are what they are. */
 static gt_tensor *call(op o, const gt_site *site, gt_arg *args, int n, int first)
 {
@@ -25,6 +40,8 @@ static gt_tensor *call(op o, const gt_site *site, gt_arg *args, int n, int first
 
 	if (!gt)
 		return NULL;
+	if (LIKELY(settled(args + first, n - first)))
+		return tensor_own(emit(gt, site, o, (attr){ 0 }, args, n, NULL, 0));
 	d = compute_dtype(o, args + first, n - first);
 	made = promote_cast(o, site, args + first, n - first, d, casts);
 	if (made < 0)

@@ -80,7 +80,7 @@ void stream_free(gt_client *gt, uint64_t id)
 	i->tail[0] = id;
 	/* It is a hint: what comes of handing it over shows at the next call that has a result. An
 	 * interrupt would not show again. */
-	if (UNLIKELY(stream_commit(gt, 10) == GT_EINTERRUPT))
+	if (UNLIKELY(stream_commit(gt, FREE_NS) == GT_EINTERRUPT))
 		gt->interrupted = true;
 }
 
@@ -96,17 +96,19 @@ static const gt_site **entry(const sites *s, uint32_t number)
 	return &s->blocks[block - BLOCK_FIRST][n - (1u << block)];
 }
 
+typedef struct site_slot { const gt_site *site; uint32_t number; } site_slot;   /* NULL: empty */
+
 static uint32_t hash(const gt_site *site)
 {
 	return (uint32_t)((uintptr_t)site * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
 /* Where `site` is or belongs. */
-static uint32_t *slot_of(const sites *s, const gt_site *site)
+static site_slot *slot_of(const sites *s, const gt_site *site)
 {
 	uint32_t k = hash(site) & (s->capacity - 1);
 
-	while (s->slots[k] && *entry(s, s->slots[k]) != site)
+	while (s->slots[k].site && s->slots[k].site != site)
 		k = (k + 1) & (s->capacity - 1);
 	return &s->slots[k];
 }
@@ -117,10 +119,10 @@ static void grow(sites *s)
 	s->capacity *= 2;
 	s->slots = mem_zero(s->capacity * sizeof *s->slots);
 	for (uint32_t k = 1; k <= s->n; k++)
-		*slot_of(s, *entry(s, k)) = k;
+		*slot_of(s, *entry(s, k)) = (site_slot){ *entry(s, k), k };
 }
 
-static uint32_t add(sites *s, uint32_t *slot, const gt_site *site)
+static uint32_t add(sites *s, site_slot *slot, const gt_site *site)
 {
 	const uint32_t number = ++s->n, n = number + (1u << BLOCK_FIRST) - 1;
 	const uint32_t block = 31 - (uint32_t)__builtin_clz(n) - BLOCK_FIRST;
@@ -129,7 +131,7 @@ static uint32_t add(sites *s, uint32_t *slot, const gt_site *site)
 	if (!s->blocks[block])
 		s->blocks[block] = mem_zero((sizeof **s->blocks << BLOCK_FIRST) << block);
 	*entry(s, number) = site;
-	*slot = number;
+	*slot = (site_slot){ site, number };
 	if (s->n * 2 > s->capacity)
 		grow(s);
 	return number;
@@ -137,12 +139,12 @@ static uint32_t add(sites *s, uint32_t *slot, const gt_site *site)
 
 uint32_t site_add(gt_client *gt, const gt_site *site)
 {
-	uint32_t *slot;
+	site_slot *slot;
 
 	if (!site)
 		return 0;
 	slot = slot_of(gt->sites, site);
-	gt->site_number = *slot ? *slot : add(gt->sites, slot, site);
+	gt->site_number = LIKELY(slot->number) ? slot->number : add(gt->sites, slot, site);
 	gt->site = site;
 	return gt->site_number;
 }

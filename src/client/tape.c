@@ -11,23 +11,17 @@ static size_t node_size(unsigned nin, unsigned nopd)
 	return sizeof(node) + nin * sizeof(edge) + nopd * sizeof(int64_t);
 }
 
-/* Which elements the wanted gradients look at: X0, X1, X2, Y. */
+#define FLOWS 128   /* a gradient is wanted, whatever it looks at */
+
+/* Which elements the wanted gradients look at: X0, X1, X2, Y; 0 if none is wanted. */
 static unsigned uses(const grad_row *row, const ins *i, const gt_arg *in)
 {
 	unsigned use = 0;
 
-	for (unsigned k = 0; k < i->nin && k < COUNT(row->use); k++)
-		if (in[k].kind == GT_ARG_TENSOR && in[k].t->node)
-			use |= row->use[k];
-	return use;
-}
-
-static bool flows(const ins *i, const gt_arg *in)
-{
 	for (unsigned k = 0; k < i->nin; k++)
 		if (in[k].kind == GT_ARG_TENSOR && in[k].t->node)
-			return true;
-	return false;
+			use |= FLOWS | (k < COUNT(row->use) ? row->use[k] : 0u);
+	return use;
 }
 
 static void put_edges(node *n, const ins *i, const gt_arg *in, unsigned use)
@@ -57,9 +51,9 @@ void tape_record(gt_tensor *out, const ins *i, const gt_arg *in)
 	unsigned use;
 	node *n;
 
-	if (!flows(i, in) || !row->run || dtype_kind_of((gt_dtype)out->v->m.dtype) != KIND_FLOAT)
+	if (!(use = uses(row, i, in)) || !row->run ||
+	    dtype_kind_of((gt_dtype)out->v->m.dtype) != KIND_FLOAT)
 		return;
-	use = uses(row, i, in);
 	n = slab_get(&gt->slab, node_size(i->nin, i->nopd));
 	*n = (node){ .seq = gt->next_seq++, .refs = 1, .op = i->op, .kinds = i->kinds,
 		.nin = i->nin, .nopd = i->nopd, .dtype = out->v->m.dtype, .site = i->site,

@@ -277,23 +277,45 @@ static gt_err check_form(const ins *i, const op_row *row, const meta *const *in)
 	return tensors ? GT_OK : fail(GT_EINVAL, "%s: no input is a tensor", row->name);
 }
 
-/* Two tensors of one dtype and shape, which is what most instructions are: true if this is all
- * there is to do. */
-static inline bool equal_tensors(const call *c)
+/* The result is as x, in the row's dtype, if the row takes x's. */
+static inline bool as_input(const call *c, const meta *x)
+{
+	if (!op_takes(c->row, dtype_kind_of((gt_dtype)x->dtype)))
+		return false;
+	call_take_dims(c, x);
+	c->out->dtype = (uint8_t)result_of(c->row, (gt_dtype)x->dtype);
+	return true;
+}
+
+/* Two tensors of one dtype and shape, or one and a number of no higher kind, which is what most
+ * instructions are: true if this is all there is to do. */
+static inline bool easy_binary(const call *c)
 {
 	const meta *a = c->in[0], *b = c->in[1];
+	const unsigned kinds = c->i->kinds;
 	int64_t differs = 0;
 
-	if (c->i->kinds || c->i->nopd || !a || !b || a->dtype != b->dtype || a->rank != b->rank ||
-	    !op_takes(c->row, dtype_kind_of((gt_dtype)a->dtype)))
+	if (c->i->nopd)
 		return false;
-	for (int k = 0; k < a->rank; k++) {
-		differs |= a->dims[k] ^ b->dims[k];
-		c->out->dims[k] = a->dims[k];
+	if (kinds) {
+		const unsigned at = kinds > 3, kind = kinds >> (2 * at);
+		const meta *x = c->in[!at];
+
+		return x && !c->in[at] && kinds == kind << (2 * at) && kind <= 3 &&
+			kind <= (unsigned)dtype_kind_of((gt_dtype)x->dtype) && as_input(c, x);
 	}
-	c->out->rank = a->rank;
-	c->out->dtype = (uint8_t)result_of(c->row, (gt_dtype)a->dtype);
-	return !differs;
+	if (!a || !b || a->dtype != b->dtype || a->rank != b->rank)
+		return false;
+	for (int k = 0; k < a->rank; k++)
+		differs |= a->dims[k] ^ b->dims[k];
+	return !differs && as_input(c, a);
+}
+
+/* The same of one tensor. */
+static inline bool easy_unary(const call *c)
+{
+	return !c->i->kinds && !c->i->nopd && c->in[0] && c->row->result < RESULT_attr &&
+		as_input(c, c->in[0]);
 }
 
 gt_err shape_infer(const ins *i, const meta *const *in, meta *out)
@@ -303,7 +325,9 @@ gt_err shape_infer(const ins *i, const meta *const *in, meta *out)
 
 	if (UNLIKELY(!c.row))
 		return fail(GT_EINVAL, "unknown op code %u", i->op);
-	if (rules[i->op] == rule_broadcast && i->nin == 2 && LIKELY(equal_tensors(&c)))
+	if (rules[i->op] == rule_broadcast && i->nin == 2 && LIKELY(easy_binary(&c)))
+		return GT_OK;
+	if (rules[i->op] == rule_same && i->nin == 1 && LIKELY(easy_unary(&c)))
 		return GT_OK;
 	if (UNLIKELY(e = check_form(i, c.row, in)))
 		return e;
