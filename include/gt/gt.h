@@ -151,6 +151,10 @@ GT_API gt_tensor *gt_keep(gt_tensor *x);
  * gt_close. */
 GT_API void gt_drop(gt_tensor *x);
 
+/* As gt_drop, and cheaper, but only where every other function of x's client may be called, too: on
+ * the thread that it belongs to, or under the lock that keeps other threads out. Never waits. */
+GT_API void gt_drop_here(gt_tensor *x);
+
 /* ---- looking at a tensor (never waits) ----------------------------------------------------- */
 
 GT_API gt_client  *gt_client_of(const gt_tensor *x);         /* NULL after gt_close */

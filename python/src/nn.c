@@ -34,10 +34,10 @@ static gt_tensor *linear(gt_tensor *x, gt_tensor *weight, gt_tensor *bias)
 	gt_tensor *w = gt_rank(weight) == 2 ? gt_transpose_at(here, weight, 0, 1) : gt_keep(weight);
 	gt_tensor *y = gt_matmul_at(here, x, w), *out = y;
 
-	gt_drop(w);
+	gt_drop_here(w);
 	if (y && bias) {
 		out = gt_add_at(here, gt_arg_tensor(y), gt_arg_tensor(bias));
-		gt_drop(y);
+		gt_drop_here(y);
 	}
 	return out;
 }

@@ -43,7 +43,11 @@ static void dealloc(PyObject *self)
 
 	if (UNLIKELY(x->weak != NULL))
 		PyObject_ClearWeakRefs(self);
-	if (LIKELY(!session_foreign(x->epoch)))
+	/* We hold the interpreter's lock, which guards the client of this epoch; a client of an
+	 * earlier one may be closing without it. */
+	if (LIKELY(x->epoch == session.epoch))
+		gt_drop_here(x->t);
+	else if (!session_foreign(x->epoch))
 		gt_drop(x->t);
 	PyObject_Free(self);
 	Py_DECREF(type);

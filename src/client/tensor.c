@@ -256,6 +256,27 @@ void gt_drop(gt_tensor *x)
 		tensor_release(x);
 }
 
+/* Whether freeing x alone adds at most one record, and one that does not fill the batch: then nothing
+ * is handed over and nothing can wait. */
+static bool frees_little(const gt_tensor *x)
+{
+	const gt_client *gt = x->gt;
+
+	return !x->group && !x->grad && (!x->node || x->node->refs > 1) &&
+		gt->count < BATCH_INS - 1 && gt->cost < BATCH_NS - FREE_NS &&
+		gt->used <= BATCH_WORDS - 2 * INS_WORDS_MAX;
+}
+
+void gt_drop_here(gt_tensor *x)
+{
+	if (!x)
+		return;
+	if (UNLIKELY(!x->gt->manual || x->gt->state != CLIENT_OPEN || !frees_little(x)))
+		gt_drop(x);
+	else if (last_reference(x))
+		free_handle(x);
+}
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 gt_client *gt_client_of(const gt_tensor *x)

@@ -127,6 +127,43 @@ static void test_manual(void **state)
 	gt_close(gt);
 }
 
+/* On the client's own thread handles go at once: unless that takes many records, or the one that
+ * fills the batch. */
+static void test_drop_here(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_ones(gt, GT_SHAPE(3)), *w = gt_ones(gt, GT_SHAPE(3)), *y;
+	gt_tensor *many[BATCH_INS];
+	int n = 0;
+
+	gt_drop_here(NULL);
+	gt_keep(x);
+	gt_drop_here(x);
+	assert_int_equal(live(gt), 2);
+	y = gt_neg(x);
+	gt_drop_here(y);
+	assert_null(gt->dropped);
+	assert_int_equal(live(gt), 2);
+	WORKS(gt_set_requires_grad(w, true));
+	y = gt_tanh(w);
+	many[0] = gt_exp(y);
+	gt_drop_here(y);          /* its node stays */
+	assert_null(gt->dropped);
+	gt_drop_here(many[0]);    /* with nodes behind it: at the next call */
+	assert_ptr_equal(gt->dropped, many[0]);
+	y = gt_neg(x);
+	while (gt->count < BATCH_INS - 1)
+		many[n++] = gt_neg(x);
+	gt_drop_here(y);
+	assert_ptr_equal(gt->dropped, y);
+	assert_int_equal(gt->count, BATCH_INS - 1);
+	while (n)
+		gt_drop_here(many[--n]);
+	gt_drop_here(w);
+	gt_close(gt);
+	gt_drop_here(x);          /* as gt_drop: the last one takes the memory along */
+}
+
 typedef struct dropper { gt_tensor **list; int n; } dropper;
 
 static void *drop_all(void *arg)
@@ -348,7 +385,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE(test_scopes), FAKE(test_same_handle_twice), FAKE(test_gradient_outlives_scope),
-		FAKE(test_frames), MANUAL(test_manual), MANUAL(test_drops_on_threads),
+		FAKE(test_frames), MANUAL(test_manual), MANUAL(test_drop_here),
+		MANUAL(test_drops_on_threads),
 		MANUAL(test_drops_after_close), MANUAL(test_close_against_drops),
 		MANUAL(test_chain_of_gradients), MANUAL(test_interrupted_drops), cmocka_unit_test(test_close_sends_nothing),
 		cmocka_unit_test(test_close_with_everything), cmocka_unit_test(test_null_clients),
