@@ -30,6 +30,7 @@ typedef struct pass {
 	size_t n, room;
 	bool retain, create;
 	uint32_t mark;           /* of wanted nodes; 0: all are */
+	size_t frame;            /* where the open frame's handles begin */
 	uint32_t signal;         /* entered for gradients; 0: none */
 	gt_tensor *const *inputs;
 	int n_in;
@@ -130,12 +131,22 @@ static gt_tensor *sum_of(pass *p, const gt_site *site, gt_tensor *a, gt_tensor *
 	return frame_end_loose(f, gt_add_at(site, gt_arg_tensor(a), gt_arg_tensor(b)));
 }
 
+/* A reference to d: the frame's own, if d was made in it, so that no count changes. */
+static gt_tensor *take(pass *p, gt_tensor *d)
+{
+	if (d->slot < 0 || (size_t)d->slot < p->frame)
+		return tensor_hold(d);
+	p->gt->owned[d->slot] = NULL;
+	d->slot = SLOT_NONE;
+	return d;
+}
+
 static void add_to(pass *p, const gt_site *site, node *n, gt_tensor *d)
 {
 	gt_tensor *sum;
 
 	if (!n->dy) {
-		n->dy = tensor_hold(d);
+		n->dy = take(p, d);
 		heap_push(p, node_hold(n));
 		return;
 	}
@@ -147,16 +158,30 @@ static void add_to(pass *p, const gt_site *site, node *n, gt_tensor *d)
 	n->dy = sum;
 }
 
+void grad_pass(grad *g, int k, gt_tensor *d)
+{
+	if (g->pass->error)
+		return;
+	if (d)
+		add_to(g->pass, g->site, g->n->in[k].from, d);
+	else
+		g->pass->error = gt_last_error_code();
+}
+
 void grad_give(grad *g, int k, gt_tensor *d)
 {
 	if (!grad_wants(g, k) || g->pass->error)
 		return;
 	if (d && !dims_same(&d->v->m, grad_meta(g, k)))
 		d = grad_sum_to(g, d, grad_meta(g, k));
-	if (d)
-		add_to(g->pass, g->site, g->n->in[k].from, d);
-	else
-		g->pass->error = gt_last_error_code();
+	grad_pass(g, k, d);
+}
+
+const node *grad_alone(const grad *g, int k)
+{
+	const node *from = g->n->in[k].from;
+
+	return grad_wants(g, k) && from->refs == 1 && from->signal == g->n->signal ? from : NULL;
 }
 
 /* ---- one node -------------------------------------------------------------------------------- */
@@ -217,7 +242,12 @@ static void run_gradient(pass *p, node *n, gt_tensor *dy)
 	follow_signal(p, n->signal);
 	if (p->error)
 		return;
+	if (g.site) {
+		p->gt->site = g.site;
+		p->gt->site_number = n->site;
+	}
 	f = frame_begin(p->gt);
+	p->frame = f.mark;
 	grad_rows[n->op]->run(&g);
 	frame_end(f, NULL);
 	if (!p->retain)
@@ -290,6 +320,7 @@ static gt_err begin(pass *p, gt_tensor *x, gt_tensor *seed, const char *what)
 	if (p->mark && !wanted(p, x->node))
 		return GT_OK;
 	f = frame_begin(p->gt);
+	p->frame = f.mark;
 	d = seed ? gt_cast_at(p->site, seed, gt_dtype_of(x))
 	         : gt_full_like_at(p->site, x, gt_arg_float(1), (gt_make){ 0 });
 	if (d)

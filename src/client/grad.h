@@ -56,8 +56,18 @@ gt_tensor *grad_y(grad *g);
 /* Shape and dtype of tensor input k, used or not. */
 const meta *grad_meta(const grad *g, int k);
 
-/* d is input k's gradient, still to be summed over dims that were broadcast. NULL is an error that
- * the pass reports. Where nobody wants it, nothing happens. */
+/* The node behind input k, if the gradient is wanted there and nothing but this instruction can
+ * contribute to it: nobody else used or holds the input. NULL otherwise. Its gradient may then be
+ * made in one with this one. */
+const node *grad_alone(const grad *g, int k);
+
+/* As grad_give where grad_alone found a node, with a d of another shape that the node's gradient
+ * knows how to read. */
+void grad_pass(grad *g, int k, gt_tensor *d);
+
+/* d is input k's gradient, still to be summed over dims that were broadcast; unless it is g->dy it
+ * is not looked at again (takes). NULL is an error that the pass reports. Where nobody wants it,
+ * nothing happens. */
 void grad_give(grad *g, int k, gt_tensor *d);
 
 /* ---- what several gradients need; results belong to the frame -------------------------------- */

@@ -54,16 +54,29 @@ static double size_reduced(grad *g)
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
+/* What each element is given. A single number stays one through sums of sums, so that it is
+ * broadcast once: the gradient of a sum may be given a number where a tensor belongs. */
+static void give_share(grad *g, gt_tensor *share)
+{
+	const node *inner = grad_alone(g, 0);
+
+	if (!share || share->v->m.rank)
+		share = kept(g, share);
+	else if (inner && (inner->op == OP_sum || inner->op == OP_mean)) {
+		grad_pass(g, 0, share);
+		return;
+	}
+	grad_give(g, 0, grad_broadcast(g, share, grad_meta(g, 0)));
+}
+
 void grad_sum(grad *g)
 {
-	grad_give(g, 0, grad_broadcast(g, kept(g, g->dy), grad_meta(g, 0)));
+	give_share(g, g->dy);
 }
 
 void grad_mean(grad *g)
 {
-	gt_tensor *share = gt_div(g->dy, size_reduced(g));
-
-	grad_give(g, 0, grad_broadcast(g, kept(g, share), grad_meta(g, 0)));
+	give_share(g, gt_div(g->dy, size_reduced(g)));
 }
 
 void grad_var(grad *g)   /* 2 (x - mean) / (n - correction) */

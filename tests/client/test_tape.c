@@ -82,6 +82,48 @@ static void test_diamond(void **state)
 	SAME(gt_grad(w), 4);
 }
 
+/* A number is handed through sums of sums as it is, unless somebody else has a part in one. */
+static void test_sums_of_sums(void **state)
+{
+	static const gt_reduce rows = { .axis = 0, .keepdims = true }, all = { .axis = GT_ALL_AXES };
+	gt_client *gt = *state;
+	gt_tensor *w = gt_requires_grad(try_count(gt, GT_SHAPE(2, 3))), *h, *y, *d;
+
+	WORKS(gt_backward(gt_mean(gt_sum(gt_square(w), .axis = 1))));
+	SAME(gt_grad(w), 0, 1, 2, 3, 4, 5);
+	WORKS(gt_set_grad(w, NULL));
+	WORKS(gt_backward(gt_sum_at(NULL, gt_mean_at(NULL, gt_square(w), rows), all)));
+	SAME(gt_grad(w), 0, 1, 2, 3, 4, 5);
+	WORKS(gt_set_grad(w, NULL));
+	WORKS(gt_backward(gt_mean(gt_sum(w, .axis = 1))));       /* down to the leaf */
+	SAME(gt_grad(w), 0.5, 0.5, 0.5, 0.5, 0.5, 0.5);
+	SHAPED(gt_grad(w), 2, 3);
+	h = gt_sum(w, .axis = 0);
+	y = gt_mean(h);
+	WORKS(gt_gradients(&y, 1, &h, 1, &d, .retain_graph = true));
+	SHAPED(d, 3);
+	y = gt_add(y, gt_sum(gt_square(h)));
+	WORKS(gt_gradients(&y, 1, &w, 1, &d, .create_graph = true));
+	NEAR(d, 6 + 1.0 / 3, 10 + 1.0 / 3, 14 + 1.0 / 3, 6 + 1.0 / 3, 10 + 1.0 / 3,
+		14 + 1.0 / 3);
+}
+
+/* ... and is broadcast once. */
+static void test_broadcasts_once(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_requires_grad(gt_ones(gt, GT_SHAPE(2, 3)));
+	gt_scope *s = gt_scope_begin(gt);
+	gt_tensor *y = gt_keep(gt_sum(gt_sum(x, .axis = 1)));
+
+	gt_scope_end(s);
+	gt_flush(gt);
+	fake_of(gt)->text.size = 0;
+	WORKS(gt_backward(y));
+	SENDS(gt, "t4 = full float32 1.0 []\nt5 = expand t4 [2,3]\nfree t4\n");
+	gt_drop(y);
+}
+
 static void test_gradients(void **state)
 {
 	gt_client *gt = *state;
@@ -289,9 +331,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TRY(test_accumulates), TRY(test_seed), TRY(test_twice), TRY(test_diamond),
-		TRY(test_gradients), TRY(test_gradients_prune), TRY(test_create_graph),
+		TRY(test_sums_of_sums), TRY(test_gradients), TRY(test_gradients_prune), TRY(test_create_graph),
 		TRY(test_modes), TRY(test_failing_pass),
-		FAKE(test_evaluation), FAKE(test_training), FAKE(test_detach_lets_go),
+		FAKE(test_broadcasts_once), FAKE(test_evaluation), FAKE(test_training), FAKE(test_detach_lets_go),
 		FAKE(test_long_chain),
 	};
 
