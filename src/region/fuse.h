@@ -87,7 +87,7 @@ typedef enum fuse_why {
 	WHY_BETWEEN,             /* ops in between need its results */
 	WHY_LATE,                /* what is read must not wait for later ops */
 	WHY_COST,                /* by the cost model one kernel is slower than two */
-	WHY_WAIT,                /* the product would have to wait for too many ops */
+	WHY_WAIT,                /* a product or a sum would have to wait for too many ops */
 	WHY_BEHIND,              /* a product: the kernel behind it does not take its place */
 	WHY_PIECES,              /* no piece of the product has all that the kernel needs */
 	WHY_COUNT

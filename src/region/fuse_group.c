@@ -134,6 +134,14 @@ bool fuse_group_dear(const fuse_kernel *x, uint64_t two)
 	}
 }
 
+/* A bias gradient and the update that it is for: the sum would be computed when the optimiser runs,
+ * and what it is the sum of, large and no longer in the cache, be kept until then. */
+static bool waits_long(const fuse_graph *g, const fuse_unit *a, const fuse_unit *b, uint32_t made)
+{
+	return b->origin > a->origin + FUSE_WAIT && a->reduction.mode &&
+		meta_count(&g->f->values.at[made].m) < a->space;
+}
+
 /* Can the unit that makes input k of v, a member of `to`, be one with it? Then x is that kernel. */
 static fuse_why try(fuse_kernel *x, uint32_t v, unsigned k, uint32_t from, uint32_t to)
 {
@@ -147,6 +155,8 @@ static fuse_why try(fuse_kernel *x, uint32_t v, unsigned k, uint32_t from, uint3
 		return WHY_CALL;
 	if (MAX(a->origin, b->origin) > MIN(a->deadline, b->deadline))
 		return WHY_LATE;
+	if (waits_long(g, a, b, made))
+		return WHY_WAIT;
 	if (a->count + b->count > FUSE_MEMBERS)
 		return WHY_LIMIT;
 	if ((why = agree_on_mode(a, b, &x->reduction)))

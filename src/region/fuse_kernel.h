@@ -13,6 +13,10 @@
 #define FUSE_MEMBERS 100
 #define FUSE_WEIGHT  200         /* vector instructions */
 
+/* What waits keeps its operands in memory. Between a product and its bias, mask or activation there
+ * are few ops; with a residual, or behind the other half of a gradient, some. */
+#define FUSE_WAIT     32         /* ops */
+
 typedef struct fuse_operand {
 	uint32_t value;
 	bool out;

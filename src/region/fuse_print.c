@@ -20,7 +20,7 @@ const char *fuse_why_text(fuse_why why)
 		[WHY_BETWEEN] = "ops in between need its results",
 		[WHY_LATE] = "what is read must not wait for later ops",
 		[WHY_COST] = "one kernel would be slower than two",
-		[WHY_WAIT] = "the product would have to wait for too many ops",
+		[WHY_WAIT] = "it would have to wait for too many ops",
 		[WHY_BEHIND] = "the kernel behind it does not take its place",
 		[WHY_PIECES] = "no piece of the product has all that the kernel needs",
 	};

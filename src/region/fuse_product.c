@@ -14,10 +14,6 @@
 #include "engine/product.h"
 #include "region/fuse_cost.h"
 
-/* What a product waits for keeps its operands in memory. Between a product and its bias, mask or
- * activation there are few ops; with a residual, or behind the other half of a gradient, some. */
-#define WAIT_OPS 32
-
 static const fuse_value *value_of(const fuse_kernel *x, uint32_t v)
 {
 	return &x->g->f->values.at[v];
@@ -54,7 +50,7 @@ static fuse_why may_wait(const fuse_kernel *x, uint32_t matmul)
 
 	if (u->origin > x->g->nodes[matmul].deadline)
 		return WHY_LATE;
-	if (u->origin - value_of(x, matmul)->op > WAIT_OPS)
+	if (u->origin - value_of(x, matmul)->op > FUSE_WAIT)
 		return WHY_WAIT;
 	return is_used_outside(x, matmul, u->last) ? WHY_BETWEEN : WHY_FUSED;
 }

@@ -2,6 +2,7 @@
 #include "region/fuse_program.h"
 
 #include "region/fuse_cost.h"
+#include "region/fuse_kernel.h"
 
 #define DIMS(...) (int)COUNT(((int64_t[]){ __VA_ARGS__ })), (const int64_t[]){ __VA_ARGS__ }
 #define LIVE(p, ...) program_live(p, GT_FLOAT32, DIMS(__VA_ARGS__), PLAIN)
@@ -90,6 +91,24 @@ static void test_reduction(void **state)
 			assert_int_equal(decide(p, s, op1(p, OP_sqrt, s)), WHY_FUSED);
 		}
 	}
+}
+
+/* A bias gradient does not wait for the optimiser; what is as large as its operands may. */
+static void test_wait(void **state)
+{
+	(void)state;
+	for (int far = 0; far < 2; far++)
+		for (int sums = 0; sums < 2; sums++) {
+			program *p = begin("wait");
+			const val x = LIVE(p, 60, 50), w = LIVE(p, 50, 50), y = op1(p, OP_square, x);
+			const val s = sums ? reduce(p, OP_sum, y, 1, false) : y;
+			val last = w;
+
+			for (int k = 0; k < FUSE_WAIT - 1 + far; k++)
+				last = op2(p, OP_matmul, last, w);
+			assert_int_equal(decide(p, s, ops(p, OP_mul, s, 0.1)), far && sums ?
+				WHY_WAIT : WHY_FUSED);
+		}
 }
 
 static void test_mode(void **state)
@@ -225,7 +244,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_again), cmocka_unit_test(test_chain),
-		cmocka_unit_test(test_reduction), cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_reduction), cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_views), cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_call), cmocka_unit_test(test_between),
 		cmocka_unit_test(test_read), cmocka_unit_test(test_limit),
