@@ -55,7 +55,7 @@ static void put_times(const hot_run *r, buf *to)
 	buf_printf(to, " (median ");
 	hot_put_time(r, hot_times_median(&r->replay), to);
 	buf_printf(to, ")");
-	if (eager) {
+	if (eager && eager < UINT64_MAX / 256) { /* it is known */
 		buf_printf(to, ", eager ");
 		hot_put_time(r, eager, to);
 	}
