@@ -251,13 +251,15 @@ static bool is_plain(const hot *h)
 		!h->tenant->worker->options.prints;
 }
 
-/* All results are new: no id that is in use, or was. */
+/* All results are new: no id that is in use, or was. Behind the last id there is none that is. */
 static bool is_fresh(const tenant *t, const leap *l, uint64_t base)
 {
 	const script *s = l->s;
 	const uint32_t first = s->ops[l->at];
+	const uint64_t last = base + s->then[s->parts[s->ops[s->n - 1]].at + 3];
 
-	return (first >= l->to || base + s->then[s->parts[first].at + 3] > t->store.highest) &&
+	return (first >= l->to || (last >= base &&
+		base + s->then[s->parts[first].at + 3] > t->store.highest)) &&
 		store_count(&t->store) + (l->to - l->from) <= STORE_VALUES_MAX;
 }
 
