@@ -74,13 +74,20 @@ def test_it_is_the_page_about_a_step():
     assert PAGE.count("```") == 2 * len(whats) + 2 + 2 * PAGE.count("```sh")
 
 
+def core(block):
+    """Without the remarks on where values lie and what a kernel might cost: the operations, their
+    wiring, and what is a kernel with what."""
+    lines = (line.partition("    # ")[0] for line in block.splitlines())
+    return [re.sub(r"\d+ bytes", "bytes", line) for line in lines if "launches saved" not in line]
+
+
 def test_blocks(texts):
     if "region" not in texts:
         pytest.fail("the step was not compiled") if any(k.endswith(".ll") for k in texts) else None
         texts = {**texts, "region": ""}      # no code generator
     for what, lines, start, block in BLOCK.findall(PAGE):
         if what in SAME_EVERYWHERE and texts[what]:
-            assert quote(texts, what, int(lines), start) == block, (what, start)
+            assert core(quote(texts, what, int(lines), start)) == core(block), (what, start)
 
 
 if __name__ == "__main__":
