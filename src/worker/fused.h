@@ -38,6 +38,8 @@ typedef struct fused_op {
 	uint32_t words;          /* where its instruction lies in a run's words */
 	uint32_t cost;
 	uint32_t steps;          /* those that launch behind it begin here */
+	uint32_t first;          /* of its inputs */
+	uint8_t nin;
 	bool checks;             /* fusion_fits says more than the match does */
 	bool eager;              /* runs when it arrives, whatever its step says: its error has to name
 	                            the place it stands at */
@@ -128,7 +130,7 @@ typedef struct fused_plan {
 /* The slot of input k of an op; FUSE_NONE: a scalar. */
 static inline uint32_t fused_input(const fused_plan *p, uint32_t at, unsigned k)
 {
-	return p->inputs[p->r->ops[at].first + k];
+	return p->inputs[p->ops[at].first + k];
 }
 
 /* Takes r, f; codes[k] is that of group k. */

@@ -209,6 +209,8 @@ static void prepare_ops(fused_plan *p)
 		if (k == p->n)
 			break;
 		p->words += INS_HEAD_WORDS + i->nin + i->nopd;
+		to->first = p->r->ops[k].first;
+		to->nin = i->nin;
 		to->checks = i->nopd || op_rows[i->op].kind == KIND_COMPOSITE;
 		to->eager = i->op == OP_upload || (may_fail(i, &o->m) && is_late(p, k));
 		first = i->nin ? fused_input(p, k, 0) : FUSE_NONE;

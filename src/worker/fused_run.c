@@ -18,12 +18,16 @@ static uint32_t let_go(fused_run *f, uint32_t slot, uint32_t depth)
 {
 	const fused_plan *p = f->p;
 	fused_slot *s = &f->slots[slot];
+	const uint32_t *inputs;
+	unsigned nin;
 
 	if (slot >= p->n || (s->state & SLOT_LET_GO))
 		return depth;
 	s->state |= SLOT_LET_GO;
-	for (unsigned k = 0; k < p->r->ops[slot].nin; k++) {
-		const uint32_t in = fused_input(p, slot, k);
+	inputs = p->inputs + p->ops[slot].first;
+	nin = p->ops[slot].nin;
+	for (unsigned k = 0; k < nin; k++) {
+		const uint32_t in = inputs[k];
 
 		if (in != FUSE_NONE && !--f->slots[in].need)
 			f->stack[depth++] = in;

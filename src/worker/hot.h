@@ -84,6 +84,8 @@ typedef struct hot_run {
 	calls calls;
 	leap_rest rest;
 	bool noting;             /* for `calls` */
+	uint64_t priced, price;  /* plan.changes and 1 when a run's cost was added up, and that */
+	uint32_t stumbles;       /* leaps of this run that were none */
 	uint64_t missed;         /* the latest run that was another than the script, and how many .. */
 	uint32_t misses;         /* .. in a row */
 } hot_run;

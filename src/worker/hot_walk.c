@@ -146,6 +146,7 @@ void hot_enter(hot *h, unsigned k)
 	if (UNLIKELY(h->watch.from != NULL || r->family))
 		hot_side_enter(h, r);
 	h->under_way |= 1u << k;
+	r->stumbles = 0;
 	/* A loop around this one would not be found in what gets lost either; a side would. */
 	r->silent = (r->settled || h->crowded) && !h->watch.from;
 	h->silent |= r->silent;

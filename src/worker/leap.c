@@ -7,14 +7,13 @@
 #define COST_MOST 50000          /* ns that are spent without a look around */
 #define NEAR      4              /* parts without result that are looked through for one */
 #define MISSES    8              /* runs in a row that were another than the script */
+#define STUMBLES  4              /* leaps of a run that were none, before it is left at that */
 
 /* ---- what is not filed ----------------------------------------------------------------------- */
 
 static uint64_t id_of(const leap_rest *o, uint32_t at)
 {
-	const script *s = &o->r->script;
-
-	return o->base + s->then[s->parts[s->ops[at]].at + 3];
+	return o->base + o->r->script.results[at];
 }
 
 /* The op with that result; the region's length: none. */
@@ -202,13 +201,27 @@ static uint32_t find_part(const hot_run *r, uint32_t at, const ins *i, uint64_t 
 	return s->count;
 }
 
+/* What a whole run costs, as far as the plan knows. */
+static uint64_t cost_of_run(hot_run *r)
+{
+	if (r->priced == r->plan->changes + 1)
+		return r->price;
+	r->priced = r->plan->changes + 1;
+	r->price = 0;
+	for (uint32_t k = 0; k < r->script.n; k++)
+		r->price += r->plan->slots[k].cost;
+	return r->price;
+}
+
 /* How far the estimated costs let it go; frees go with what they are behind. */
-static uint32_t limit_cost(const hot_run *r, uint32_t from, uint32_t to)
+static uint32_t limit_cost(hot_run *r, uint32_t from, uint32_t to)
 {
 	const script *s = &r->script;
 	uint64_t cost = 0;
 	uint32_t part = from;
 
+	if (LIKELY(cost_of_run(r) <= COST_MOST))
+		return to;
 	for (; part < to && cost < COST_MOST; part++)
 		if (s->parts[part].kind == PART_OP)
 			cost += r->plan->slots[s->parts[part].op].cost;
@@ -222,7 +235,7 @@ static void measure(leap *l, const ring *q, uint64_t base)
 {
 	const script *s = l->s;
 	const uint64_t pos = q->at & (q->size - 1);
-	const uint64_t there = MIN(q->seen - q->at, q->size - pos);
+	const uint64_t there = MIN(ring_ahead(q), q->size - pos);
 	const uint32_t at = s->parts[l->from].at;
 	const uint32_t n = (uint32_t)MIN(there, (uint64_t)(s->words - at));
 
@@ -256,10 +269,9 @@ static bool is_fresh(const tenant *t, const leap *l, uint64_t base)
 {
 	const script *s = l->s;
 	const uint32_t first = s->ops[l->at];
-	const uint64_t last = base + s->then[s->parts[s->ops[s->n - 1]].at + 3];
+	const uint64_t last = base + s->results[s->n - 1];
 
-	return (first >= l->to || (last >= base &&
-		base + s->then[s->parts[first].at + 3] > t->store.highest)) &&
+	return (first >= l->to || (last >= base && base + s->results[l->at] > t->store.highest)) &&
 		store_count(&t->store) + (l->to - l->from) <= STORE_VALUES_MAX;
 }
 
@@ -271,7 +283,7 @@ static void move_match(const leap *l, uint32_t before, uint64_t base)
 	match *m = &l->r->match;
 
 	for (uint32_t k = before; k < l->at; k++)
-		m->ids[k] = base + s->then[s->parts[s->ops[k]].at + 3];
+		m->ids[k] = base + s->results[k];
 	m->foreign = 0;
 	m->at = l->at;
 }
@@ -383,11 +395,13 @@ unsigned leap_try(tenant *t, const ins *i)
 	uint64_t base;
 	uint32_t end, before;
 
-	if (!r || !is_plain(h) || !find_place(&l, h, k, i, &base))
+	if (!r || r->stumbles >= STUMBLES || !is_plain(h) ||
+			!find_place(&l, h, k, i, &base))
 		return 0;
 	before = l.at;
 	measure(&l, &t->line.ring, base);
 	if (l.to < l.from + LEAST || !is_fresh(t, &l, base)) {
+		r->stumbles += l.to == l.from;
 		if (l.to == l.from && i->out)
 			miss(t, r);
 		return 0;

@@ -65,6 +65,8 @@ void leap_leave(leap *l, uint32_t at);
 void leap_file_all(tenant *t);
 void leap_rest_fini(leap_rest *o);
 
+#define LEAP_WORDS 16            /* known of the ring, before a leap is tried */
+
 /* If there is a run that goes on in the ring as its script says: execute as much of it as there is.
  * `i` is the next instruction. Returns how many it were; they are popped; 0: nothing was done. */
 unsigned leap_try(tenant *t, const ins *i);

@@ -30,6 +30,8 @@ static void drop_tables(script *s)
 	mem_free(s->keep);
 	mem_free(s->parts);
 	mem_free(s->ops);
+	mem_free(s->results);
+	s->results = NULL;
 	s->then = s->moves = s->keep = NULL;
 	s->parts = NULL;
 	s->ops = NULL;
@@ -77,6 +79,7 @@ static void open_test(script *s)
 	s->keep = mem_alloc(words * sizeof *s->keep);
 	s->parts = mem_alloc(parts * sizeof *s->parts);
 	s->ops = mem_alloc((s->n + 1) * sizeof *s->ops);
+	s->results = mem_alloc(s->n * sizeof *s->results);
 	s->next = 0;
 }
 
@@ -203,11 +206,6 @@ static bool put_words(script *s, const ins *before, const ins *i)
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-static uint64_t result_of(const script *s, uint32_t at)
-{
-	return s->then[s->parts[s->ops[at]].at + 3];
-}
-
 /* The op of this run that made the value which the free's word names; SCRIPT_NEVER: none. Results
  * are in order. */
 static uint32_t find_op(const script *s, uint32_t word)
@@ -219,12 +217,12 @@ static uint32_t find_op(const script *s, uint32_t word)
 	while (low < high) {
 		const uint32_t mid = (low + high) / 2;
 
-		if ((int64_t)result_of(s, mid) < (int64_t)s->then[word])
+		if ((int64_t)s->results[mid] < (int64_t)s->then[word])
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < s->next && result_of(s, low) == s->then[word] ? low : SCRIPT_NEVER;
+	return low < s->next && s->results[low] == s->then[word] ? low : SCRIPT_NEVER;
 }
 
 static void put_free(script *s, script_part *to)
@@ -245,9 +243,12 @@ static void put_free(script *s, script_part *to)
 /* Results that do not come in the order of their ids are none of a loop's. */
 static bool put_op(script *s, script_part *to, uint32_t at)
 {
-	if (at != s->next || (at && (int64_t)s->then[to->at + 3] <= (int64_t)result_of(s, at - 1)))
+	const uint64_t result = s->then[to->at + 3];
+
+	if (at != s->next || (at && (int64_t)result <= (int64_t)s->results[at - 1]))
 		return false;
 	to->op = at;
+	s->results[at] = result;
 	s->ops[s->next++] = s->count;
 	return true;
 }

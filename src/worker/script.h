@@ -43,6 +43,7 @@ typedef struct script {
 	                                    matters at all */
 	script_part *parts;
 	uint32_t *ops;           /* their parts; behind the last one `count` */
+	uint64_t *results;       /* of the ops, from the first one on */
 	uint32_t n;              /* ops of the region */
 	uint32_t next;           /* of them, while it is learnt */
 	uint32_t tries;          /* in vain */
