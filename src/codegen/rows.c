@@ -66,8 +66,8 @@ static val accumulate(emit *e, int node, val lanes)
 }
 
 /* The same columns of the batch to come, so that its first pass, which does little but wait for
- * memory, finds them near: layer norm with softmax takes 0.87 of the time. What is written is better
- * left alone. */
+ * memory, finds them near: layer norm with softmax takes 0.87 of the time. What is written is
+ * better left alone. */
 static void prefetch_next(emit *e)
 {
 	for (int k = 0; k < e->g->args_count; k++) {
@@ -356,8 +356,8 @@ static val get_own(emit *e, gt_dtype d, val lanes, val turn)
 	return emit_splat(e, emit_get_one(e, d, lane_address(e, d, lanes, turn), ""));
 }
 
-/* `all` with the lane of the turn from `own`, whose lanes are equal. Those beyond get it as well: if
- * there are no further rows they go on as the last one. */
+/* `all` with the lane of the turn from `own`, whose lanes are equal. Those beyond get it as well:
+ * if there are no further rows they go on as the last one. */
 static val set_own(emit *e, val all, val own, val turn)
 {
 	val numbers[EMIT_NARROW], gets;

@@ -1,8 +1,8 @@
 /* fused_part.c: a reduction of everything by several threads.
  *
- * Kernels of GROUP_ROWS are shared out by rows. Where there is but one row its columns are, in pieces
- * that are whole subtrees of the reduction (group/kernel.h): how many there are depends on the size
- * alone, and the bits on neither. */
+ * Kernels of GROUP_ROWS are shared out by rows. Where there is but one row its columns are, in
+ * pieces that are whole subtrees of the reduction (group/kernel.h): how many there are depends on
+ * the size alone, and the bits on neither. */
 #include "worker/fused_step.h"
 
 #include "group/helpers.h"
@@ -51,7 +51,8 @@ static void run_rest(parts *p)
 	fused_kernel_run(st->code, &rest);
 }
 
-/* Columns of so many pieces that each has about POOL_GRAIN_BYTES, a power of two times TREE_BLOCK. */
+/* Columns of so many pieces that each has about POOL_GRAIN_BYTES: a power of two times
+ * TREE_BLOCK. */
 static int64_t size_of_piece(const fused_step *st)
 {
 	const int64_t most = MIN(PIECES_MAX, st->bytes / POOL_GRAIN_BYTES);
