@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include "base/mem.h"
+#include "hotpath/company.h"
 #include "hotpath/graphs.h"
 #include "hotpath/scope.h"
 #include "hotpath/side.h"
@@ -14,11 +15,6 @@
 #define LOOK          4096u      /* ops between two looks at who takes what */
 #define REST_SHARE    95u        /* per cent that graphs take: the whole stream is left alone, .. */
 #define REST_LOOKS    16u        /* .. but for one look in so many */
-#define FAMILIAR      (1u << 14) /* bits: tokens that came before, told by a hash */
-#define WINDOW        32u        /* ops of which most were seen before, .. */
-#define WINDOW_KNOWN  31u
-#define WINDOW_GRAMS  8u         /* .. but so few in the same company: they are woven, .. */
-#define WINDOWS       3u         /* .. if so many windows in a row say so */
 #define DOZE_AFTER    1000000u   /* ops that no loop took: mine one window in DOZE_ONE_IN, .. */
 #define DOZE_ONE_IN   16u
 #define DOZE_NAP      8192u      /* .. a short one soon and a long one for long loops */
@@ -41,9 +37,7 @@ struct miner {
 	uint64_t bad_since;      /* op at which the coverage was last good */
 	uint64_t look_ops, look_covered;         /* at the last look */
 	unsigned looks;          /* in a row at which graphs took nearly everything */
-	uint64_t familiar[FAMILIAR / 64];
-	unsigned known, grams;   /* of the window at hand: tokens, and grams that came before */
-	unsigned woven;          /* windows in a row */
+	company company;
 	uint64_t idle_since;     /* op that a loop last took */
 	bool dozing;
 	uint64_t past_runs, past_hot_runs;       /* of tracks that are gone */
@@ -241,28 +235,12 @@ static void choose_graphs(miner *m)
 		graphs_stop(&m->graphs);
 		m->looks = 0;
 		m->last = NULL;
-	} else if (!m->graphs.on && (m->woven >= WINDOWS ||
+	} else if (!m->graphs.on && (company_is_woven(&m->company) ||
 			m->ops - m->bad_since >= GRAPHS_AFTER)) {
 		graphs_start(&m->graphs, &m->tokens, o->threshold, o->min_seq, o->window);
 		m->graphs.lost = lose;
 		m->graphs.lost_ctx = m;
 	}
-}
-
-/* Loops that are woven into each other at random: ops come again and again, never in the same
- * company. There is nothing to wait for. */
-static void note_company(miner *m, uint64_t token)
-{
-	uint64_t *word = &m->familiar[token % FAMILIAR / 64];
-	const uint64_t bit = UINT64_C(1) << (token & 63);
-
-	m->known += (*word & bit) != 0;
-	*word |= bit;
-	m->grams += m->whole.distance != 0;
-	if (m->ops % WINDOW)
-		return;
-	m->woven = m->known >= WINDOW_KNOWN && m->grams <= WINDOW_GRAMS ? m->woven + 1 : 0;
-	m->known = m->grams = 0;
 }
 
 /* The ops that follow do not continue those before. */
@@ -336,7 +314,7 @@ static track_took push_whole(miner *m, const record *r, uint64_t token)
 	collect(m, &m->whole);
 	if (took == TRACK_HOT)
 		m->last = &m->whole;
-	note_company(m, token);
+	company_note(&m->company, token, m->whole.distance != 0);
 	return took;
 }
 
@@ -369,7 +347,7 @@ static void feed_op(miner *m, const record *r)
 	m->hot_covered += took == TRACK_HOT;
 	if (took)
 		m->idle_since = m->ops;
-	if ((m->ops % LOOK == 0 || m->woven >= WINDOWS) && !track_busy(&m->whole) &&
+	if ((m->ops % LOOK == 0 || company_is_woven(&m->company)) && !track_busy(&m->whole) &&
 			!(part && track_busy(part)))
 		choose_graphs(m);
 }
