@@ -42,7 +42,7 @@ void code_print(const char *name, buf *to)
 	buf_fini(&assembly);
 }
 
-/* ---- GT_DUMP ----------------------------------------------------------------------------------- */
+/* ---- GT_DUMP --------------------------------------------------------------------------------- */
 
 static void save(const char *name, const char *ending, const buf *text)
 {

@@ -46,7 +46,7 @@ struct tuning {
 	blob **blobs;                    /* in the place of uploads, by op */
 };
 
-/* ---- what is measured on ----------------------------------------------------------------------- */
+/* ---- what is measured on --------------------------------------------------------------------- */
 
 /* Small numbers that are no exception for any op; indices that every table has. */
 static void fill(void *data, size_t bytes, gt_dtype d)
@@ -105,7 +105,7 @@ static void find_uploads(job *j, struct tuning *t)
 	}
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 /* Scalars are others in every run and no part of the question. */
 static void make_key(const job *j, buf *to)
@@ -142,7 +142,8 @@ bool tune_begin(job *j)
 	buf key = { 0 };
 
 	j->chosen = true;
-	if (flag_int(FLAG_GT_HOTPATH_CODE) || j->r->n > RECIPE_OPS)      /* the interpreter; too long */
+	/* Interpreted, or too long to be kept. */
+	if (flag_int(FLAG_GT_HOTPATH_CODE) || j->r->n > RECIPE_OPS)
 		return true;
 	make_key(j, &key);
 	if (tuned_get(cache_shared(), (cache_bytes){ key.data, key.size }, &j->choice) &&
@@ -204,7 +205,7 @@ void tune_end(job *j)
 	j->chosen = true;
 }
 
-/* ---- the ways to group ------------------------------------------------------------------------- */
+/* ---- the ways to group ----------------------------------------------------------------------- */
 
 static uint64_t bytes_of(const fusion *f)
 {
@@ -307,7 +308,7 @@ static void compare_groups(job *j)
 	begin_codes(j);
 }
 
-/* ---- the ways to emit code --------------------------------------------------------------------- */
+/* ---- the ways to emit code ------------------------------------------------------------------- */
 
 static uint64_t time_of(const trial *b, uint32_t which)
 {

@@ -186,7 +186,8 @@ void fused_explain(const hot_run *r, bool full, buf *to)
 		return;
 	buf_printf(to, "  fused (T2");
 	put_mode(r, to);
-	buf_printf(to, "): %u plans for the shapes seen, %" PRIu64 " runs%s\n", u->count, u->runs, j->blacklisted ? "; off: no faster than T1" : j->off ?
+	buf_printf(to, "): %u plans for the shapes seen, %" PRIu64 " runs%s\n", u->count, u->runs,
+		j->blacklisted ? "; off: no faster than T1" : j->off ?
 		"; off for a while" : "");
 	if (j->demotions)
 		buf_printf(to, "  demoted %u times, at last for %.2fx of T1\n", j->demotions,

@@ -30,7 +30,7 @@ void past_put_slow(past *p, const ins *i)
 	atomic_store_explicit(&p->written, at, memory_order_release);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* An op that ran, and what its result looked like. */
 typedef struct done {
@@ -106,7 +106,7 @@ static void read_all(const past *p, memory *m)
 	}
 }
 
-/* ---- the sample ---------------------------------------------------------------------------------- */
+/* ---- the sample ------------------------------------------------------------------------------ */
 
 /* Whether op `from` and those behind it are a run. */
 static bool runs(const memory *m, match *at, size_t from)

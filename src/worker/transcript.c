@@ -16,7 +16,7 @@
 #define ROUNDS 4                 /* once to be seen, once to be copied down, twice compiled */
 #define FILES_MAX 1000           /* of one name */
 
-/* ---- lines ------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void put_mark(unsigned code, buf *to)
 {
@@ -53,7 +53,7 @@ static void put_ins(const ins *i, const uint64_t *in, uint64_t out, buf *to)
 	text_put(to, &room.head, NULL);
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 static void put_sizes(ins *i, const meta *m)
 {
@@ -114,7 +114,7 @@ static void put_data(uint64_t id, const view *v, buf *to)
 	blob_drop(b);
 }
 
-/* ---- a region ---------------------------------------------------------------------------------- */
+/* ---- a region -------------------------------------------------------------------------------- */
 
 typedef struct player {
 	const region *r;
@@ -207,7 +207,7 @@ void transcript_region(const region *r, const ins *const *run, const view *live_
 			put_control(OP_fetch, id_of(&p, p.round, k), to);
 }
 
-/* ---- a step ------------------------------------------------------------------------------------ */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 typedef struct picker {
 	const fused_run *f;
@@ -323,7 +323,7 @@ void transcript_step(const fused_run *f, const fused_step *st, buf *to)
 	mem_free(p.has);
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* A new file of that name, which is then in `path`; -1 with errno set. */
 static int create(const char *directory, const char *name, const char *ending, buf *path)

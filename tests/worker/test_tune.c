@@ -1,5 +1,5 @@
-/* test_tune.c: max-autotune, by machine code: the bits stay, the choice is remembered. On a tenant seen
- * from inside. */
+/* test_tune.c: max-autotune, by machine code: the bits stay, the choice is remembered. On a tenant
+ * seen from inside. */
 #include "check.h"
 #include <gt/gt.h>
 #include <stdio.h>
