@@ -9,7 +9,7 @@
 #include "play_line.h"
 #include "worker/hot.h"
 
-#define STEPS 8
+#define STEPS 4
 #define WARM  10                 /* steps until the loop is a fused plan's */
 
 static worker *w;
@@ -163,10 +163,10 @@ static const program programs[] = {
 		BIAS },
 	{ "residual, pieces of rows", NUMBERS(1, "300,90") NUMBERS(2, "90,100")
 		NUMBERS(4, "300,100"), BIAS },
-	{ "bias, BLAS", NUMBERS(1, "700,300") NUMBERS(2, "300,700") NUMBERS(4, "700"), BIAS },
+	{ "bias, BLAS", NUMBERS(1, "300,900") NUMBERS(2, "900,520") NUMBERS(4, "520"), BIAS },
 	{ "mask and sum", NUMBERS(1, "130,70") NUMBERS(2, "70,320") NUMBERS(4, "130,320"), MASK },
-	{ "mask and sum, BLAS", NUMBERS(1, "700,300") NUMBERS(2, "300,700")
-		NUMBERS(4, "700,700"), MASK },
+	{ "mask and sum, BLAS", NUMBERS(1, "300,900") NUMBERS(2, "900,520")
+		NUMBERS(4, "300,520"), MASK },
 	{ "softmax", NUMBERS(1, "300,50") NUMBERS(2, "50,90"), SOFTMAX },
 	{ "scores", NUMBERS(1, "20,40,30") NUMBERS(2, "20,30,40") NUMBERS(4, "40,40"), SCORES },
 	{ "turned", NUMBERS(1, "70,150") NUMBERS(2, "290,70") NUMBERS(4, "290,150"), TURNED },
@@ -332,9 +332,9 @@ static void test_wrong_code(void **state)
 	"free t%" #v "9\nfree t#" #w "\n"
 static const program updates = { "updates",
 	"t901 = randn float32 draw=1 [20] seed=5\nt902 = mul t901, 0.5\n"
-	"t904 = randn float32 draw=2 [200,400] seed=5\nt905 = mul t904, 0.5\n"
-	"t907 = randn float32 draw=3 [300,300] seed=5\nt908 = mul t907, 0.5\n"
-	NUMBERS(1, "20") NUMBERS(2, "200,400") NUMBERS(3, "300,300"),
+	"t904 = randn float32 draw=2 [150,200] seed=5\nt905 = mul t904, 0.5\n"
+	"t907 = randn float32 draw=3 [30000] seed=5\nt908 = mul t907, 0.5\n"
+	NUMBERS(1, "20") NUMBERS(2, "150,200") NUMBERS(3, "30000"),
 	"t%00 = neg t1\nfree t%00\n" UPDATE(01, 02, 03, "t1") UPDATE(04, 05, 06, "t2")
 	UPDATE(07, 08, 09, "t3") };
 
