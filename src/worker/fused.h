@@ -153,6 +153,7 @@ typedef struct fused_run {
 	uint32_t alive;                  /* slots with a need */
 	uint32_t due;                    /* of plan.due: all before it are freed */
 	bool over;                       /* nothing will be launched any more */
+	bool broken;                     /* .. although there were steps left */
 	bool held;                       /* somebody works on it: not to be used again yet */
 	uint32_t *stack;
 } fused_run;

@@ -206,15 +206,17 @@ static void drop_arena(fused_arena *a)
 	*a = (fused_arena){ 0 };
 }
 
-/* One that only the run before this one uses, another one that nobody does, or a new one. */
+/* One that only the run before this one uses, another one that nobody does, or a new one. What a
+ * broken run has in its arena may be needed for what it did not get to. */
 static fused_arena *find_arena(fused_plan *p, fused_run *before)
 {
+	const fused_arena *shared = before && !before->broken ? before->arena : NULL;
 	fused_arena *idle = NULL;
 
 	for (int k = 0; k < FUSED_ARENAS; k++) {
 		fused_arena *a = &p->arenas[k];
 
-		if (a->s && is_private(a) && a->runs <= (uint32_t)(before && a == before->arena))
+		if (a->s && is_private(a) && a->runs <= (uint32_t)(a == shared))
 			return a;
 		if (!a->runs)
 			idle = a;
@@ -363,7 +365,7 @@ fused_run *fused_run_begin(tenant *t, fused_plan *p)
 	memcpy(f->slots, p->fresh, p->slots * sizeof *f->slots);
 	f->at = f->step = f->due = 0;
 	f->alive = p->alive;
-	f->over = f->held = false;
+	f->over = f->broken = f->held = false;
 	f->next = before;
 	p->runs = f;
 	return f;
@@ -374,6 +376,7 @@ void fused_run_end(fused_run *f)
 	const fused_plan *p = f->p;
 
 	f->over = f->held = true;
+	f->broken = f->step < p->f->steps.count;
 	for (; f->step < p->f->steps.count; f->step++)
 		for (uint32_t k = 0; k < p->steps[f->step].in_count; k++)
 			fused_unneed(f, p->steps[f->step].in[k]);
