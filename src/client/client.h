@@ -165,6 +165,7 @@ struct gt_client {
 	gt_scope *scope;
 	uint64_t seed, draw;
 	uint32_t mark;           /* passes over the tape so far */
+	uint32_t update;         /* op of the last gt_update; 0: none */
 	uint32_t forks;          /* of the process, when the client was made */
 	struct signals *signals;
 };

@@ -113,9 +113,17 @@ gt_err inplace_write(const gt_site *site, gt_tensor *x, gt_tensor *r, const char
 	return e;
 }
 
+/* Programs do the same update again and again. */
+static op op_of(gt_client *gt, const char *name)
+{
+	if (!gt->update || strcmp(op_rows[gt->update].name, name) != 0)
+		gt->update = op_by_name(name, strlen(name));
+	return (op)gt->update;
+}
+
 gt_err gt_update_at(const gt_site *site, gt_tensor *x, const char *name, gt_arg by)
 {
-	const op o = name ? op_by_name(name, strlen(name)) : (op)0;
+	const op o = !name ? (op)0 : x ? op_of(x->gt, name) : op_by_name(name, strlen(name));
 	gt_tensor *r;
 	gt_err e;
 	frame f;

@@ -50,7 +50,7 @@ op op_by_name(const char *name, size_t n)
 	for (unsigned code = 0; code < OP_CODES; code++) {
 		const char *row = op_rows[code].name;
 
-		if (row && strlen(row) == n && !memcmp(row, name, n))
+		if (row && *row == *name && strlen(row) == n && !memcmp(row, name, n))
 			return (op)code;
 	}
 	return (op)0;
