@@ -158,14 +158,24 @@ static void add_to(pass *p, const gt_site *site, node *n, gt_tensor *d)
 	n->dy = sum;
 }
 
-void grad_pass(grad *g, int k, gt_tensor *d)
+static void give_to(grad *g, node *n, gt_tensor *d)
 {
 	if (g->pass->error)
 		return;
 	if (d)
-		add_to(g->pass, g->site, g->n->in[k].from, d);
+		add_to(g->pass, g->site, n, d);
 	else
 		g->pass->error = gt_last_error_code();
+}
+
+void grad_pass(grad *g, int k, gt_tensor *d)
+{
+	give_to(g, g->n->in[k].from, d);
+}
+
+void grad_skip(grad *g, int k, gt_tensor *d)
+{
+	give_to(g, g->n->in[k].from->in[0].from, d);
 }
 
 void grad_give(grad *g, int k, gt_tensor *d)

@@ -62,8 +62,9 @@ const meta *grad_meta(const grad *g, int k);
 const node *grad_alone(const grad *g, int k);
 
 /* As grad_give where grad_alone found a node, with a d of another shape that the node's gradient
- * knows how to read. */
+ * knows how to read (grad_pass), or with that of the node's own input 0 (grad_skip). */
 void grad_pass(grad *g, int k, gt_tensor *d);
+void grad_skip(grad *g, int k, gt_tensor *d);
 
 /* d is input k's gradient, still to be summed over dims that were broadcast; unless it is g->dy it
  * is not looked at again (takes). NULL is an error that the pass reports. Where nobody wants it,

@@ -153,22 +153,51 @@ static gt_tensor *as_rows(grad *g, gt_tensor *x)
 	return grad_as(g, x, &flat);
 }
 
-/* a^T dy. A matrix that was shared by a batch gets one product, not a sum of products. */
+/* The left input and dy. A matrix that was shared by a batch gets one product, not a sum of
+ * products. */
+static gt_tensor *left_of(grad *g, gt_tensor **dy)
+{
+	gt_tensor *a = X;
+
+	*dy = g->dy;
+	if (grad_meta(g, 1)->rank > 2 || a->v->m.rank == 2)
+		return a;
+	*dy = as_rows(g, *dy);
+	return *dy ? as_rows(g, a) : NULL;
+}
+
+/* a^T dy. */
 static gt_tensor *matmul_right(grad *g)
 {
-	gt_tensor *a = X, *dy = g->dy;
+	gt_tensor *dy, *a = left_of(g, &dy);
 
-	if (grad_meta(g, 1)->rank == 2 && a->v->m.rank > 2) {
-		a = as_rows(g, a);
-		dy = as_rows(g, dy);
-	}
 	return a ? gt_matmul(grad_transpose(g, a), dy) : NULL;
+}
+
+/* Whether a node is that of a matrix's transposition. */
+static bool transposes(const node *n)
+{
+	return n && n->op == OP_permute && n->in[0].v->m.rank == 2 && n->attr.perm[0] == 1;
+}
+
+/* The gradient of b where b^T was multiplied by: dy^T a, in order in memory, as its transpose would
+ * not be. */
+static gt_tensor *matmul_transposed(grad *g)
+{
+	gt_tensor *dy, *a = left_of(g, &dy);
+
+	return a ? gt_matmul(grad_transpose(g, dy), a) : NULL;
 }
 
 void grad_matmul(grad *g)
 {
+	/* Asked before a handle on input 1 counts as one more user. */
+	const bool transposed = transposes(grad_alone(g, 1));
+
 	if (grad_wants(g, 0))
 		grad_give(g, 0, gt_matmul(g->dy, grad_transpose(g, grad_x(g, 1))));
-	if (grad_wants(g, 1))
+	if (transposed)
+		grad_skip(g, 1, matmul_transposed(g));
+	else if (grad_wants(g, 1))
 		grad_give(g, 1, matmul_right(g));
 }

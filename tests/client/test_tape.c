@@ -124,6 +124,69 @@ static void test_broadcasts_once(void **state)
 	gt_drop(y);
 }
 
+/* What was multiplied by as its transpose gets its gradient from the product, in order in memory;
+ * a transpose that somebody holds or uses again has a gradient of its own. */
+static void test_transposed(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_requires_grad(gt_ones(gt, GT_SHAPE(4, 3)));
+	gt_tensor *w = gt_requires_grad(gt_ones(gt, GT_SHAPE(2, 3)));
+	gt_scope *s = gt_scope_begin(gt);
+	gt_tensor *y = gt_keep(gt_sum(gt_matmul(x, gt_transpose(w, 0, 1))));
+
+	gt_scope_end(s);
+	gt_flush(gt);
+	fake_of(gt)->text.size = 0;
+	WORKS(gt_backward(y));
+	SENDS(gt, "t6 = full float32 1.0 []\nt7 = expand t6 [4,2]\nfree t6\n"
+		"t8 = permute t3 perm=[1,0]\nt9 = matmul t7, t8\n"
+		"t10 = permute t7 perm=[1,0]\nt11 = matmul t10, t1\n"
+		"free t10\nfree t8\nfree t3\nfree t7\n");
+	gt_drop(y);
+}
+
+static void test_transposed_values(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = try_count(gt, GT_SHAPE(2, 2, 3)), *h;
+	gt_tensor *w = gt_requires_grad(try_count(gt, GT_SHAPE(2, 3))), *t, *y, *d[2];
+	gt_tensor *in[] = { NULL, w };
+
+	for (int held = 0; held < 2; held++) {
+		gt_scope *s = gt_scope_begin(gt);
+
+		t = gt_transpose(w, 0, 1);
+		h = gt_matmul(x, t);
+		y = gt_keep(gt_sum(gt_mul(h, gt_from(gt, GT_FLOAT32, GT_SHAPE(2),
+			((const float[]){ 1, 10 })))));
+		if (held)
+			gt_keep(t);
+		gt_scope_end(s);
+		WORKS(gt_backward(y, .retain_graph = true));
+		SAME(gt_grad(w), 18, 22, 26, 180, 220, 260);
+		WORKS(gt_set_grad(w, NULL));
+		if (held) {
+			in[0] = t;
+			WORKS(gt_gradients(&y, 1, in, 2, d));
+			SHAPED(d[0], 3, 2);
+			SAME(d[0], 18, 180, 22, 220, 26, 260);
+			SAME(d[1], 18, 22, 26, 180, 220, 260);
+			gt_drop(t);
+		}
+		gt_drop(y);
+	}
+	/* Twice in one graph, and twice differentiated. */
+	t = gt_transpose(w, 0, 1);
+	y = gt_sum(gt_matmul(gt_matmul(w, t), gt_matmul(w, t)));
+	WORKS(gt_gradients(&y, 1, &w, 1, d, .create_graph = true));
+	SAME(d[0], 498, 740, 982, 768, 1190, 1612);
+	y = gt_sum(gt_square(gt_matmul(w, gt_transpose(w, 0, 1))));
+	WORKS(gt_gradients(&y, 1, &w, 1, d, .create_graph = true));
+	y = gt_sum(d[0]);
+	WORKS(gt_gradients(&y, 1, &w, 1, d + 1));
+	SHAPED(d[1], 2, 3);
+}
+
 static void test_gradients(void **state)
 {
 	gt_client *gt = *state;
@@ -331,9 +394,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TRY(test_accumulates), TRY(test_seed), TRY(test_twice), TRY(test_diamond),
-		TRY(test_sums_of_sums), TRY(test_gradients), TRY(test_gradients_prune), TRY(test_create_graph),
+		TRY(test_sums_of_sums), TRY(test_transposed_values), TRY(test_gradients), TRY(test_gradients_prune), TRY(test_create_graph),
 		TRY(test_modes), TRY(test_failing_pass),
-		FAKE(test_broadcasts_once), FAKE(test_evaluation), FAKE(test_training), FAKE(test_detach_lets_go),
+		FAKE(test_broadcasts_once), FAKE(test_transposed), FAKE(test_evaluation), FAKE(test_training), FAKE(test_detach_lets_go),
 		FAKE(test_long_chain),
 	};
 
