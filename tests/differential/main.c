@@ -259,6 +259,7 @@ static bool is_meaningful(const options *o, const totals *t)
 	if (percent(t->with_matches, t->programs) >= 60 && percent(t->replayed, t->ops) >= 30 &&
 	    percent(t->with_passengers, t->programs) >= 10 &&
 	    percent(t->with_exits, t->programs) >= 10 && 8 * t->sides >= t->programs &&
+	    percent(t->leapt, t->ops) >= 1 &&
 	    (!o->cache || percent(t->warm, t->programs) >= 40))
 		return true;
 	printf("too little was replayed for this to mean anything\n");
