@@ -71,13 +71,17 @@ class Optimizer:
                 loss = closure()
             finally:
                 _gt._set_grad(before)
+        update, states = self._update, self.state
         before = _gt._set_grad(False)
         try:
             for group in self.param_groups:
                 for p in group["params"]:
                     g = p.grad
                     if g is not None:
-                        self._update(p, g, self.state.setdefault(p, {}), group)
+                        state = states.get(p)
+                        if state is None:
+                            state = states[p] = {}
+                        update(p, g, state, group)
         finally:
             _gt._set_grad(before)
         return loss

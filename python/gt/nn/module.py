@@ -39,6 +39,7 @@ class Module:
     forward."""
 
     training = True
+    _compiled = None        # the mode of gt.compile, in the instance's dictionary
 
     def __new__(cls, *args, **names):
         self = object.__new__(cls)
@@ -49,7 +50,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
     def __call__(self, *args, **names):
-        mode = self.__dict__.get("_compiled")
+        mode = self._compiled
         if mode is None:
             return self.forward(*args, **names)
         _gt._compile_begin(mode)
@@ -427,6 +428,7 @@ class Sequential(ModuleList):
         return Sequential(*chosen) if isinstance(index, slice) else chosen
 
     def forward(self, x):
+        own = self.__dict__
         for name in self._modules:
-            x = self.__dict__[name](x)
+            x = own[name](x)
         return x
