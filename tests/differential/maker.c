@@ -28,13 +28,22 @@ bool dim_has(dim a, unsigned symbol)
 	return false;
 }
 
+/* What a size is at most. */
+static int64_t most_of(const maker *mk, unsigned symbol)
+{
+	const program *p = mk->p;
+	const int more = p->batches == BATCH_GROWS ? BATCH_GROWTH - 1 : 4;
+
+	return p->sizes[symbol] + (symbol == SYM_BATCH ? more : 0);
+}
+
 bool maker_has_room(const maker *mk, const type *t)
 {
 	int64_t n = 1;
 
 	for (int k = 0; k < t->rank; k++)
 		for (dim d = t->dims[k]; d; d >>= 4)
-			n *= mk->p->sizes[d & 15] + ((d & 15) == SYM_BATCH ? 4 : 0);
+			n *= most_of(mk, d & 15);
 	return n <= ELEMENTS_MAX;
 }
 

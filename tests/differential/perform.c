@@ -439,7 +439,7 @@ static void set_batch(run *r)
 		*to = dice_range(&r->d, 1, (int)b + 2);
 		break;
 	case BATCH_GROWS:
-		*to = b + r->number / p->every;
+		*to = b + r->number / p->every % BATCH_GROWTH;
 		break;
 	default:
 		*to = dice_chance(&r->d, 15) ? 0 : b;

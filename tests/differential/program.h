@@ -117,6 +117,7 @@ typedef enum schedule {
 } schedule;
 typedef enum batches { BATCH_FIXED, BATCH_PARTIAL, BATCH_RANDOM, BATCH_GROWS, BATCH_EMPTY,
 	BATCH_MODES } batches;
+#define BATCH_GROWTH 24          /* sizes; then it is as at first */
 
 #define MODULES_MAX 3
 #define STATES_MAX 12
