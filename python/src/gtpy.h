@@ -166,6 +166,10 @@ bool sig_parse(sig *s, PyObject *const *args, Py_ssize_t n, PyObject *names, sig
 PyMethodDef *method_functions(void);    /* of the module */
 PyMethodDef *method_methods(void);      /* of Tensor */
 
+/* ---- caller.c ------------------------------------------------------------------------------- */
+
+bool caller_init(PyObject *module);
+
 /* ---- debug.c -------------------------------------------------------------------------------- */
 
 extern PyMethodDef debug_functions[];

@@ -15,7 +15,7 @@ static PyModuleDef definition = {
 static bool fill(PyObject *module)
 {
 	return error_init(module) && dtype_init(module) && read_init(module) &&
-			tensor_init(module) && hotpath_init(module) &&
+			tensor_init(module) && hotpath_init(module) && caller_init(module) &&
 			PyModule_AddFunctions(module, debug_functions) == 0 &&
 			PyModule_AddFunctions(module, hotpath_functions) == 0 &&
 			PyModule_AddFunctions(module, method_functions()) == 0 &&

@@ -2,6 +2,7 @@
 
 import collections
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -486,3 +487,52 @@ def test_attention_rows_without_a_key():
     assert y.tolist() == [[0, 0, 0], [1, 1, 1]]
     y.sum().backward()
     assert gt.isfinite(q.grad).all()
+
+
+class Adds(nn.Module):
+    def __init__(self, below=None):
+        self.below = below
+
+    def forward(self, x, *, times=1):
+        return x + times if self.below is None else self.below(x, times=times)
+
+
+def test_a_module_is_called_as_its_forward():
+    assert Adds(Adds())(gt.zeros(()), times=3).item() == 3
+    with pytest.raises(TypeError, match="forward"):
+        Adds()()
+    with pytest.raises(NotImplementedError, match=r"Plain has no forward\(\)"):
+        type("Plain", (nn.Module,), {})()(1)
+
+    class Twice(Adds):
+        def __call__(self, x):
+            return super().__call__(super().__call__(x))
+
+    assert Twice()(gt.zeros(())).item() == 2
+    own = Adds()
+    own.forward = lambda x: x * 0 + 7
+    assert own(gt.zeros(())).item() == 7
+
+
+def test_a_module_below_itself_ends_in_an_error():
+    m = Adds()
+    m.__dict__["below"] = m
+    with pytest.raises(RecursionError):
+        m(gt.zeros(()))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(5000)
+    try:
+        deep = Adds()
+        for _ in range(1500):
+            deep = Adds(deep)
+        assert deep(gt.zeros(())).item() == 1
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_an_operation_in_a_layer_belongs_to_the_line_that_called_it():
+    layer = nn.Sequential(nn.Sequential(nn.Embedding(3, 2)))
+    y = layer(gt.tensor([5]))
+    line = sys._getframe().f_lineno - 1
+    with pytest.raises(Exception, match=rf"test_nn\.py:{line} "):
+        y.numpy()

@@ -34,7 +34,7 @@ class Parameter(metaclass=_ParameterType):
         return _gt.as_tensor(data).detach().requires_grad_(requires_grad)
 
 
-class Module:
+class Module(_gt._Caller):
     """Base of everything that has parameters. Subclasses assign layers in __init__ and define
     forward."""
 
@@ -49,11 +49,8 @@ class Module:
     def forward(self, *args, **names):
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __call__(self, *args, **names):
-        mode = self._compiled
-        if mode is None:
-            return self.forward(*args, **names)
-        _gt._compile_begin(mode)
+    def _call_compiled(self, *args, **names):
+        _gt._compile_begin(self._compiled)
         try:
             return self.forward(*args, **names)
         finally:
