@@ -328,9 +328,27 @@ static gt_err compile_locked(const group *g, const codegen_options *o, buf *imag
 	return err;
 }
 
+/* A process may exit while a thread compiles, and LLVM's own handlers take its globals away. This
+ * one is registered behind them, so it runs before: it waits for whoever compiles; nobody does
+ * any more. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool exits;
+
+static void at_exit(void)
+{
+	pthread_mutex_lock(&lock);
+	exits = true;
+	pthread_mutex_unlock(&lock);
+}
+
+static void register_exit(void)
+{
+	atexit(at_exit);
+}
+
 static gt_err compile(const group *g, const codegen_options *o, buf *image, buf *ir, buf *assembly)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	gt_err e = group_check(g);
 
 	if (e)
@@ -339,8 +357,10 @@ static gt_err compile(const group *g, const codegen_options *o, buf *image, buf 
 		o->level >= (int)COUNT(levels) || o->unroll == 3 || o->unroll > EMIT_LINES)
 		return fail(GT_EINVAL, "code generator: level of instructions %d, rest %d, %d "
 			"vectors at a time, effort %d", o->isa, o->rest, o->unroll, o->level);
+	pthread_once(&once, register_exit);
 	pthread_mutex_lock(&lock);
-	e = compile_locked(g, o, image, ir, assembly);
+	e = exits ? fail(GT_ESTATE, "code generator: the process exits") :
+		compile_locked(g, o, image, ir, assembly);
 	pthread_mutex_unlock(&lock);
 	return e;
 }

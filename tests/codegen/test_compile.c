@@ -4,6 +4,11 @@
 #include "duel_group.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXITS 12
 
 static bool llvm_is_loaded(void)
 {
@@ -141,6 +146,45 @@ static void test_threads(void **state)
 	}
 }
 
+static void *compile_for_ever(void *arg)
+{
+	for (;;) {
+		codegen_options o = options();
+		buf b = { 0 };
+		group g;
+
+		make(&g);
+		duel_codegen->compile(&g, &o, &b, NULL, NULL);
+		buf_fini(&b);
+		atomic_store((_Atomic bool *)arg, true);
+	}
+	return NULL;
+}
+
+/* LLVM's globals go when a process exits: not under the hands of a thread that compiles. */
+static void test_exit(void **state)
+{
+	(void)state;
+	for (int k = 0; k < EXITS; k++) {
+		static _Atomic bool runs;
+		pthread_t thread;
+		pid_t child = fork();
+		int status;
+
+		if (!child) {
+			alarm(60);
+			if (pthread_create(&thread, NULL, compile_for_ever, &runs))
+				_exit(1);
+			while (!runs)
+				usleep(100);
+			usleep((useconds_t)k * 700);     /* somewhere in the next ones */
+			exit(0);
+		}
+		assert_true(child > 0 && waitpid(child, &status, 0) == child);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_same_bytes),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_exit),
 	};
 	bool before = llvm_is_loaded();
 
