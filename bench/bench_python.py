@@ -50,6 +50,10 @@ def seconds_of(program):
 def main():
     a, b = gt.ones(4, 4), gt.ones(4, 4)
     w = gt.ones(4, 4, requires_grad=True)
+    layers = gt.nn.Sequential(gt.nn.Linear(4, 4), gt.nn.Linear(4, 4))
+    sgd = gt.optim.SGD(layers.parameters(), lr=1e-9)
+    for p in layers.parameters():
+        p.grad = gt.zeros_like(p)
     ready = gt.ones(())
     ready.item()
     rows = [
@@ -64,6 +68,8 @@ def main():
         ("a.reshape(2, 8)", nanoseconds("a.reshape(2, 8)", a=a)),
         ("w * 2.0, recorded", nanoseconds("w * 2.0", w=w)),
         ("kept[k] = a + b", nanoseconds("kept[_] = a + b", a=a, b=b, kept=[None] * LOOP)),
+        ("two layers", nanoseconds("layers(a)", layers=layers, a=a)),
+        ("a step of SGD, 4 parameters", nanoseconds("sgd.step()", sgd=sgd)),
         ("item() of a ready value", nanoseconds("x.item()", x=ready)),
         ("(a + 1.0).sum().item()", nanoseconds("(a + 1.0).sum().item()", a=a)),
     ]
