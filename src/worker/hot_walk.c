@@ -388,6 +388,15 @@ static bool go_on(tenant *t, const ins *i, call *c, value *out)
 	return false;
 }
 
+/* Plans that begin alike are told apart by where in the program their first op comes from. It may
+ * be unknown, and after too many wrong guesses nothing is given on it. */
+static bool is_elsewhere(const hot_run *r, const ins *i)
+{
+	const uint32_t site = r->plan->region->ops[0].site;
+
+	return site && i->site && (site != i->site || r->doubt >= DOUBTS);
+}
+
 /* The end of a run points at its own beginning. */
 static bool begin_again(tenant *t, const ins *i, call *c, value *out)
 {
@@ -395,6 +404,7 @@ static bool begin_again(tenant *t, const ins *i, call *c, value *out)
 	const unsigned k = h->again;
 
 	return k != HOT_RUNS_MAX && !(h->under_way & ((1u << k) - 1)) &&
+		(h->count == 1 || !is_elsewhere(h->runs[k], i)) &&
 		hot_allowed(h, h->runs[k]) && offer(t, k, i, c, out);
 }
 
@@ -423,7 +433,14 @@ static uint32_t find_beginnings(hot *h, const ins *i)
 	return all;
 }
 
-/* Those that began in vain least often come first, the longest of them. */
+static bool is_likelier(const hot_run *a, const hot_run *b, const ins *i)
+{
+	const bool elsewhere = is_elsewhere(a, i);
+
+	return elsewhere == is_elsewhere(b, i) ? a->doubt < b->doubt : !elsewhere;
+}
+
+/* Of those from here the ones that began in vain least often come first, the longest of them. */
 static bool begin(tenant *t, const ins *i, call *c, value *out)
 {
 	hot *h = t->hot;
@@ -432,7 +449,7 @@ static bool begin(tenant *t, const ins *i, call *c, value *out)
 		unsigned best = (unsigned)__builtin_ctz(all);
 
 		for (uint32_t left = all & (all - 1); left; left &= left - 1)
-			if (h->runs[__builtin_ctz(left)]->doubt < h->runs[best]->doubt)
+			if (is_likelier(h->runs[__builtin_ctz(left)], h->runs[best], i))
 				best = (unsigned)__builtin_ctz(left);
 		if (offer(t, best, i, c, out))
 			return true;

@@ -98,6 +98,20 @@ static void test_marked_parts(void **state)
 	assert_int_equal(stats().replayed, 9);
 }
 
+/* The first is how the second begins: where they are in the program tells them apart. */
+static void test_parts_that_begin_alike(void **state)
+{
+	(void)state;
+	make_first();
+	repeat("begin mode=1\nt1% = add t1, 1.0 @ 7\nt2% = mul t1%, t1% @ 7\nend\n"
+		"begin mode=1\nt3% = add t1, 1.0 @ 8\nt4% = mul t3%, t3% @ 8\n"
+		"t5% = exp t4% @ 8\nend\n"
+		"free t1%\nfree t2%\nfree t3%\nfree t4%\nfree t5%\n", 0, 40);
+	/* At first the second is not known. */
+	assert_int_equal(stats().matches, 1 + 2 * 39);
+	assert_int_equal(stats().replayed, 2 + 5 * 39);
+}
+
 static void test_excluded_parts(void **state)
 {
 	(void)state;
@@ -198,6 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_marked_parts, open_plain),
+		TEST(test_parts_that_begin_alike, open_plain),
 		TEST(test_excluded_parts, open_loops),
 		TEST(test_everything, open_all),
 		TEST(test_pieces, open_all),
