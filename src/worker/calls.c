@@ -427,17 +427,6 @@ static void free_part(leap *l, calls *c, const script_part *part, const ins *i)
 	calls_release(c, part->op);
 }
 
-/* The leap ends in front of part `end`: what was to be freed behind it is left. */
-static void leave_rest(leap *l, uint32_t end)
-{
-	for (uint32_t k = l->from; k < end; k++) {
-		const script_part *p = &l->s->parts[k];
-
-		if (p->kind == PART_OP && p->freed >= end && p->freed < l->to)
-			leap_leave(l, p->op);
-	}
-}
-
 uint32_t calls_leap(leap *l)
 {
 	calls *c = &l->r->calls;
@@ -462,8 +451,6 @@ uint32_t calls_leap(leap *l)
 		}
 	}
 	calls_give_back(c);
-	if (part < l->to)
-		leave_rest(l, part);
 	if (UNLIKELY(c->epoch != l->r->plan->epoch) && l->at && l->at < c->n)
 		plan_forget(l->r->plan, l->at);  /* it may know other shapes than these */
 	return part;

@@ -121,17 +121,6 @@ static void release(const walker *w, const script_part *part, const ins *i)
 	fused_free_slot(w->f, part->op);
 }
 
-/* The leap ends in front of part `end`: what was to be freed behind it is left. */
-static void leave_rest(leap *l, uint32_t end)
-{
-	for (uint32_t k = l->from; k < end; k++) {
-		const script_part *p = &l->s->parts[k];
-
-		if (p->kind == PART_OP && p->freed >= end && p->freed < l->to)
-			leap_leave(l, p->op);
-	}
-}
-
 uint32_t fused_leap(leap *l)
 {
 	hot_run *r = l->r;
@@ -151,8 +140,6 @@ uint32_t fused_leap(leap *l)
 			leap_control(l, part, i);
 		}
 	}
-	if (k < l->to)
-		leave_rest(l, k);
 	counter_add(&l->t->hot->counts.compiled, l->at - r->match.at);
 	if (UNLIKELY(w.failed)) {
 		fused_run_end(w.f);

@@ -130,6 +130,17 @@ void leap_leave(leap *l, uint32_t at)
 	l->values++;
 }
 
+/* The leap ended in front of part `end`: what was to be freed behind it is left. */
+static void leave_rest(leap *l, uint32_t end)
+{
+	for (uint32_t k = l->from; k < end; k++) {
+		const script_part *p = &l->s->parts[k];
+
+		if (p->kind == PART_OP && p->freed >= end && p->freed < l->to)
+			leap_leave(l, p->op);
+	}
+}
+
 /* The leap is over: let them be found. */
 static void show_rest(const leap *l)
 {
@@ -409,6 +420,8 @@ unsigned leap_try(tenant *t, const ins *i)
 	end = perform(&l, i, base);
 	if (end == l.from)
 		return 0;
+	if (end < l.to)
+		leave_rest(&l, end);
 	r->rest.next = end;
 	show_rest(&l);
 	if (!before && l.at)
