@@ -24,7 +24,8 @@
  * step's results take storages of their own, and the arena belongs to whoever still looks into it.
  *
  *	fuse_map     linear maps between shapes
- *	fuse_graph   composites expanded, the graph simplified (fuse_simplify); where values lie
+ *	fuse_graph   composites expanded (fuse_index: a scatter_add, too), the graph simplified
+ *	             (fuse_simplify); where values lie
  *	fuse_kernel  would these ops make a kernel, and which?
  *	fuse_cost    what a kernel costs: decides what is fused
  *	fuse_group   ops to groups; fuse_product: kernels behind products

@@ -3,7 +3,6 @@
 #include "region/fuse_graph.h"
 
 #include "base/error.h"
-#include "ir/compose.h"
 
 /* ---- classes ---- */
 
@@ -74,7 +73,7 @@ static uint32_t new_value(fuse_graph *g)
 	FUSE_PUSH(&f->values, ((fuse_value){ .op = REGION_NEVER, .base = v, .from = v,
 		.step = FUSE_NONE }));
 	g->nodes[v] = (fuse_node){ .root = v, .unit = FUSE_NONE, .next = FUSE_NONE,
-		.deadline = REGION_NEVER };
+		.looked_at = FUSE_NONE, .deadline = REGION_NEVER };
 	return v;
 }
 
@@ -157,6 +156,7 @@ static gt_err take_row(fuse_graph *g, uint32_t v, const ins *i, bool composed)
 	g->nodes[v].class = (uint8_t)class_of(row, row->nin ? in[0] : NULL, &o->m);
 	lay_out(g, v, row);
 	g->f->rows_before++;
+	fuse_index_note(g, v);
 	as = fuse_simplify(g, v, row);
 	if (as != v)
 		become_same(g, v, as);
@@ -237,6 +237,8 @@ static gt_err take_op(fuse_graph *g, uint32_t at)
 		in[0] = &own;
 		return compose(i, in, &to);
 	}
+	if (fuse_index_compares(g, i, in))
+		return fuse_index_compose(i, in, &to);
 	return take_row(g, at, i, false);
 }
 
@@ -295,7 +297,7 @@ static fuse_why pinned(const fuse_graph *g, uint32_t v)
 		return WHY_READ;
 	if (from->live_out)
 		return WHY_LIVE_OUT;
-	if (o->row->op == OP_upload)
+	if (o->row->op == OP_upload || n->refuses)
 		return WHY_CALL;
 	return fuse_computed(n) && size <= g->in->small ? WHY_SMALL : WHY_FUSED;
 }

@@ -2,6 +2,7 @@
 #ifndef REGION_FUSE_GRAPH_H
 #define REGION_FUSE_GRAPH_H
 
+#include "ir/compose.h"
 #include "region/fuse.h"
 #include "region/fuse_map.h"
 
@@ -28,10 +29,12 @@ typedef struct fuse_node {
 	bool needed;
 	uint8_t pin;             /* fuse_why it must be in memory whoever uses it, or WHY_FUSED */
 	bool used;               /* in memory, by a step: under this name */
+	bool refuses;            /* a call that is made for its errors, whoever uses its result */
 	uint8_t refused[3];      /* fuse_why: per input that could not be fused */
 	uint32_t root;           /* the first value up its chain of views that is none */
 	uint32_t unit;           /* FUSE_NONE: no step */
 	uint32_t next;           /* member of the unit; FUSE_NONE */
+	uint32_t looked_at;      /* the last call that it gives the indices of; FUSE_NONE */
 	uint32_t position;       /* in fusion.order */
 	uint32_t slot;           /* in the kernel that is being tried */
 	uint32_t deadline;       /* it is read behind that op */
@@ -96,6 +99,13 @@ static inline bool fuse_computed(const fuse_node *n)
 /* fuse_simplify.c: the value that `row`, the row of v, computes as well, to the bit and to the
  * stride; v if there is none. v's meta, and its strides if it is a view, are known. */
 uint32_t fuse_simplify(fuse_graph *g, uint32_t v, ins *row);
+
+/* fuse_index.c: v, whose row is known, may be a call that looks at indices. */
+void   fuse_index_note(fuse_graph *g, uint32_t v);
+/* Is op `i` of the region a scatter_add that comparisons can do? Then fuse_index_compose emits
+ * them; what it needs of `in` it looks at before the first one. */
+bool   fuse_index_compares(fuse_graph *g, const ins *i, const meta *const *in);
+gt_err fuse_index_compose(const ins *i, const meta *const *in, const composer *to);
 
 /* fuse_group.c: deal the computed values out to units. False: some composites do not become
  * kernels, which is now said in g->whole; begin anew. */

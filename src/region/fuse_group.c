@@ -277,7 +277,8 @@ static void call_single(fuse_graph *g)
 	}
 }
 
-/* A composite of which a part is a call would be worse than its own kernel. */
+/* A composite of which a part is a call would be worse than its own kernel. Numbers of columns are
+ * no such part. */
 static bool keep_whole(fuse_graph *g)
 {
 	const fusion *f = g->f;
@@ -287,7 +288,8 @@ static bool keep_whole(fuse_graph *g)
 		const fuse_value *o = &f->values.at[f->order.at[at]];
 		const uint32_t unit = g->nodes[f->order.at[at]].unit;
 
-		if (!o->composed || unit == FUSE_NONE || !unit_at(g, unit)->call)
+		if (!o->composed || unit == FUSE_NONE || !unit_at(g, unit)->call ||
+			op_rows[o->row->op].kind == KIND_CREATE)
 			continue;
 		g->whole[o->op] = true;
 		good = false;

@@ -176,12 +176,12 @@ static void prepare_steps(fused_plan *p, fused_code *const *codes, const engine 
 
 /* ---- ops ------------------------------------------------------------------------------------- */
 
-/* By what it is given, not by its shapes. */
-static bool may_fail(const ins *i, const meta *out)
+/* By what it is given, not by its shapes. What was taken apart cannot. */
+static bool may_fail(const ins *i, const fuse_value *o)
 {
-	return op_rows[i->op].kind == KIND_INDEX ||
+	return !o->composed && (op_rows[i->op].kind == KIND_INDEX ||
 		((i->op == OP_floordiv || i->op == OP_mod) &&
-		dtype_kind_of((gt_dtype)out->dtype) == KIND_INT);
+		dtype_kind_of((gt_dtype)o->m.dtype) == KIND_INT));
 }
 
 static bool is_late(const fused_plan *p, uint32_t at)
@@ -212,7 +212,7 @@ static void prepare_ops(fused_plan *p)
 		to->first = p->r->ops[k].first;
 		to->nin = i->nin;
 		to->checks = i->nopd || op_rows[i->op].kind == KIND_COMPOSITE;
-		to->eager = i->op == OP_upload || (may_fail(i, &o->m) && is_late(p, k));
+		to->eager = i->op == OP_upload || (may_fail(i, o) && is_late(p, k));
 		first = i->nin ? fused_input(p, k, 0) : FUSE_NONE;
 		to->cost = cost_ns(i->op, first == FUSE_NONE ? NULL : &p->f->values.at[first].m,
 			&o->m);

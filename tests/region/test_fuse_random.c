@@ -330,6 +330,38 @@ static void put_create(program *p)
 	program_put(p, &r);
 }
 
+/* Picks one element of each row along an axis, and adds something at the same places. */
+static void put_pick(program *p)
+{
+	const val v = any(p);
+	meta m;
+	unsigned axis;
+	int64_t n;
+	val at, y;
+	room r;
+
+	meta_copy(&m, meta_of(p, v));
+	if (!m.rank || !meta_count(&m) || m.dtype == GT_BOOL || p->live_count >= PROGRAM_LIVE - 1)
+		return;
+	axis = (unsigned)below(m.rank);
+	n = m.dims[axis];
+	m.dims[axis] = 1;
+	at = program_live(p, GT_INT64, m.rank, m.dims, PLAIN);
+	for (int64_t k = 0; k < meta_count(&m); k++)
+		((int64_t *)program_view(p, at)->data)[k] = below(2 * n) - n;
+	program_begin(&r, OP_gather);
+	r.i->attr.axis = (uint8_t)axis;
+	program_in(&r, v);
+	program_in(&r, at);
+	y = program_put(p, &r);
+	program_begin(&r, OP_scatter_add);
+	r.i->attr.axis = (uint8_t)axis;
+	program_in(&r, v);
+	program_in(&r, at);
+	program_in(&r, y);
+	program_put(p, &r);
+}
+
 static void put_index(program *p)
 {
 	const val v = any(p);
@@ -359,7 +391,7 @@ static void put_op(program *p)
 	static void (*const makers[])(program *p) = { put_unary, put_unary, put_unary, put_binary,
 		put_binary, put_binary, put_binary, put_binary, put_choice, put_cast, put_reduce,
 		put_reduce, put_normal, put_view, put_view, put_matmul, put_matmul, put_create,
-		put_index };
+		put_index, put_pick };
 
 	makers[below(COUNT(makers))](p);
 }
