@@ -117,6 +117,21 @@ match_answer match_miss(match *m)
 	return MATCH_EXIT;
 }
 
+bool match_knows(const match *m, uint64_t id)
+{
+	for (uint32_t k = 0; k < m->at; k++) {
+		const uint32_t *in = m->p->inputs + m->p->ops[k].first;
+
+		if (m->ids[k] == id)
+			return true;
+		for (unsigned n = 0; n < m->p->ops[k].nin; n++)
+			if (in[n] != MATCH_SCALAR && in[n] & MATCH_BIND &&
+					m->ids[in[n] & ~MATCH_BIND] == id)
+				return true;
+	}
+	return false;
+}
+
 void match_follow(match *m, const match *from)
 {
 	const pattern *p = m->p, *q = from->p;

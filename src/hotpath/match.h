@@ -99,6 +99,9 @@ static inline bool match_wired(match *m, const ins *i)
 	return true;
 }
 
+/* Whether a value of the run that is under way has that id. */
+bool match_knows(const match *m, uint64_t id);
+
 /* The rest of the question, asked of record_metas' word. */
 static inline bool match_fits(const match *m, uint64_t metas)
 {

@@ -213,6 +213,8 @@ static value *file_result(tenant *t, const ins *i)
 {
 	value *v = store_taken(&t->store, i->out);
 
+	if (UNLIKELY(i->out <= t->store.highest) && t->hot)
+		hot_rebind(t->hot, i->out);
 	if (UNLIKELY(v != NULL)) {
 		if (v->why)
 			return NULL;

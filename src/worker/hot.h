@@ -251,6 +251,8 @@ bool hot_replay(tenant *t, const ins *i, value *out);
 void hot_exit(hot *h, unsigned k);
 /* No run of runs[k] is under way any more, for reasons that are not the stream's. */
 void hot_stop(hot *h, unsigned k);
+/* An id that is no new one gets a value: runs that know it by another one are over. */
+void hot_rebind(hot *h, uint64_t id);
 /* Its first op was taken; its last one was. */
 void hot_enter(hot *h, unsigned k);
 void hot_complete(hot *h, unsigned k);

@@ -121,26 +121,42 @@ static bool runs(const memory *m, match *at, size_t from)
 	return true;
 }
 
+/* The live-in `id` of a run from op `from` on; NULL if that id has another value by now: ids may be
+ * used again. */
+static const done *find_live_in(const memory *m, uint64_t id, size_t from)
+{
+	const done *d = find(m, id);
+
+	return d && d < m->all + from ? d : NULL;
+}
+
+/* NULL: it is not known any more what the run began with. */
 static job *make_sample(const memory *m, const match *at, size_t from, const region *r,
 	const engine *e)
 {
-	job *j = job_new(r, e);
+	job *j;
 
+	for (uint32_t k = 0; k < r->live_ins_count; k++)
+		if (!find_live_in(m, at->ids[r->n + k], from))
+			return NULL;
+	j = job_new(r, e);
 	for (uint32_t k = 0; k < r->n; k++)
 		memcpy((void *)(uintptr_t)j->run[k], m->all[from + k].i,
 			m->all[from + k].i->words * sizeof(uint64_t));
 	for (uint32_t k = 0; k < r->live_ins_count; k++)
-		j->live_ins[k] = find(m, at->ids[r->n + k])->v;
+		j->live_ins[k] = find_live_in(m, at->ids[r->n + k], from)->v;
 	return j;
 }
 
 static job *find_run(const memory *m, match *at, const region *r, const engine *e)
 {
+	job *j;
+
 	for (size_t from = m->count; from-- > 0;) {
 		if (from + r->n > m->count)
 			continue;
-		if (runs(m, at, from))
-			return make_sample(m, at, from, r, e);
+		if (runs(m, at, from) && (j = make_sample(m, at, from, r, e)))
+			return j;
 		match_leave(at);
 	}
 	return NULL;

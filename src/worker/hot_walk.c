@@ -323,6 +323,13 @@ void hot_exit(hot *h, unsigned k)
 	hot_stop(h, k);
 }
 
+void hot_rebind(hot *h, uint64_t id)
+{
+	for (uint32_t left = h->under_way; left; left &= left - 1)
+		if (match_knows(&h->runs[__builtin_ctz(left)]->match, id))
+			hot_exit(h, (unsigned)__builtin_ctz(left));
+}
+
 /* ---- whose op is it? ------------------------------------------------------------------------- */
 
 /* A plan that begins as the run under way did expects this op where that one does not: they part
