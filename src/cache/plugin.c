@@ -4,6 +4,7 @@
 #include <cache/libdir.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,4 +76,31 @@ gt_err plugin_open(const codegen **out)
 	return found ? GT_OK : fail(GT_EUNSUPPORTED,
 		"no code generator, so nothing is compiled: %s; "
 		"install LLVM 16 or newer and build GT with -Dllvm=enabled", reason);
+}
+
+/* ---- exit ------------------------------------------------------------------------------------ */
+
+/* glibc's: what runs before all handlers of exit, those too that LLVM registers while it compiles. */
+extern int __cxa_thread_atexit_impl(void (*f)(void *), void *arg, void *object);
+extern void *__dso_handle;
+
+static void look_nowhere(void)
+{
+	snprintf(reason, sizeof reason, "the process exits");
+}
+
+static void leave(void *unused)
+{
+	(void)unused;
+	pthread_once(&once, look_nowhere);
+	if (found)
+		found->leave();
+}
+
+void plugin_watch_exit(void)
+{
+	static _Atomic pid_t watched;    /* a child process has a first thread of its own */
+
+	if (gettid() == getpid() && atomic_exchange(&watched, getpid()) != getpid())
+		__cxa_thread_atexit_impl(leave, NULL, &__dso_handle);
 }

@@ -12,4 +12,9 @@
  * folder where libgt was installed. */
 gt_err plugin_open(const codegen **out);
 
+/* If this is the process's first thread: when it exits, that waits for whoever compiles, and nobody
+ * does any more. Else LLVM's globals would go under the hands of a thread that uses them. Once is
+ * enough. */
+void plugin_watch_exit(void);
+
 #endif

@@ -14,7 +14,7 @@
 #include "group/group.h"
 
 /* Raised whenever the same group would become other code; part of the cache's key. */
-#define CODEGEN_VERSION 7
+#define CODEGEN_VERSION 8
 
 /* How rows that are no multiple of a vector end: all vectors are masked, or the last one by code of
  * its own. AUTO chooses by the length of the code and the instruction set. */
@@ -37,6 +37,8 @@ typedef struct codegen {
 	gt_err (*compile)(const group *g, const codegen_options *o, buf *image, buf *ir,
 		buf *assembly);
 	const char *(*error)(void);
+	/* The process exits: wait for whoever compiles, refuse whoever comes. LLVM's globals go. */
+	void (*leave)(void);
 } codegen;
 
 /* The symbol that libgt_codegen.so exports. */

@@ -328,22 +328,21 @@ static gt_err compile_locked(const group *g, const codegen_options *o, buf *imag
 	return err;
 }
 
-/* A process may exit while a thread compiles, and LLVM's own handlers take its globals away. This
- * one is registered behind them, so it runs before: it waits for whoever compiles; nobody does
- * any more. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool exits;
 
-static void at_exit(void)
+static void leave(void)
 {
 	pthread_mutex_lock(&lock);
 	exits = true;
 	pthread_mutex_unlock(&lock);
 }
 
+/* Handlers run in the reverse order of their registration, and LLVM registers some when it is first
+ * used. */
 static void register_exit(void)
 {
-	atexit(at_exit);
+	atexit(leave);
 }
 
 static gt_err compile(const group *g, const codegen_options *o, buf *image, buf *ir, buf *assembly)
@@ -357,10 +356,10 @@ static gt_err compile(const group *g, const codegen_options *o, buf *image, buf 
 		o->level >= (int)COUNT(levels) || o->unroll == 3 || o->unroll > EMIT_LINES)
 		return fail(GT_EINVAL, "code generator: level of instructions %d, rest %d, %d "
 			"vectors at a time, effort %d", o->isa, o->rest, o->unroll, o->level);
-	pthread_once(&once, register_exit);
 	pthread_mutex_lock(&lock);
 	e = exits ? fail(GT_ESTATE, "code generator: the process exits") :
 		compile_locked(g, o, image, ir, assembly);
+	pthread_once(&once, register_exit);
 	pthread_mutex_unlock(&lock);
 	return e;
 }
@@ -371,4 +370,5 @@ const codegen gt_codegen = {
 	.llvm = LLVM_VERSION_STRING,
 	.compile = compile,
 	.error = gt_last_error,
+	.leave = leave,
 };

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "cache/plugin.h"
 #include "embed/system.h"
 #include "link/futex.h"
 
@@ -131,6 +132,7 @@ gt_err embed_open(struct link **out)
 	atomic_init(&m->link.refs, 1);
 	m->line = tenant_line(m->place.tenant);
 	m->forks = system_forks();
+	plugin_watch_exit();
 	*out = &m->link;
 	return GT_OK;
 }

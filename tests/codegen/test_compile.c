@@ -173,6 +173,7 @@ static void test_exit(void **state)
 
 		if (!child) {
 			alarm(60);
+			plugin_watch_exit();
 			if (pthread_create(&thread, NULL, compile_for_ever, &runs))
 				_exit(1);
 			while (!runs)
