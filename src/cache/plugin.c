@@ -80,7 +80,7 @@ gt_err plugin_open(const codegen **out)
 
 /* ---- exit ------------------------------------------------------------------------------------ */
 
-/* glibc's: what runs before all handlers of exit, those too that LLVM registers while it compiles. */
+/* glibc's: what runs before all handlers of exit, those too that LLVM registers as it compiles. */
 extern int __cxa_thread_atexit_impl(void (*f)(void *), void *arg, void *object);
 extern void *__dso_handle;
 
