@@ -55,16 +55,19 @@ static fuse_why may_wait(const fuse_kernel *x, uint32_t matmul)
 	return is_used_outside(x, matmul, u->last) ? WHY_BETWEEN : WHY_FUSED;
 }
 
-/* Element by element, in the product's order. */
+/* Element by element, in the product's order, as one operand: views of it would be others. */
 static bool reads_in_order(const fuse_kernel *x, uint32_t matmul)
 {
+	uint32_t operands = 0;
 	fuse_map all;
 
 	fuse_map_identity(x->space, &all);
-	for (uint32_t k = 0; k < x->args_count; k++)
-		if (!x->args[k].out && x->g->nodes[x->args[k].value].root == matmul &&
-			!fuse_map_equal(&x->args[k].map, &all))
+	for (uint32_t k = 0; k < x->args_count; k++) {
+		if (x->args[k].out || x->g->nodes[x->args[k].value].root != matmul)
+			continue;
+		if (operands++ || !fuse_map_equal(&x->args[k].map, &all))
 			return false;
+	}
 	return x->space == meta_count(&value_of(x, matmul)->m);
 }
 
