@@ -19,6 +19,8 @@ static void put_verdict(const hot *h, const hot_run *r, buf *to)
 	else if (r->verdict == HOT_BARRED)
 		buf_printf(to, "barred for %" PRIu64 " operations: slower than eager execution",
 			r->until - MIN(r->until, hot_ops((hot *)h)));
+	else if (!r->runs)
+		buf_printf(to, "not yet: it has a plan, but no run went through that");
 	else
 		buf_printf(to, "HOT PATH \u2713");
 }
