@@ -88,7 +88,9 @@ static fit find_live_ins(tenant *t, hot_run *r, const fused_plan *p, const ins *
 		if (in[k] == MATCH_SCALAR)
 			continue;
 		if (slot < q->n) {
-			if (UNLIKELY(!(r->fused.now->slots[slot].state & SLOT_SHOWN)))
+			/* What a leap has left gets its value now. */
+			if (UNLIKELY(!(r->fused.now->slots[slot].state & SLOT_SHOWN)) &&
+					!store_find(&t->store, ins_in(i)[k]))
 				return FIT_MISSING;
 			continue;
 		}
