@@ -169,7 +169,7 @@ static void test_exit(void **state)
 		static _Atomic bool runs;
 		pthread_t thread;
 		pid_t child = fork();
-		int status;
+		int status = -1;
 
 		if (!child) {
 			alarm(60);
