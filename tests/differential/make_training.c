@@ -58,8 +58,10 @@ static void put_update(maker *mk, int w, unsigned formula)
 
 bool make_update(maker *mk)
 {
-	put_update(mk, dice_range(&mk->d, 0, mk->p->state_count - 1),
-		(unsigned)dice_range(&mk->d, 0, 3));
+	/* One after the other: compilers roll two dice of a call in orders of their own. */
+	const unsigned how = (unsigned)dice_range(&mk->d, 0, 3);
+
+	put_update(mk, dice_range(&mk->d, 0, mk->p->state_count - 1), how);
 	return true;
 }
 
