@@ -97,6 +97,16 @@ void  blob_hold(blob *b);
 void  blob_drop(blob *b);
 blob *ins_blob(const ins *i);          /* that of an upload, else NULL */
 
+/* Its words, to where there is room for them. A loop: they are seven or so, for which memcpy takes
+ * longer. */
+static inline void ins_copy(uint64_t *to, const ins *i)
+{
+	const uint64_t *from = (const uint64_t *)(const void *)i;
+
+	for (unsigned k = 0; k < i->words; k++)
+		to[k] = from[k];
+}
+
 /* A value's description: what shape inference works on. */
 typedef struct meta {
 	uint8_t dtype;     /* gt_dtype */

@@ -235,19 +235,6 @@ typedef struct numbers {
 	uint64_t words[INS_SCALARS_MAX];
 } numbers;
 
-static void set_number(kcall *k, numbers *to, unsigned n, const call_in *in, uint64_t bits)
-{
-	view *v = &to->views[n];
-
-	v->data = &to->words[n];
-	v->m.dtype = in->dtype;
-	v->m.rank = 0;
-	v->contiguous = true;
-	engine_scalar((dtype_kind)in->kind, (scalar){ .bits = bits }, (gt_dtype)in->dtype,
-		v->data);
-	k->in[n] = v;
-}
-
 static bool set_inputs(leap *l, calls *c, const call_step *st, const ins *i, kcall *k, numbers *to)
 {
 	const call_in *in = c->in + st->first;
@@ -256,7 +243,9 @@ static bool set_inputs(leap *l, calls *c, const call_step *st, const ins *i, kca
 		call_slot *s;
 
 		if (in[n].slot == MATCH_SCALAR) {
-			set_number(k, to, n, &in[n], ins_in(i)[n]);
+			call_number(&to->views[n], &to->words[n], in[n].kind, ins_in(i)[n],
+				(gt_dtype)in[n].dtype);
+			k->in[n] = &to->views[n];
 			continue;
 		}
 		s = &c->slots[in[n].slot & ~MATCH_BIND];
@@ -416,17 +405,6 @@ static bool take(leap *l, calls *c, const script_part *part, const ins *i, kcall
 	return true;
 }
 
-static void free_part(leap *l, calls *c, const script_part *part, const ins *i)
-{
-	if (part->op == SCRIPT_NEVER || !leap_makes(l, part->op)) {
-		leap_control(l, part, i);
-		return;
-	}
-	if (!l->quiet)
-		recorder_free(&l->t->hot->recorder, ins_in(i)[0]);
-	calls_release(c, part->op);
-}
-
 uint32_t calls_leap(leap *l)
 {
 	calls *c = &l->r->calls;
@@ -445,7 +423,8 @@ uint32_t calls_leap(leap *l)
 			if (UNLIKELY(!take(l, c, p, i, &k, &scalars)))
 				break;
 		} else if (p->kind == PART_FREE) {
-			free_part(l, c, p, i);
+			if (leap_frees(l, p, i))
+				calls_release(c, p->op);
 		} else {
 			leap_control(l, p, i);
 		}

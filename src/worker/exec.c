@@ -51,17 +51,12 @@ static void convert_scalars(const ins *i, call *c, const meta *out)
 {
 	for (unsigned k = 0; k < i->nin; k++) {
 		unsigned kind = ins_kind(i, k);
-		view *v = &c->scalars[k];
 
 		if (!kind)
 			continue;
-		v->data = &c->words[k];
-		v->m.dtype = (uint8_t)engine_scalar_dtype(i, (int)k, c->metas, out);
-		v->m.rank = 0;
-		v->contiguous = true;
-		engine_scalar((dtype_kind)kind, (scalar){ .bits = ins_in(i)[k] },
-			(gt_dtype)v->m.dtype, v->data);
-		c->k.in[k] = v;
+		call_number(&c->scalars[k], &c->words[k], kind, ins_in(i)[k],
+			engine_scalar_dtype(i, (int)k, c->metas, out));
+		c->k.in[k] = &c->scalars[k];
 	}
 }
 
@@ -355,6 +350,12 @@ static void print(const tenant *t, const ins *i)
 	buf_fini(&text);
 }
 
+void exec_end_upload(tenant *t, const ins *i)
+{
+	atomic_fetch_add(&t->line.consumed, ins_blob(i)->size);
+	blob_drop(ins_blob(i));
+}
+
 void exec_ins(tenant *t, const ins *i)
 {
 	worker *w = t->worker;
@@ -377,8 +378,6 @@ void exec_ins(tenant *t, const ins *i)
 	if (kind == KIND_PRODUCT)
 		counter_add(&w->products, 1);
 	make_value(t, i);
-	if (UNLIKELY(i->op == OP_upload)) {
-		atomic_fetch_add(&t->line.consumed, ins_blob(i)->size);
-		blob_drop(ins_blob(i));
-	}
+	if (UNLIKELY(i->op == OP_upload))
+		exec_end_upload(t, i);
 }

@@ -184,7 +184,7 @@ bool fused_accept(tenant *t, hot_run *r, const ins *i)
 
 /* ---- then take it ---------------------------------------------------------------------------- */
 
-static void bind_live_ins(hot_run *r, fused_run *f, const ins *i)
+void fused_bind(hot_run *r, fused_run *f, const ins *i)
 {
 	const pattern *q = &r->plan->pattern;
 	const uint32_t *in = q->inputs + q->ops[f->at].first;
@@ -199,18 +199,9 @@ static void bind_live_ins(hot_run *r, fused_run *f, const ins *i)
 	}
 }
 
-/* A loop: an instruction is seven words or so, for which memcpy takes longer. */
-static void copy_words(uint64_t *to, const ins *i)
-{
-	const uint64_t *from = (const uint64_t *)(const void *)i;
-
-	for (unsigned k = 0; k < i->words; k++)
-		to[k] = from[k];
-}
-
 void fused_copy(fused_run *f, uint32_t at, const ins *i)
 {
-	copy_words(f->words + f->p->ops[at].words, i);
+	ins_copy(f->words + f->p->ops[at].words, i);
 }
 
 static void file(fused_run *f, uint32_t at, const ins *i, value *out)
@@ -254,7 +245,7 @@ void fused_take(tenant *t, hot_run *r, const ins *i, value *out)
 
 	if (!r->silent)
 		put_record(t->hot, f->p, at, i);
-	bind_live_ins(r, f, i);
+	fused_bind(r, f, i);
 	file(f, at, i, out);
 	t->worker->spent += f->p->ops[at].cost;
 	counter_add(&t->hot->counts.compiled, 1);

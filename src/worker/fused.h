@@ -241,8 +241,10 @@ static inline bool fused_wanted(const fused *u, uint32_t at)
 bool fused_accept(tenant *t, struct hot_run *r, const ins *i);
 /* It is the next op of r->fused.chosen. */
 void fused_take(tenant *t, struct hot_run *r, const ins *i, value *out);
-/* Of an op that arrives in a run: its instruction; then, in the order of the stream, what may run
- * now. False: something failed, or there was no memory for it. */
+/* Of an op that arrives in a run: the live-ins that come with it, which r->values has; its
+ * instruction; then, in the order of the stream, what may run now. False: something failed, or
+ * there was no memory for it. */
+void fused_bind(struct hot_run *r, fused_run *f, const ins *i);
 void fused_copy(fused_run *f, uint32_t at, const ins *i);
 bool fused_arrive(fused_run *f, uint32_t at);
 /* Whether a live-in is what the plan was made for. */

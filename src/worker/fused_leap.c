@@ -53,31 +53,10 @@ static bool look_at_inputs(const walker *w, const pattern_op *o, const uint32_t 
 	return true;
 }
 
-static void bind(const walker *w, const pattern_op *o, const uint32_t *in)
-{
-	for (unsigned k = 0; k < o->nin; k++) {
-		const uint32_t slot = in[k] & ~MATCH_BIND;
-		value *v;
-
-		if (in[k] == MATCH_SCALAR || !(in[k] & MATCH_BIND))
-			continue;
-		v = w->l->r->values[slot];
-		storage_hold(v->s);
-		fused_present(w->f, slot, v->v.data, v->s, 0);
-	}
-}
-
 static void put_record(const walker *w, uint32_t at, const ins *i)
 {
 	recorder_put(&w->l->t->hot->recorder, i, w->l->r->plan->pattern.ops[at].metas,
 		record_size(&w->f->p->f->values.at[at].m));
-}
-
-/* As exec_ins does behind one. */
-static void end_upload(tenant *t, const ins *i)
-{
-	atomic_fetch_add(&t->line.consumed, ins_blob(i)->size);
-	blob_drop(ins_blob(i));
 }
 
 static bool take(walker *w, const script_part *part, const ins *i)
@@ -93,7 +72,7 @@ static bool take(walker *w, const script_part *part, const ins *i)
 		return false;
 	if (!l->silent)
 		put_record(w, at, i);
-	bind(w, &q->ops[at], in);
+	fused_bind(l->r, f, i);
 	fused_copy(f, at, i);
 	if (part->freed == SCRIPT_NEVER)
 		fused_show(f, at, leap_file(l, at, i));
@@ -104,21 +83,8 @@ static bool take(walker *w, const script_part *part, const ins *i)
 	l->t->worker->spent += o->cost;
 	w->failed = !fused_arrive(f, at);
 	if (UNLIKELY(i->op == OP_upload))
-		end_upload(l->t, i);
+		exec_end_upload(l->t, i);
 	return true;
-}
-
-static void release(const walker *w, const script_part *part, const ins *i)
-{
-	leap *l = w->l;
-
-	if (part->op == SCRIPT_NEVER || !leap_makes(l, part->op)) {
-		leap_control(l, part, i);
-		return;
-	}
-	if (!l->quiet)
-		recorder_free(&l->t->hot->recorder, ins_in(i)[0]);
-	fused_free_slot(w->f, part->op);
 }
 
 uint32_t fused_leap(leap *l)
@@ -135,7 +101,8 @@ uint32_t fused_leap(leap *l)
 			if (UNLIKELY(!take(&w, part, i)))
 				break;
 		} else if (part->kind == PART_FREE) {
-			release(&w, part, i);
+			if (leap_frees(l, part, i))
+				fused_free_slot(w.f, part->op);
 		} else {
 			leap_control(l, part, i);
 		}

@@ -188,6 +188,17 @@ void leap_control(leap *l, const script_part *p, const ins *i)
 		signals_leave(&t->signals);
 }
 
+bool leap_frees(leap *l, const script_part *p, const ins *i)
+{
+	if (p->op == SCRIPT_NEVER || !leap_makes(l, p->op)) {
+		leap_control(l, p, i);
+		return false;
+	}
+	if (!l->quiet)
+		recorder_free(&l->t->hot->recorder, ins_in(i)[0]);
+	return true;
+}
+
 value *leap_file(leap *l, uint32_t at, const ins *i)
 {
 	l->values++;

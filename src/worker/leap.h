@@ -73,6 +73,8 @@ unsigned leap_try(tenant *t, const ins *i);
 
 /* For those who leap: an instruction without result that is no free of their own. */
 void leap_control(leap *l, const script_part *p, const ins *i);
+/* A free: true if it is one of their own, of the result of op p->op; else it is done. */
+bool leap_frees(leap *l, const script_part *p, const ins *i);
 /* A value that is there behind the leap, filed under the id of the result of `i`. */
 value *leap_file(leap *l, uint32_t at, const ins *i);
 

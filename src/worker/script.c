@@ -113,15 +113,6 @@ bool script_begin(script *s, bool follows)
 	return s->state == SCRIPT_DRAFT || s->state == SCRIPT_TEST;
 }
 
-/* A loop: an instruction is seven words or so. */
-static void copy_words(uint64_t *to, const ins *i)
-{
-	const uint64_t *from = (const uint64_t *)(const void *)i;
-
-	for (unsigned k = 0; k < i->words; k++)
-		to[k] = from[k];
-}
-
 static bool put_draft(script *s, const ins *i)
 {
 	if (s->draft_words + i->words > WORDS_MAX)
@@ -132,7 +123,7 @@ static bool put_draft(script *s, const ins *i)
 	}
 	if (!s->draft_words)
 		s->draft_first = i->out;
-	copy_words(s->draft + s->draft_words, i);
+	ins_copy(s->draft + s->draft_words, i);
 	s->draft_words += i->words;
 	s->draft_parts++;
 	return true;

@@ -65,6 +65,17 @@ static inline void call_put(call *c, unsigned k, const value *v)
 	c->k.in[k] = &v->v;
 }
 
+/* A scalar operand as a view of `word`, where it is converted to. */
+static inline void call_number(view *v, uint64_t *word, unsigned kind, uint64_t bits,
+	gt_dtype dtype)
+{
+	v->data = word;
+	v->m.dtype = (uint8_t)dtype;
+	v->m.rank = 0;
+	v->contiguous = true;
+	engine_scalar((dtype_kind)kind, (scalar){ .bits = bits }, dtype, word);
+}
+
 /* exec.c lets a result take over the memory of an input that is freed next and that nobody else
  * holds. Not while the inputs are held once more: for those who compute an op out of its turn. */
 static inline void call_hold(const ins *i, const call *c, bool on)
@@ -78,6 +89,8 @@ static inline void call_hold(const ins *i, const call *c, bool on)
 gt_err exec_check_count(tenant *t, const ins *i);
 /* exec.c: compute `out`, whose meta is there, by `run` (NULL: by no kernel). */
 void exec_finish(tenant *t, const ins *i, call *c, kernel *run, value *out);
+/* exec.c: an upload was executed: its data counts as consumed, the stream needs it no more. */
+void exec_end_upload(tenant *t, const ins *i);
 
 /* fault.c: the failure of `i`, in the words of the thread's last error, with what it was given
  * (in[k] is NULL for scalars; `in` may be NULL) and where. */
