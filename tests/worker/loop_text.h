@@ -15,6 +15,16 @@
 #define STEPS_MAX 160
 #define STRIDE 20                /* ids of a step */
 
+/* What the loops begin with, and each of their steps. */
+#define SETUP \
+	"t1 = full float32 1.0 [4,4]\n" \
+	"t2 = arange float32 1.0, 1.0 [4]\n" \
+	"t3 = full int64 6 [2]\n" \
+	"t102 = full float32 0.5 [4,4]\n" \
+	"t105 = full float32 0.5 [4]\n"
+#define HEAD \
+	"$0 = mul @2, 0.5\n$1 = add $0, t1\n"
+
 typedef struct program {
 	const char *setup;
 	const char *(*step)(unsigned k);

@@ -5,37 +5,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "check.h"
-#include "base/flags.h"
 #include "group/reference.h"
-#include "play_line.h"
-#include "worker/hot.h"
+#include "one_tenant.h"
 
 #define STEP "t%2 = mul t1, 0.5\nt%3 = add t%2, 1.0\nt%4 = tanh t%3\nt%5 = mul t%4, t%2\n" \
 	"free t%2\nfree t%3\nfree t%4\nfetch t%5\nfree t%5\n"
 #define FIRST "t1 = full float32 1.0 [50]\n"
 
-static worker *w;
-static tenant *t;
-
-static void set(flag f, const char *to)
-{
-	assert_int_equal(flag_set(f, to), GT_OK);
-}
-
 static int open_tenant(void **state)
 {
-	const worker_options o = { .threads = 1, .memory = 1 << 26, .runahead = 4096,
-		.threshold = 2 };
-
 	(void)state;
 	set(FLAG_GT_QUIET, "1");
 	set(FLAG_GT_COMPILE_SYNC, "1");
 	set(FLAG_GT_CACHE_DIR, "");
 	set(FLAG_GT_HOTPATH_TIER, "2");
 	set(FLAG_GT_HOTPATH_CODE, "interpreted");
-	if (worker_new(&o, &w))
-		return 1;
-	t = worker_admit(w, 0);
+	admit_tenant(2, false);
 	return 0;
 }
 
@@ -48,9 +33,7 @@ static int open_checked(void **state)
 static int close_tenant(void **state)
 {
 	(void)state;
-	assert_true(line_close(tenant_line(t)));
-	tenant_free(t);
-	worker_free(w);
+	dismiss_tenant();
 	set(FLAG_GT_CHECK, "0");
 	return 0;
 }
@@ -63,17 +46,7 @@ static play run(const char *text)
 /* STEP with numbers of its own. */
 static play run_step(unsigned k)
 {
-	buf b = { 0 };
-	play p;
-
-	for (const char *at = STEP; *at; at++)
-		if (*at == '%')
-			buf_printf(&b, "%u", k);
-		else
-			buf_put_u8(&b, (uint8_t)*at);
-	p = run(buf_text(&b));
-	buf_fini(&b);
-	return p;
+	return run_numbered(STEP, k);
 }
 
 /* What the step gave the first time: bits that all others have to give. */

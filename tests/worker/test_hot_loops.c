@@ -3,16 +3,7 @@
  */
 #include "loop_text.h"
 
-#define SETUP \
-	"t1 = full float32 1.0 [4,4]\n" \
-	"t2 = arange float32 1.0, 1.0 [4]\n" \
-	"t3 = full int64 6 [2]\n" \
-	"t102 = full float32 0.5 [4,4]\n" \
-	"t105 = full float32 0.5 [4]\n"
-
 /* A parameter ($2 follows @2), a loss ($5), temporaries; eight ops. */
-#define HEAD \
-	"$0 = mul @2, 0.5\n$1 = add $0, t1\n"
 #define TAIL \
 	"$2 = sub @2, $1\nfree @2\nfree $0\n" \
 	"$3 = matmul $2, t1\nfree $1\n$4 = relu $3\nfree $3\n" \

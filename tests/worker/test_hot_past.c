@@ -2,61 +2,35 @@
  * known to be one; on a tenant seen from inside. */
 #include "check.h"
 #include <gt/gt.h>
-#include "base/buf.h"
-#include "base/flags.h"
-#include "play_line.h"
-#include "worker/hot.h"
-
-static worker *w;
-static tenant *t;
-
-static void set(flag f, const char *to)
-{
-	assert_int_equal(flag_set(f, to), GT_OK);
-}
+#include "one_tenant.h"
 
 static int open_tenant(void **state)
 {
-	const worker_options o = { .threads = 1, .memory = 1 << 26, .runahead = 4096,
-		.threshold = 3 };
-
 	(void)state;
 	set(FLAG_GT_QUIET, "1");
 	set(FLAG_GT_COMPILE_SYNC, "1");
 	set(FLAG_GT_CACHE_DIR, "");
 	set(FLAG_GT_HOTPATH_TIER, "2");
 	set(FLAG_GT_HOTPATH_CODE, "interpreted");
-	if (worker_new(&o, &w))
-		return 1;
-	t = worker_admit(w, 0);
+	admit_tenant(3, false);
 	return 0;
 }
 
 static int close_tenant(void **state)
 {
 	(void)state;
-	assert_true(line_close(tenant_line(t)));
-	tenant_free(t);
-	worker_free(w);
+	dismiss_tenant();
 	return 0;
 }
 
-/* `text` with `k` in the place of each %. */
+/* run_numbered where nothing fails. */
 static void run(const char *text, unsigned k)
 {
-	buf b = { 0 };
-	play p;
+	play p = run_numbered(text, k);
 
-	for (const char *at = text; *at; at++)
-		if (*at == '%')
-			buf_printf(&b, "%u", k);
-		else
-			buf_put_u8(&b, (uint8_t)*at);
-	p = play_line(tenant_line(t), buf_text(&b));
 	for (size_t n = 0; n < p.n; n++)
 		assert_int_equal(p.answers[n]->state, ANSWER_READY);
 	play_end(&p);
-	buf_fini(&b);
 }
 
 static const hot_run *play_loop(const char *first, const char *body, unsigned n)

@@ -3,10 +3,7 @@
 #include "check.h"
 #include <gt/gt.h>
 #include <stdio.h>
-#include "base/buf.h"
-#include "base/flags.h"
-#include "play_line.h"
-#include "worker/hot.h"
+#include "one_tenant.h"
 
 /* An exponential that would be computed anew in every row: the cost model keeps it apart. */
 #define FIRST "t1 = randn float32 [64] seed=1 draw=1\nt2 = randn float32 [2048,64] seed=1 draw=2\n"
@@ -15,50 +12,16 @@
 
 #define ROUNDS 14
 
-static worker *w;
-static tenant *t;
-
-static void set(flag f, const char *to)
-{
-	assert_int_equal(flag_set(f, to), GT_OK);
-}
-
 static void open_tenant(uint64_t threshold)
 {
-	const worker_options o = { .threads = 1, .memory = 1 << 26, .runahead = 4096,
-		.threshold = threshold };
 	play p;
 
 	set(FLAG_GT_QUIET, "1");
 	set(FLAG_GT_COMPILE_SYNC, "1");
 	set(FLAG_GT_HOTPATH_TIER, "2");
-	assert_int_equal(worker_new(&o, &w), GT_OK);
-	t = worker_admit(w, 0);
+	admit_tenant(threshold, false);
 	p = play_line(tenant_line(t), FIRST);
 	play_end(&p);
-}
-
-static void close_tenant(void)
-{
-	assert_true(line_close(tenant_line(t)));
-	tenant_free(t);
-	worker_free(w);
-}
-
-/* `text` with numbers of its own in the place of %. */
-static play run(const char *text, unsigned k)
-{
-	buf b = { 0 };
-	play p;
-
-	for (const char *at = text; *at; at++)
-		if (*at == '%')
-			buf_printf(&b, "%u", k);
-		else
-			buf_put_u8(&b, (uint8_t)*at);
-	p = play_line(tenant_line(t), buf_text(&b));
-	buf_fini(&b);
-	return p;
 }
 
 /* BODY several times over, as a part of that mode; -1: as no part. The last sum, and the plan that it
@@ -72,16 +35,16 @@ static const fused_plan *play_body(int mode, float sum[64])
 	snprintf(begin, sizeof begin, "begin mode=%d\n", mode);
 	for (unsigned k = 1; k <= ROUNDS; k++) {
 		if (mode >= 0) {
-			now = run(begin, 0);
+			now = run_numbered(begin, 0);
 			play_end(&now);
 		}
-		now = run(BODY, k);
+		now = run_numbered(BODY, k);
 		play_end(&now);
 		if (mode >= 0) {
-			now = run("end\n", 0);
+			now = run_numbered("end\n", 0);
 			play_end(&now);
 		}
-		now = run("fetch t%6\nfree t%6\n", k);
+		now = run_numbered("fetch t%6\nfree t%6\n", k);
 		assert_int_equal(now.answers[0]->state, ANSWER_READY);
 		memcpy(sum, now.answers[0]->data, 64 * sizeof *sum);
 		play_end(&now);
@@ -105,10 +68,10 @@ static void play_eagerly(float sum[64])
 	play now;
 
 	open_tenant(0);
-	now = run(BODY "fetch t%6\n", 1);
+	now = run_numbered(BODY "fetch t%6\n", 1);
 	memcpy(sum, now.answers[0]->data, 64 * sizeof *sum);
 	play_end(&now);
-	close_tenant();
+	dismiss_tenant();
 }
 
 static void test_parts(void **state)
@@ -122,12 +85,12 @@ static void test_parts(void **state)
 	open_tenant(0);
 	steps = play_body(GT_COMPILE_DEFAULT, got)->f->steps.count;
 	assert_memory_equal(got, eager, sizeof got);
-	close_tenant();
+	dismiss_tenant();
 	open_tenant(0);
 	assert_true(play_body(GT_COMPILE_REDUCE_OVERHEAD, got)->f->steps.count < steps);
 	assert_int_equal(t->hot->runs[0]->plan->region->mode, GT_COMPILE_REDUCE_OVERHEAD);
 	assert_memory_equal(got, eager, sizeof got);
-	close_tenant();
+	dismiss_tenant();
 }
 
 /* Loops that nobody marked, and parts that are marked otherwise. */
@@ -140,15 +103,15 @@ static void test_setting(void **state)
 	set_interpreted();
 	open_tenant(2);
 	steps = play_body(-1, usual)->f->steps.count;
-	close_tenant();
+	dismiss_tenant();
 	set(FLAG_GT_COMPILE_MODE, "reduce-overhead");
 	open_tenant(2);
 	assert_true(play_body(-1, got)->f->steps.count < steps);
 	assert_memory_equal(got, usual, sizeof got);
-	close_tenant();
+	dismiss_tenant();
 	open_tenant(0);
 	assert_int_equal(play_body(GT_COMPILE_DEFAULT, got)->f->steps.count, steps);
-	close_tenant();
+	dismiss_tenant();
 	set(FLAG_GT_COMPILE_MODE, "default");
 }
 

@@ -1,28 +1,12 @@
 /* test_scope.c: parts that are marked, GT_COMPILE and GT_CHECK, on a tenant seen from inside. */
 #include "check.h"
-#include "base/buf.h"
-#include "base/flags.h"
-#include "play_line.h"
-#include "worker/hot.h"
-
-static worker *w;
-static tenant *t;
-
-static void set(flag f, const char *to)
-{
-	assert_int_equal(flag_set(f, to), GT_OK);
-}
+#include "one_tenant.h"
 
 static int open_tenant(uint64_t threshold, bool compiles)
 {
-	const worker_options o = { .threads = 1, .memory = 1 << 26, .runahead = 4096,
-		.threshold = threshold, .compiles = compiles };
-
 	set(FLAG_GT_QUIET, "1");
 	set(FLAG_GT_COMPILE_SYNC, "1");
-	if (worker_new(&o, &w))
-		return 1;
-	t = worker_admit(w, 0);
+	admit_tenant(threshold, compiles);
 	return 0;
 }
 
@@ -39,9 +23,7 @@ static int open_checked(void **state)
 static int close_tenant(void **state)
 {
 	(void)state;
-	assert_true(line_close(tenant_line(t)));
-	tenant_free(t);
-	worker_free(w);
+	dismiss_tenant();
 	set(FLAG_GT_CHECK, "0");
 	return 0;
 }
@@ -62,17 +44,9 @@ static void make_first(void)
 static void repeat(const char *text, unsigned from, unsigned n)
 {
 	for (unsigned k = from; k < from + n; k++) {
-		buf b = { 0 };
-		play p;
+		play p = run_numbered(text, 1000 + k);
 
-		for (const char *c = text; *c; c++)
-			if (*c == '%')
-				buf_printf(&b, "%u", 1000 + k);
-			else
-				buf_printf(&b, "%c", *c);
-		p = run(buf_text(&b));
 		play_end(&p);
-		buf_fini(&b);
 	}
 }
 

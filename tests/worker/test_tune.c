@@ -4,11 +4,8 @@
 #include <gt/gt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "base/buf.h"
-#include "base/flags.h"
 #include "cache/plugin.h"
-#include "play_line.h"
-#include "worker/hot.h"
+#include "one_tenant.h"
 
 #define FIRST "t1 = randn float32 [64] seed=1 draw=1\nt2 = randn float32 [512,64] seed=1 draw=2\n" \
 	"t3 = permute t2 perm=[1,0]\n"
@@ -18,51 +15,17 @@
 #define ROUNDS 8
 
 static char folder[] = "/tmp/gt-tune-XXXXXX";
-static worker *w;
-static tenant *t;
-
-static void set(flag f, const char *to)
-{
-	assert_int_equal(flag_set(f, to), GT_OK);
-}
-
-/* `text` with k in the place of each %. */
-static play run(const char *text, unsigned k)
-{
-	buf b = { 0 };
-	play p;
-
-	for (const char *at = text; *at; at++)
-		if (*at == '%')
-			buf_printf(&b, "%u", k);
-		else
-			buf_put_u8(&b, (uint8_t)*at);
-	p = play_line(tenant_line(t), buf_text(&b));
-	buf_fini(&b);
-	return p;
-}
-
 static void run_all(const char *text, unsigned k)
 {
-	play p = run(text, k);
+	play p = run_numbered(text, k);
 
 	play_end(&p);
 }
 
 static void open_tenant(void)
 {
-	const worker_options o = { .threads = 1, .memory = 1 << 26, .runahead = 4096 };
-
-	assert_int_equal(worker_new(&o, &w), GT_OK);
-	t = worker_admit(w, 0);
+	admit_tenant(0, false);
 	run_all(FIRST, 0);
-}
-
-static void close_tenant(void)
-{
-	assert_true(line_close(tenant_line(t)));
-	tenant_free(t);
-	worker_free(w);
 }
 
 /* The last of some runs: as a part of that mode; 0: left alone. */
@@ -77,7 +40,7 @@ static void play_body(int mode, float last[64])
 		run_all(begin, 0);
 		run_all(BODY, k);
 		run_all("end\n", 0);
-		p = run("fetch t%9\nfree t%9\n", k);
+		p = run_numbered("fetch t%9\nfree t%9\n", k);
 		assert_int_equal(p.answers[0]->state, ANSWER_READY);
 		memcpy(last, p.answers[0]->data, 64 * sizeof *last);
 		play_end(&p);
@@ -110,7 +73,7 @@ static void test_choice(void **state)
 	(void)state;
 	open_tenant();
 	play_body(GT_COMPILE_OFF, eager);
-	close_tenant();
+	dismiss_tenant();
 	open_tenant();
 	play_body(GT_COMPILE_MAX_AUTOTUNE, got);
 	assert_memory_equal(got, eager, sizeof got);
@@ -124,7 +87,7 @@ static void test_choice(void **state)
 	assert_true(tried > FUSE_TASTES);        /* ways to emit kernels, too */
 	assert_true(p->tuned_ns && p->tuned_ns <= p->usual_ns);
 	assert_int_equal(choices_found(), 0);
-	close_tenant();
+	dismiss_tenant();
 
 	open_tenant();
 	play_body(GT_COMPILE_MAX_AUTOTUNE, got);
@@ -135,7 +98,7 @@ static void test_choice(void **state)
 	assert_int_equal(p->f->steps.count, steps);
 	for (uint32_t k = 0; k < steps; k++)
 		assert_ptr_equal(p->steps[k].code, codes[k]);
-	close_tenant();
+	dismiss_tenant();
 }
 
 /* Other shapes are another question. */
@@ -152,7 +115,7 @@ static void test_shapes(void **state)
 	play_body(GT_COMPILE_MAX_AUTOTUNE, got);
 	assert_true(only_plan()->tried > 0);
 	assert_int_equal(choices_found(), before);
-	close_tenant();
+	dismiss_tenant();
 }
 
 /* A session ends while its loop is being measured: nothing is left, nothing is used afterwards. */
@@ -179,7 +142,7 @@ static void test_end_in_the_middle(void **state)
 		for (unsigned k = 0; k < pieces; k++)
 			compile_some(h, true);
 		pthread_mutex_unlock(&h->mining);
-		close_tenant();
+		dismiss_tenant();
 	}
 	set(FLAG_GT_COMPILE_SYNC, "1");
 }
