@@ -60,11 +60,8 @@ gt_err gt_set_workers(int n)
 
 gt_err gt_compile_wait(gt_client *gt)
 {
-	worker_stats s;
-	gt_err e = gt_sync(gt);
+	const gt_err e = gt_sync(gt);
 
-	if (!e)
-		e = embed_stats(gt->link, &s);   /* which lets the miner catch up */
 	return e ? e : embed_compile_wait(gt->link);
 }
 

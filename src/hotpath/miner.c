@@ -459,19 +459,32 @@ static void feed(miner *m, const record *r)
 
 /* ---- work ----------------------------------------------------------------------------------- */
 
-/* A step of the work at hand; false if there is none. */
-static bool work(miner *m)
+static track *find_busy(miner *m)
 {
 	for (unsigned k = 0; k < TRACKS; k++) {
 		track *t = track_at(m, k);
 
-		if (t && track_busy(t)) {
-			track_step(t);
-			collect(m, t);
-			return true;
-		}
+		if (t && track_busy(t))
+			return t;
 	}
-	return false;
+	return NULL;
+}
+
+bool miner_is_busy(miner *m)
+{
+	return find_busy(m);
+}
+
+/* A step of the work at hand; false if there is none. */
+static bool work(miner *m)
+{
+	track *t = find_busy(m);
+
+	if (!t)
+		return false;
+	track_step(t);
+	collect(m, t);
+	return true;
 }
 
 size_t miner_run(miner *m, recorder *r, size_t steps)

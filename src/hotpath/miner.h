@@ -75,6 +75,8 @@ void   miner_free(miner *m);
 /* Up to `steps` steps of work on what is in the ring. Returns how many were done: fewer mean that
  * there is nothing left to do. */
 size_t miner_run(miner *m, recorder *r, size_t steps);
+/* Whether a step of work is at hand that needs no further record. */
+bool   miner_is_busy(miner *m);
 /* The same from other sources than a ring: one record, all its work at once. */
 void miner_feed(miner *m, const record *r);
 /* The oldest proposal not yet taken; false if there is none. */

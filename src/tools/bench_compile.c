@@ -250,6 +250,7 @@ static int check_wanted(const options *o)
 	for (size_t k = 0; k < bench_work_count; k++)
 		if (is_wanted(o, &bench_works[k]))
 			return EXIT_DONE;
+	assert(o->wanted);
 	tool_fail(EXIT_USAGE, "no workload is called '%s'; there are:", o->wanted);
 	for (size_t k = 0; k < bench_work_count; k++)
 		fprintf(stderr, "  %s\n", bench_works[k].name);

@@ -167,7 +167,8 @@ void compile_cancel(hot *h)
 	free_all(atomic_exchange(&h->jobs, NULL));
 	free_all(atomic_exchange(&h->made, NULL));
 	free_all(h->working);
-	h->working = NULL;
+	free_all(h->unsampled);
+	h->working = h->unsampled = NULL;
 }
 
 bool compile_busy(const hot *h)

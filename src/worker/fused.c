@@ -284,6 +284,14 @@ static bool is_sample_of(const fused_plan *p, const job *j)
 	return true;
 }
 
+static const fused_plan *find_plan(const fused *u, const job *j)
+{
+	for (unsigned k = 0; k < u->count; k++)
+		if (is_sample_of(u->plans[k], j))
+			return u->plans[k];
+	return NULL;
+}
+
 static void post(hot *h, hot_run *r)
 {
 	fused *u = &r->fused;
@@ -300,15 +308,10 @@ static void post(hot *h, hot_run *r)
 /* Hand it over, unless there is a plan for it. */
 static void post_sample(hot *h, hot_run *r)
 {
-	fused *u = &r->fused;
-	job *j = u->sample;
-
-	for (unsigned k = 0; k < u->count; k++)
-		if (is_sample_of(u->plans[k], j)) {
-			drop_sample(h, u);
-			return;
-		}
-	post(h, r);
+	if (find_plan(&r->fused, r->fused.sample))
+		drop_sample(h, &r->fused);
+	else
+		post(h, r);
 }
 
 /* Something that is fused away is read all the time: have it in memory. */
@@ -436,6 +439,8 @@ static void take_made(hot_run *r, job *j)
 		return;
 	}
 	u->made++;
+	if (!j->instead && find_plan(u, j))
+		return;                  /* .. and so does a second one for the same */
 	j->made = add_plan(u, j->made, j->instead);      /* goes with the job */
 }
 

@@ -98,7 +98,7 @@ typedef struct hot_letter {
 	hot_run *run;            /* of HOT */
 } hot_letter;
 
-/* A region that is not to be kept for the next process. */
+/* A region: that is not to be kept for the next process; that was kept by the last one. */
 typedef struct hot_memo { struct hot_memo *next; uint64_t signature; } hot_memo;
 
 typedef struct hot_counts {
@@ -184,7 +184,8 @@ typedef struct hot {
 	past past;                       /* what ran eagerly at first */
 	bool warmed;                     /* what the last process knew was looked up, .. */
 	struct hot_shelf *shelf;         /* .. else so far */
-	bool warm;                       /* and there was something */
+	hot_memo *kept;                  /* regions of which there was something */
+	job *unsampled;                  /* of plans that the executor made: without a sample so far */
 	buf program;                     /* its name in the cache, once it is asked for */
 	hot_memo *barred;                /* not to be kept any more */
 } hot;
@@ -305,7 +306,9 @@ void hot_miner_add(hot *h);
 void hot_miner_remove(hot *h);
 /* Mine what is in the ring, at most so many steps; `mining` is held. False if nothing is left. */
 bool hot_mine(hot *h, size_t steps);
-/* The same without what comes of it: no step takes long. */
+/* All that was recorded before the call, and what comes of it; `mining` is not held. */
+void hot_mine_all(hot *h);
+/* As hot_mine without what comes of it: no step takes long. */
 bool hot_mine_records(hot *h, size_t steps);
 /* Make plans of what was found and send them, up to the first that takes long: it has more than
  * `most` ops (UINT32_MAX: however long), or replaces another one. */

@@ -68,8 +68,21 @@ void hot_post_kept(hot *h, region *g)
 	const proposal p = { .what = PROPOSAL_HOT, .signature = g->signature };
 	hot_run *r = new_run(h, g);
 
-	r->kept = h->warm = true;
+	hot_memo *n = mem_alloc(sizeof *n);
+
+	*n = (hot_memo){ h->kept, g->signature };
+	h->kept = n;
+	r->kept = true;
 	post(h, &p, r);
+}
+
+static bool was_kept(const hot *h, uint64_t signature)
+{
+	const hot_memo *n = h->kept;
+
+	while (n && n->signature != signature)
+		n = n->next;
+	return n;
 }
 
 void hot_bury(hot *h)
@@ -102,29 +115,61 @@ static bool is_long(const proposal *p, uint32_t most)
 	return p->n > most || (most < UINT32_MAX && p->what == PROPOSAL_REPLACED);
 }
 
-/* A run of the loop that was executed before it was known to be one: its plan is compiled at once.
- * Where a warm start has made plans the streams are known, and max-autotune wants a run's data. */
-static job *find_sample(hot *h, const proposal *p)
+/* Whether it is compiled from a run that was executed before it was known to be a loop: of a side
+ * there is none, what the last process kept has a plan, and max-autotune wants a run's data. */
+static bool wants_sample(const hot *h, const proposal *p)
 {
-	if (h->tier < HOT_COMPILED || h->warm || p->side.of ||
-			job_mode(p->region) == GT_COMPILE_MAX_AUTOTUNE)
-		return NULL;
-	return past_sample(&h->past, p->region, h->tenant->worker->engine);
+	return h->tier >= HOT_COMPILED && !p->side.of && !was_kept(h, p->signature) &&
+		job_mode(p->region) != GT_COMPILE_MAX_AUTOTUNE;
 }
 
-/* `quickly`: the executor does it. */
-static void make_plan(hot *h, const proposal *p, bool quickly)
+/* NULL: there is no such run any more; the first one that is replayed will be a sample. */
+static job *find_sample(hot *h, const region *r)
 {
-	job *sample = quickly ? NULL : find_sample(h, p);
+	job *j = past_sample(&h->past, r, h->tenant->worker->engine);
+
+	if (j && h->talks)
+		hot_say_compiling(j);
+	return j;
+}
+
+/* The run may be gone as soon as it is posted; what is asked for is known before it runs. */
+static void make_plan(hot *h, const proposal *p)
+{
+	job *sample = wants_sample(h, p) ? find_sample(h, p->region) : NULL;
 	hot_run *r = make_run(h, p);
 
 	r->fused.asked = sample;
 	post(h, p, r);
-	if (!sample)
-		return;
-	if (h->talks)
-		hot_say_compiling(sample);
-	compile_post(h, sample);
+	if (sample)
+		compile_post(h, sample);
+}
+
+/* The executor's: looking for a sample takes too long for it. */
+static void make_plan_quickly(hot *h, const proposal *p)
+{
+	if (wants_sample(h, p)) {
+		job *j = job_new(p->region, h->tenant->worker->engine);
+
+		j->next = h->unsampled;
+		h->unsampled = j;
+	}
+	post(h, p, make_run(h, p));
+}
+
+/* The samples that were not looked for then. If the executor has taken one of its own meanwhile
+ * there will be two plans for the same, of which it takes the first. */
+static void find_samples(hot *h)
+{
+	for (job *j = h->unsampled, *next; j; j = next) {
+		job *sample = find_sample(h, j->r);
+
+		next = j->next;
+		if (sample)
+			compile_post(h, sample);
+		job_free(j);
+	}
+	h->unsampled = NULL;
 }
 
 void hot_make_plans(hot *h, uint32_t most)
@@ -136,10 +181,12 @@ void hot_make_plans(hot *h, uint32_t most)
 		miner_next(h->miner, &p);
 		if (p.what == PROPOSAL_HOT && !p.scope && h->loops)
 			hot_say_detected(&p);
-		if (p.what == PROPOSAL_HOT)
-			make_plan(h, &p, most < UINT32_MAX);
-		else
+		if (p.what != PROPOSAL_HOT)
 			post(h, &p, NULL);
+		else if (most < UINT32_MAX)
+			make_plan_quickly(h, &p);
+		else
+			make_plan(h, &p);
 		if (p.what == PROPOSAL_REPLACED)
 			hot_forget(h, p.signature);
 	}
@@ -155,7 +202,20 @@ bool hot_mine(hot *h, size_t steps)
 	hot_bury(h);
 	hot_read_notes(h);
 	hot_make_plans(h, UINT32_MAX);
+	if (UNLIKELY(h->unsampled != NULL))
+		find_samples(h);
 	return more;
+}
+
+void hot_mine_all(hot *h)
+{
+	const uint64_t until = atomic_load(&h->recorder.written);
+
+	pthread_mutex_lock(&h->mining);
+	while (hot_mine(h, SLICE_STEPS) && (miner_is_busy(h->miner) ||
+			atomic_load(&h->recorder.read) < until))
+		;
+	pthread_mutex_unlock(&h->mining);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -361,12 +421,18 @@ static hot *next_busy(const worker *w, bool *wait)
 	return h;
 }
 
+/* All that was recorded is mined first: what is a loop now is among the jobs then. */
 void worker_compile_wait(worker *w)
 {
 	const struct timespec moment = { .tv_nsec = WAIT_NS };
 	bool wait;
 	hot *h;
 
+	pthread_mutex_lock(&lock);
+	for (h = mined; h; h = h->next)
+		if (h->tenant->worker == w)
+			hot_mine_all(h);
+	pthread_mutex_unlock(&lock);
 	while ((h = next_busy(w, &wait)) || wait) {
 		if (!h) {
 			nanosleep(&moment, NULL);

@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-/* A stream that runs on meanwhile is not waited for. */
-#define CATCH_UP_STEPS (1u << 18)
-
 static uint64_t load(counter *c)
 {
 	return atomic_load_explicit(c, memory_order_relaxed);
@@ -76,8 +73,8 @@ void hot_add_stats(hot *h, hot_stats *to)
 
 void hot_catch_up(hot *h, hot_stats *to)
 {
+	hot_mine_all(h);
 	pthread_mutex_lock(&h->mining);
-	hot_mine(h, CATCH_UP_STEPS);
 	hot_add_stats(h, to);
 	pthread_mutex_unlock(&h->mining);
 }

@@ -266,13 +266,19 @@ void hot_read_notes(hot *h)
 	}
 }
 
+static void free_memos(hot_memo *n)
+{
+	for (hot_memo *next; n; n = next) {
+		next = n->next;
+		mem_free(n);
+	}
+}
+
 void hot_warm_end(hot *h)
 {
 	hot_read_notes(h);
 	close_shelf(h);
-	for (hot_memo *n = h->barred, *next; n; n = next) {
-		next = n->next;
-		mem_free(n);
-	}
+	free_memos(h->barred);
+	free_memos(h->kept);
 	buf_fini(&h->program);
 }

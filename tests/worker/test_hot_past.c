@@ -112,6 +112,53 @@ static void test_end(void **state)
 	assert_int_equal(atomic_load(&t->hot->past.written), PAST_WORDS);
 }
 
+#define BODY "t%3 = mul t1, 0.5\nt%4 = tanh t%3\nt%5 = sum t%4 axes=[1]\nfree t%3\nfree t%4\n" \
+	"fetch t%5\nfree t%5\n"
+
+/* What comes behind the wait is of the fused plan. */
+static void expect_compiled(unsigned k)
+{
+	worker_compile_wait(w);
+	run(BODY, k);
+	assert_int_equal(t->hot->count, 1);
+	assert_int_equal(t->hot->runs[0]->fused.count, 1);
+	assert_true(t->hot->runs[0]->runs >= 1);
+	assert_int_equal(t->hot->runs[0]->fused.runs, t->hot->runs[0]->runs);
+}
+
+/* The plan is made by the executor, who has no time to look for a sample: who waits finds it. */
+static void test_wait_behind_a_quick_plan(void **state)
+{
+	hot *h;
+
+	(void)state;
+	set(FLAG_GT_COMPILE_SYNC, "0");
+	run(FIRST, 0);
+	h = t->hot;
+	pthread_mutex_lock(&h->mining);
+	for (unsigned k = 1; k <= 6; k++)
+		run(BODY, k);
+	while (hot_mine_records(h, 64))
+		;
+	hot_make_plans(h, 1024);
+	pthread_mutex_unlock(&h->mining);
+	expect_compiled(7);
+}
+
+/* However the miner's thread and the executor share the work. */
+static void test_wait_of_young_sessions(void **state)
+{
+	set(FLAG_GT_COMPILE_SYNC, "0");
+	for (unsigned n = 0; n < 200; n++) {
+		run(FIRST, 0);
+		for (unsigned k = 1; k <= 6; k++)
+			run(BODY, k);
+		expect_compiled(7);
+		close_tenant(state);
+		admit_tenant(3, false);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_tenant, close_tenant)
 
 int main(void)
@@ -121,6 +168,8 @@ int main(void)
 		TEST(test_latest_run),
 		TEST(test_unknown),
 		TEST(test_end),
+		TEST(test_wait_behind_a_quick_plan),
+		TEST(test_wait_of_young_sessions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
