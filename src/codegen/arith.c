@@ -5,23 +5,28 @@
 
 /* ---- Helpers. ---- */
 
-val arith_helper(emit *e, helper h, gt_dtype d, val x, val y)
+val arith_helper_on(emit *e, helper h, gt_dtype d, val x, val b)
 {
 	type t = e->vector[d], word = e->ptr, kinds[] = { word, word, word, e->i64 };
 	type f = LLVMFunctionType(LLVMVoidTypeInContext(e->context), kinds, 4, 0);
 	val number = LLVMConstInt(e->i64, h, 0);
 	val entry = LLVMBuildGEP2(e->b, e->ptr, e->helpers, &number, 1, "");
 	val call = LLVMBuildLoad2(e->b, e->ptr, entry, "helper");
-	val out = emit_slot(e, t, "helped"), a = emit_slot(e, t, "first"), b = a;
-	val args[] = { out, a, b, emit_size(e, e->lanes) };
+	val out = emit_slot(e, t, "helped"), a = emit_slot(e, LLVMTypeOf(x), "first");
+	val args[] = { out, a, b ? b : a, emit_size(e, e->lanes) };
 
 	LLVMBuildStore(e->b, x, a);
-	if (y) {
-		args[2] = b = emit_slot(e, t, "second");
-		LLVMBuildStore(e->b, y, b);
-	}
 	LLVMBuildCall2(e->b, f, call, args, 4, "");
 	return LLVMBuildLoad2(e->b, t, out, "");
+}
+
+val arith_helper(emit *e, helper h, gt_dtype d, val x, val y)
+{
+	val b = y ? emit_slot(e, e->vector[d], "second") : NULL;
+
+	if (y)
+		LLVMBuildStore(e->b, y, b);
+	return arith_helper_on(e, h, d, x, b);
 }
 
 /* HELPER_<name>_FLOAT64 of a function of fun.def. */

@@ -90,11 +90,18 @@ static bool is_column(const emit *e, int node)
 	return e->shapes[node].cols && !e->shapes[node].rows;
 }
 
+static bool is_computed(const emit *e, int node)
+{
+	const uint8_t what = e->g->nodes[node].what;
+
+	return what == NODE_OP || what == NODE_DRAW || what == NODE_PICK;
+}
+
 /* Loads of fixed arguments are as quick as the tile's memory would be. */
 static bool needs_memory(const emit *e, int node)
 {
 	return is_column(e, node) && (e->g->nodes[node].what == NODE_REDUCE ||
-		e->g->nodes[node].what == NODE_OP);
+		is_computed(e, node));
 }
 
 static void compute_column(emit *e, int node)
@@ -113,8 +120,7 @@ static void do_stage(emit *e, val *carry, void *context)
 	(void)carry;
 	node_forget(e, false, true);
 	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_column(e, k) && e->g->nodes[k].what == NODE_OP &&
-			e->shapes[k].level == level)
+		if (is_column(e, k) && is_computed(e, k) && e->shapes[k].level == level)
 			compute_column(e, k);
 	for (int k = 0; k < e->g->nodes_count; k++)
 		if (is_column(e, k) && e->g->nodes[k].what == NODE_STORE &&
@@ -126,7 +132,7 @@ static void column_stage(emit *e, int level, val end)
 {
 	for (int k = 0; k < e->g->nodes_count; k++)
 		if (is_column(e, k) && e->shapes[k].level == level &&
-			(e->g->nodes[k].what == NODE_OP || e->g->nodes[k].what == NODE_STORE)) {
+			(is_computed(e, k) || e->g->nodes[k].what == NODE_STORE)) {
 			for_columns(e, end, do_stage, &level);
 			return;
 		}

@@ -192,6 +192,7 @@ static gt_err make_module(emit *e)
 	open_function(e);
 	read_call(e);
 	emit_rest(e);
+	draw_prepare(e);
 	if (e->g->mode == GROUP_COLS)
 		cols_emit(e);
 	else

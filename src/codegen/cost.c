@@ -6,7 +6,7 @@
  * they are calls, as are the others that are dear here. */
 int cost_node(const group_node *n)
 {
-	enum { OP_erfc = 0, FUNCTION = 20, CALL = 60 };
+	enum { OP_erfc = 0, FUNCTION = 20, CALL = 60, DRAW = 50 };
 	static const uint8_t steps[OP_CODES] = {
 #define FUN1(name, ulp, f64) [OP_##name] = (ulp) > 0.5 ? FUNCTION : 1,
 #define FUN2(name, ulp, f64) FUN1(name, ulp, f64)
@@ -14,8 +14,11 @@ int cost_node(const group_node *n)
 		[OP_div] = 4, [OP_mod] = CALL, [OP_floordiv] = CALL,
 	};
 
+	if (n->what == NODE_DRAW)
+		return n->op == OP_randn ? DRAW + 2 * FUNCTION : DRAW;
 	if (n->what != NODE_OP)
-		return n->what == NODE_LOAD || n->what == NODE_REDUCE;
+		return n->what == NODE_LOAD || n->what == NODE_REDUCE ||
+			n->what == NODE_PICK;
 	if (steps[n->op] == FUNCTION && n->dtype != GT_FLOAT32)
 		return CALL;
 	return MAX(steps[n->op], 1);

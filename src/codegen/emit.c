@@ -193,7 +193,7 @@ val emit_mask(emit *e)
 	return e->mask ? emit_join(e, all, e->lines) : NULL;
 }
 
-static val lane_numbers(emit *e)
+val emit_lane_numbers(emit *e)
 {
 	val lanes[EMIT_LANES];
 
@@ -202,18 +202,38 @@ static val lane_numbers(emit *e)
 	return LLVMConstVector(lanes, (unsigned)e->lanes);
 }
 
-static val lane_addresses(emit *e, val line, val step)
+/* `further`: bytes behind that, a number a lane, or NULL. */
+static val lane_addresses(emit *e, val line, val step, val further)
 {
-	val n = LLVMBuildAdd(e->b, emit_splat(e, e->at), lane_numbers(e), "");
+	val n = LLVMBuildAdd(e->b, emit_splat(e, e->at), emit_lane_numbers(e), "");
 	val offset = LLVMBuildMul(e->b, n, emit_splat(e, step), "");
 
+	if (further)
+		offset = LLVMBuildAdd(e->b, offset, further, "");
 	return LLVMBuildGEP2(e->b, e->i8, line, &offset, 1, "");
+}
+
+val emit_number(emit *e, val address)
+{
+	val n = LLVMBuildAShr(e->b, LLVMBuildPtrToInt(e->b, address, e->i64, ""), emit_size(e, 3),
+		"");
+
+	return LLVMBuildSub(e->b, n, emit_size(e, 1), "");
+}
+
+val emit_numbers(emit *e, val line, val step)
+{
+	val n = LLVMBuildPtrToInt(e->b, lane_addresses(e, line, step, NULL),
+		e->vector[GT_INT64], "");
+
+	n = LLVMBuildAShr(e->b, n, emit_i64(e, 3), "");
+	return LLVMBuildSub(e->b, n, emit_i64(e, 1), "");
 }
 
 static bool has_gather(const emit *e, gt_dtype d) { return e->isa == ISA_AVX512 && d != GT_BOOL; }
 
 /* Without the instruction: lanes behind the end read the last column instead. */
-static val gather_one_by_one(emit *e, gt_dtype d, val line, val step)
+static val gather_one_by_one(emit *e, gt_dtype d, val line, val step, val further)
 {
 	val v = LLVMGetUndef(e->vector[d]);
 
@@ -223,6 +243,9 @@ static val gather_one_by_one(emit *e, gt_dtype d, val line, val step)
 		if (e->mask)
 			n = emit_min(e, n, LLVMBuildSub(e->b, e->end, emit_size(e, 1), ""));
 		n = LLVMBuildMul(e->b, n, step, "");
+		if (further)
+			n = LLVMBuildAdd(e->b, n, LLVMBuildExtractElement(e->b, further,
+				LLVMConstInt(e->i32, (uint64_t)k, 0), ""), "");
 		v = LLVMBuildInsertElement(e->b, v,
 			emit_get_one(e, d, emit_address(e, line, n), ""),
 			LLVMConstInt(e->i32, (uint64_t)k, 0), "");
@@ -230,19 +253,25 @@ static val gather_one_by_one(emit *e, gt_dtype d, val line, val step)
 	return v;
 }
 
-val emit_gather(emit *e, gt_dtype d, val line, val step)
+val emit_pick(emit *e, gt_dtype d, val line, val step, val offset)
 {
 	if (has_gather(e, d)) {
-		val args[] = { lane_addresses(e, line, step), LLVMConstInt(e->i32, alignment(d), 0),
-			e->mask ? e->mask : all_lanes(e), LLVMConstNull(e->vector[d]) };
+		val args[] = { lane_addresses(e, line, step, offset),
+			LLVMConstInt(e->i32, alignment(d), 0), e->mask ? e->mask : all_lanes(e),
+			LLVMConstNull(e->vector[d]) };
 		return emit_intrinsic(e, "llvm.masked.gather", e->vector[d], args, 4);
 	}
-	return gather_one_by_one(e, d, line, step);
+	return gather_one_by_one(e, d, line, step, offset);
+}
+
+val emit_gather(emit *e, gt_dtype d, val line, val step)
+{
+	return emit_pick(e, d, line, step, NULL);
 }
 
 void emit_scatter(emit *e, gt_dtype d, val v, val line, val step)
 {
-	val args[] = { to_memory(e, d, v, true), lane_addresses(e, line, step),
+	val args[] = { to_memory(e, d, v, true), lane_addresses(e, line, step, NULL),
 		LLVMConstInt(e->i32, alignment(d), 0), e->mask ? e->mask : all_lanes(e) };
 
 	emit_intrinsic(e, "llvm.masked.scatter", LLVMTypeOf(args[0]), args, 4);

@@ -4,6 +4,7 @@
  *	fun.c      the functions of ir/fun.def as vector code
  *	arith.c    every elementwise op as vector code
  *	divide.c   quotients by one number a row
+ *	draw.c     random numbers
  *	node.c     the value of a node where it is wanted
  *	cost.c     about how much a node costs
  *	keep.c     which values are stored on the way instead of being computed again
@@ -71,6 +72,7 @@ typedef struct emit {
 
 	val inverse[GROUP_NODES];        /* of a divisor: divide.c */
 	val divides[GROUP_NODES];        /* it is out of the range of the short way */
+	val keys[GROUP_NODES];           /* of a draw: memory of its round keys */
 	int keep[GROUP_NODES];           /* argument that holds the value for later passes, or -1 */
 	val column[GROUP_NODES];         /* GROUP_COLS: memory of a column's values, one tile */
 	val tile;                        /* first column of that memory */
@@ -109,6 +111,13 @@ val  emit_get_one(emit *e, gt_dtype d, val address, const char *name);
 void emit_put_one(emit *e, gt_dtype d, val v, val address);
 /* The same with elements `step` bytes apart, from column e->at of a row at `line`. */
 val  emit_gather(emit *e, gt_dtype d, val line, val step);
+/* .. and `offset` bytes behind that, a number a lane. */
+val  emit_pick(emit *e, gt_dtype d, val line, val step, val offset);
+/* The number that stands at an address (KERNEL_NUMBERS); those of the row at `line`. */
+val  emit_number(emit *e, val address);
+val  emit_numbers(emit *e, val line, val step);
+/* 0, 1, 2, ..: int64. */
+val  emit_lane_numbers(emit *e);
 void emit_scatter(emit *e, gt_dtype d, val v, val line, val step);
 
 /* for (i = from; i < to; i += step), with values that every turn makes anew: loop_open's are the
@@ -145,10 +154,13 @@ val  branch_close(emit *e, branch *b, val inside, val otherwise);   /* NULL, NUL
 /* A float32 op of fun.def; NULL if it has none. */
 val fun_unary(emit *e, op o, val x);
 val fun_pow32(emit *e, val x, val y);
+/* Two normal numbers of two words each. */
+void fun_normal32(emit *e, val x, val y, val numbers[2]);
 
 /* Row `o` of the table on inputs of dtype `in`. */
 val arith_op(emit *e, op o, gt_dtype in, gt_dtype out, const val *x);
 val arith_helper(emit *e, helper h, gt_dtype d, val x, val y);   /* y may be NULL */
+val arith_helper_on(emit *e, helper h, gt_dtype d, val x, val b);   /* b: an address */
 
 /* ---- divide.c ---- */
 
@@ -156,6 +168,12 @@ val arith_helper(emit *e, helper h, gt_dtype d, val x, val y);   /* y may be NUL
 void divide_prepare(emit *e, bool rows, int level);
 /* The quotient that a node stands for, or NULL if it is better made as any other. */
 val  divide_row(emit *e, int node);
+
+/* ---- draw.c ---- */
+
+/* At the kernel's beginning: what all vectors of draws need. */
+void draw_prepare(emit *e);
+val  draw_value(emit *e, int node);
 
 /* ---- node.c ---- */
 

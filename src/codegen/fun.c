@@ -204,3 +204,11 @@ val fun_unary(emit *gen, op o, val x)
 }
 
 val fun_pow32(emit *gen, val x, val y) { return fun_pow(gen, x, y); }
+
+void fun_normal32(emit *gen, val x, val y, val numbers[2])
+{
+	const fun_pair p = fun_normal(gen, x, y);
+
+	numbers[0] = p.first;
+	numbers[1] = p.second;
+}

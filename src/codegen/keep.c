@@ -76,8 +76,8 @@ void keep_plan(emit *e)
 			bool seen[GROUP_NODES] = { false };
 			int last = last_use(e, k);
 
-			if (e->g->mode != GROUP_ROWS || e->g->nodes[k].what != NODE_OP ||
-				!is_chunk(e, k) || e->shapes[k].level != pass || last == pass ||
+			if (e->g->mode != GROUP_ROWS || (e->g->nodes[k].what != NODE_OP &&
+				e->g->nodes[k].what != NODE_DRAW) || !is_chunk(e, k) || e->shapes[k].level != pass || last == pass ||
 				cost_of(e, k, seen) < DEAR)
 				continue;
 			e->keep[k] = find_place(e, k, until);

@@ -17,7 +17,8 @@ void node_name(emit *e, int node, val v)
 	if (length || LLVMIsConstant(v))
 		return;
 	snprintf(name, sizeof name, "n%d.%s", node, n->what == NODE_LOAD ? "load" :
-		n->what == NODE_SCALAR ? "scalar" : op_rows[n->op].name);
+		n->what == NODE_SCALAR ? "scalar" : n->what == NODE_PICK ? "pick" :
+		op_rows[n->op].name);
 	LLVMSetValueName2(v, name, strlen(name));
 }
 
@@ -45,6 +46,11 @@ static val get_line(emit *e, gt_dtype d, group_access access, val line, val step
 		: emit_gather(e, d, line, step);
 }
 
+static val number_line(emit *e, group_access access, val line, val step)
+{
+	return emit_numbers(e, line, access == ACCESS_RUN ? emit_size(e, 8) : step);
+}
+
 static val get_lines(emit *e, gt_dtype d, group_access access, int arg)
 {
 	val parts[EMIT_LINES];
@@ -52,7 +58,9 @@ static val get_lines(emit *e, gt_dtype d, group_access access, int arg)
 
 	emit_lanes(e, emit_columns_each(e));
 	for (int k = 0; k < e->lines; k++)
-		parts[k] = get_line(e, d, access, e->line[arg][k], e->col_step[arg]);
+		parts[k] = e->g->args[arg].counts ?
+			number_line(e, access, e->line[arg][k], e->col_step[arg]) :
+			get_line(e, d, access, e->line[arg][k], e->col_step[arg]);
 	emit_lanes(e, lanes);
 	return emit_join(e, parts, e->lines);
 }
@@ -73,13 +81,26 @@ static void put_lines(emit *e, gt_dtype d, group_access access, int arg, val v)
 	emit_lanes(e, lanes);
 }
 
-/* One value a row. */
-static val get_same(emit *e, gt_dtype d, int arg)
+/* The value of the j-th row, `offset` bytes, a number a row, behind where the row is; NULL: there. */
+static val get_one(emit *e, gt_dtype d, int arg, int j, val offset)
 {
-	val v = emit_splat(e, emit_get_one(e, d, e->line[arg][0], ""));
+	val line = e->line[arg][j];
+
+	if (e->g->args[arg].counts)
+		return emit_number(e, line);
+	if (offset)
+		line = emit_address(e, line, LLVMBuildExtractElement(e->b, offset,
+			LLVMConstInt(e->i32, (uint64_t)j, 0), ""));
+	return emit_get_one(e, d, line, "");
+}
+
+/* One value a row. */
+static val get_same(emit *e, gt_dtype d, int arg, val offset)
+{
+	val v = emit_splat(e, get_one(e, d, arg, 0, offset));
 
 	for (int j = 1; j < e->batch; j++) {
-		val own = emit_get_one(e, d, e->line[arg][j], "");
+		val own = get_one(e, d, arg, j, offset);
 
 		for (int k = j; k < e->lanes; k += e->batch)
 			v = LLVMBuildInsertElement(e->b, v, own,
@@ -106,8 +127,45 @@ static val load(emit *e, int arg)
 {
 	const group_arg *a = &e->g->args[arg];
 
-	return a->access == ACCESS_SAME ? get_same(e, a->dtype, arg)
+	return a->access == ACCESS_SAME ? get_same(e, a->dtype, arg, NULL)
 		: get_lines(e, a->dtype, a->access, arg);
+}
+
+/* Bytes from a column to the next. */
+static val step_of(emit *e, int arg)
+{
+	const group_arg *a = &e->g->args[arg];
+
+	return a->access == ACCESS_STEP ? e->col_step[arg] : emit_size(e,
+		a->access == ACCESS_SAME ? 0 : (int64_t)dtype_size((gt_dtype)a->dtype));
+}
+
+/* A row that lies as a whole somewhere else (the vectors of an embedding), or each element. */
+static val pick_line(emit *e, const group_arg *a, val line, val step, val offset, bool along)
+{
+	if (along)
+		return emit_pick(e, (gt_dtype)a->dtype, line, step, offset);
+	line = emit_address(e, line, LLVMBuildExtractElement(e->b, offset,
+		LLVMConstInt(e->i32, 0, 0), ""));
+	return get_line(e, (gt_dtype)a->dtype, (group_access)a->access, line, step);
+}
+
+static val pick(emit *e, const group_node *n)
+{
+	const group_arg *a = &e->g->args[n->at];
+	const bool along = e->shapes[n->in[0]].cols;
+	const int lanes = e->lanes, each = emit_columns_each(e);
+	val offset = node_value(e, n->in[0]), parts[EMIT_LINES];
+
+	if (a->access == ACCESS_SAME && !along)
+		return get_same(e, (gt_dtype)a->dtype, n->at, offset);
+	for (int k = 0; k < e->lines; k++)
+		parts[k] = e->lines == 1 ? offset : emit_part(e, offset, k, each);
+	emit_lanes(e, each);
+	for (int k = 0; k < e->lines; k++)
+		parts[k] = pick_line(e, a, e->line[n->at][k], step_of(e, n->at), parts[k], along);
+	emit_lanes(e, lanes);
+	return emit_join(e, parts, e->lines);
 }
 
 static val read_scalar(emit *e, const group_node *n)
@@ -147,6 +205,8 @@ static val make(emit *e, int node)
 	switch (n->what) {
 	case NODE_LOAD:   return load(e, n->at);
 	case NODE_SCALAR: return read_scalar(e, n);
+	case NODE_DRAW:   return draw_value(e, node);
+	case NODE_PICK:   return pick(e, n);
 	default:          return compute(e, node);
 	}
 }

@@ -74,7 +74,7 @@ static void prefetch_next(emit *e)
 		const group_arg *a = &e->g->args[k];
 		val by, args[4];
 
-		if (a->access != ACCESS_RUN || a->fixed || a->out)
+		if (a->access != ACCESS_RUN || a->fixed || a->out || a->counts || a->picked)
 			continue;
 		by = LLVMBuildMul(e->b, e->row_step[k], emit_size(e, e->batch), "");
 		by = LLVMBuildAdd(e->b, by, LLVMBuildMul(e->b, e->at,

@@ -9,10 +9,14 @@ int group_inputs(const group_node *n)
 	switch (n->what) {
 	case NODE_OP:     return op_rows[n->op].nin;
 	case NODE_REDUCE:
-	case NODE_STORE:  return 1;
+	case NODE_STORE:
+	case NODE_DRAW:
+	case NODE_PICK:   return 1;
 	default:          return 0;
 	}
 }
+
+int group_draw_scalars(const group_node *n) { return n->op == OP_randint ? 4 : 2; }
 
 /* ---- Shapes. ---- */
 
@@ -27,7 +31,7 @@ static group_shape shape_of(const group *g, const group_node *n, const group_sha
 	}
 	if (n->what == NODE_REDUCE)
 		return (group_shape){ g->mode == GROUP_ROWS, g->mode == GROUP_COLS, s.level + 1 };
-	if (n->what == NODE_LOAD || n->what == NODE_STORE) {
+	if (n->what == NODE_LOAD || n->what == NODE_STORE || n->what == NODE_PICK) {
 		s.rows |= !g->args[n->at].fixed;
 		s.cols |= g->args[n->at].access != ACCESS_SAME;
 	}
@@ -69,6 +73,12 @@ static gt_err check_args(const group *g)
 			return fail(GT_EPROTO,
 				"group: argument %d is one value for all columns, which a "
 				"reduction over rows does not write", k);
+		if ((a->counts && a->dtype != GT_INT64) || a->out + a->counts + a->picked > 1)
+			return fail(GT_EPROTO,
+				"group: argument %d of dtype %s is %s%s%s; what counts is int64, "
+				"and neither it nor what is picked from is written", k,
+				dtype_name((gt_dtype)a->dtype), a->out ? "written " : "",
+				a->counts ? "counting " : "", a->picked ? "picked from" : "");
 	}
 	return GT_OK;
 }
@@ -145,7 +155,39 @@ static gt_err check_arg(const checker *c, int at, bool out)
 		return fail(GT_EPROTO, "group: node %d %s %s, but argument %u is %s %s", at,
 			out ? "writes" : "reads", dtype_name(n->dtype), n->at,
 			a->out ? "a written" : "a read", dtype_name(a->dtype));
+	if (a->picked != (n->what == NODE_PICK))
+		return fail(GT_EPROTO, "group: node %d: argument %u is%s to be picked from", at,
+			n->at, a->picked ? "" : " not");
 	return GT_OK;
+}
+
+static gt_err check_number(const checker *c, int at)
+{
+	const group_node *n = &c->g->nodes[at];
+
+	if (c->g->nodes[n->in[0]].dtype == GT_INT64)
+		return GT_OK;
+	return fail(GT_EPROTO, "group: node %d: a place is %s, expected int64", at,
+		dtype_name(c->g->nodes[n->in[0]].dtype));
+}
+
+static bool is_draw(unsigned code)
+{
+	return code == OP_rand || code == OP_randn || code == OP_randint;
+}
+
+static gt_err check_draw(const checker *c, int at)
+{
+	const group_node *n = &c->g->nodes[at];
+	const dtype_kind kind = dtype_kind_of((gt_dtype)n->dtype);
+
+	if (kind != KIND_FLOAT && (n->op != OP_randint || kind != KIND_INT))
+		return fail(GT_EPROTO, "group: node %d: %s of %s", at, op_rows[n->op].name,
+			dtype_name((gt_dtype)n->dtype));
+	if (n->at + group_draw_scalars(n) > c->g->scalars_count)
+		return fail(GT_EPROTO, "group: node %d names scalars %u to %d of %u", at, n->at,
+			n->at + group_draw_scalars(n) - 1, c->g->scalars_count);
+	return check_number(c, at);
 }
 
 static gt_err check_store(checker *c, int at)
@@ -177,6 +219,7 @@ static gt_err check_store(checker *c, int at)
 static gt_err check_what(checker *c, int at)
 {
 	const group_node *n = &c->g->nodes[at];
+	gt_err e;
 
 	switch (n->what) {
 	case NODE_LOAD:
@@ -188,6 +231,11 @@ static gt_err check_what(checker *c, int at)
 		return check_op(c, at);
 	case NODE_REDUCE:
 		return check_reduce(c, at);
+	case NODE_DRAW:
+		return check_draw(c, at);
+	case NODE_PICK:
+		e = check_arg(c, at, false);
+		return e ? e : check_number(c, at);
 	default:
 		return check_store(c, at);
 	}
@@ -203,7 +251,8 @@ static gt_err check_node(checker *c, int at)
 		return fail(GT_EPROTO, "group: node %d is of kind %u and dtype %u", at, n->what,
 			n->dtype);
 	if ((n->what == NODE_OP && !(row && row->kind == KIND_ELEMENT)) ||
-		(n->what == NODE_REDUCE && !is_reduction(n->op)))
+		(n->what == NODE_REDUCE && !is_reduction(n->op)) ||
+		(n->what == NODE_DRAW && !is_draw(n->op)))
 		return fail(GT_EPROTO, "group: node %d: op %u (%s) cannot be in a group", at, n->op,
 			row ? row->name : "unknown");
 	for (int k = 0; k < group_inputs(n); k++)

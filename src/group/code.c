@@ -4,15 +4,29 @@
 #include "base/error.h"
 #include "group/group.h"
 
-#define CODE_VERSION 1
+#define CODE_VERSION 2
 
-static bool has_op(const group_node *n) { return n->what == NODE_OP || n->what == NODE_REDUCE; }
+/* Bits of an argument's flags. */
+enum { FLAG_OUT = 1, FLAG_FIXED = 2, FLAG_COUNTS = 4, FLAG_PICKED = 8, FLAGS = 15 };
+
+static bool has_op(const group_node *n)
+{
+	return n->what == NODE_OP || n->what == NODE_REDUCE || n->what == NODE_DRAW;
+}
+
+static uint8_t flags_of(const group_arg *a)
+{
+	return (uint8_t)((a->out ? FLAG_OUT : 0) | (a->fixed ? FLAG_FIXED : 0) |
+		(a->counts ? FLAG_COUNTS : 0) | (a->picked ? FLAG_PICKED : 0));
+}
 
 static void put_node(const group_node *n, buf *to)
 {
 	buf_put_u8(to, n->what);
 	buf_put_u8(to, n->dtype);
 	buf_put_u16(to, has_op(n) ? n->op : n->at);
+	if (n->what == NODE_DRAW)
+		buf_put_u16(to, n->at);
 	for (int k = 0; k < group_inputs(n); k++)
 		buf_put_u16(to, n->in[k]);
 }
@@ -27,7 +41,7 @@ void group_encode(const group *g, buf *to)
 	for (int k = 0; k < g->args_count; k++) {
 		buf_put_u8(to, g->args[k].dtype);
 		buf_put_u8(to, g->args[k].access);
-		buf_put_u8(to, (uint8_t)(g->args[k].out | g->args[k].fixed << 1));
+		buf_put_u8(to, flags_of(&g->args[k]));
 	}
 	for (int k = 0; k < g->nodes_count; k++)
 		put_node(&g->nodes[k], to);
@@ -40,10 +54,12 @@ static gt_err get_arg(reader *r, group_arg *a)
 	a->dtype = reader_u8(r);
 	a->access = reader_u8(r);
 	flags = reader_u8(r);
-	a->out = flags & 1;
-	a->fixed = flags >> 1 & 1;
-	return flags < 4 ? GT_OK : fail(GT_EPROTO, "group: argument flags %u, expected at most 3",
-		flags);
+	a->out = flags & FLAG_OUT;
+	a->fixed = flags & FLAG_FIXED;
+	a->counts = flags & FLAG_COUNTS;
+	a->picked = flags & FLAG_PICKED;
+	return flags <= FLAGS ? GT_OK : fail(GT_EPROTO,
+		"group: argument flags %u, expected at most %d", flags, FLAGS);
 }
 
 /* How many inputs to read depends on the op: only one that exists says. */
@@ -58,6 +74,8 @@ static gt_err get_node(reader *r, group_node *n)
 		n->op = at;
 	else
 		n->at = at;
+	if (n->what == NODE_DRAW)
+		n->at = reader_u16(r);
 	if (n->what == NODE_OP && !(op_row_of(n->op) && op_rows[n->op].kind == KIND_ELEMENT))
 		return fail(GT_EPROTO, "group: op %u cannot be in a group", n->op);
 	for (int k = 0; k < group_inputs(n); k++)

@@ -35,12 +35,17 @@ typedef enum group_access {
 
 /* `fixed`: the same for all rows, kernel_arg.row is 0 at every call. Worth saying of what is read
  * (a bias): loads and what is computed from fixed loads only need not be repeated. It has to be
- * said of what GROUP_COLS writes once a column, and of nothing else that is written. */
+ * said of what GROUP_COLS writes once a column, and of nothing else that is written.
+ *
+ * `counts`: int64 numbers that tell where an element is, as if they were read from an endless table
+ * (KERNEL_NUMBERS in kernel.h): whoever cuts a call in pieces treats it as any other argument.
+ * `picked`: NODE_PICK reads it, at places that only the data say. */
 typedef struct group_arg {
 	uint8_t dtype;           /* gt_dtype */
 	uint8_t access;          /* group_access */
 	bool out;                /* written, else read */
 	bool fixed;
+	bool counts, picked;     /* of what is read */
 } group_arg;
 
 typedef enum group_what {
@@ -49,6 +54,11 @@ typedef enum group_what {
 	NODE_OP,                 /* row `op` of the table, of KIND_ELEMENT, infallible */
 	NODE_REDUCE,             /* OP_sum, prod, max, min, any or all of in[0]: see group_mode */
 	NODE_STORE,              /* in[0] to args[at], which no other node names */
+	NODE_DRAW,               /* element in[0], an int64 number, of what OP_rand, randn or randint
+	                            make (engine/random.h) of scalars[at] and the next one, seed and
+	                            draw number; of randint the next two are the limits */
+	NODE_PICK,               /* what lies in[0] bytes, an int64 number, behind the element of
+	                            args[at] */
 	NODE_COUNT
 } group_what;
 
@@ -79,6 +89,8 @@ void group_shapes(const group *g, group_shape shapes[GROUP_NODES]);
 
 /* Inputs of a node: 0 .. 3. */
 int group_inputs(const group_node *n);
+/* Of a NODE_DRAW: how many scalars of the call, 8 bytes each. */
+int group_draw_scalars(const group_node *n);
 
 /* Can one row be computed in pieces (kernel.h)? Of GROUP_ROWS those whose reductions depend on none
  * and which write along the row nothing that depends on one. */

@@ -13,6 +13,11 @@ typedef struct kernel_arg {
 	int64_t row, col;
 } kernel_arg;
 
+/* Where an argument that counts finds number 0: number k lies 8 k bytes further on. Nobody reads
+ * there: the address is the number. */
+#define KERNEL_NUMBERS ((void *)8)
+#define KERNEL_NUMBER(address) (((int64_t)(intptr_t)(address) >> 3) - 1)
+
 /* Functions that images may call, by number (helpers.h): scalar C functions where fun.def says so
  * (far sin and cos), libm's for float64, ... An image holds no address. out[k] = f(a[k], b[k]) for
  * k below `lanes`; helpers of one argument do not look at b. */

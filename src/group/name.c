@@ -29,7 +29,7 @@ static unsigned list_ops(const group *g, const char *names[GROUP_NODES])
 	for (unsigned k = 0; k < g->nodes_count; k++) {
 		const group_node *o = &g->nodes[k];
 
-		if (o->what != NODE_OP && o->what != NODE_REDUCE)
+		if (o->what != NODE_OP && o->what != NODE_REDUCE && o->what != NODE_DRAW)
 			continue;
 		if (!n || strcmp(names[n - 1], op_rows[o->op].name))
 			names[n++] = op_rows[o->op].name;

@@ -7,6 +7,8 @@
 #include "base/base.h"
 #include "base/mem.h"
 #include "engine/arith.h"
+#include "engine/engine.h"
+#include "engine/random.h"
 #include "engine/reference.h"
 #include "ir/tree.h"
 
@@ -120,6 +122,39 @@ static void compute(run *r, const group_node *n, value *to)
 	reference_element(n->op, r->g->nodes[n->in[n->op == OP_where]].dtype, n->dtype, to, x);
 }
 
+static void draw(const run *r, const group_node *n, value *to)
+{
+	const random_rows *rows = &random_rows_base;
+	const uint64_t *s = r->call->scalars + n->at, at = (uint64_t)r->values[n->in[0]].i;
+	const bool narrow = n->dtype == GT_FLOAT32;
+	scalar i;
+
+	if (n->op == OP_randint) {
+		rows->integer_i64(&i.i, at, 1, s[0], s[1], (int64_t)s[2], (int64_t)s[3]);
+		engine_scalar(KIND_INT, i, (gt_dtype)n->dtype, to);
+	} else if (n->op == OP_rand) {
+		if (narrow)
+			rows->uniform_f32(&to->f, at, 1, s[0], s[1]);
+		else
+			rows->uniform_f64(&to->d, at, 1, s[0], s[1]);
+	} else if (narrow) {
+		rows->normal_f32(&to->f, at, 1, s[0], s[1]);
+	} else {
+		rows->normal_f64(&to->d, at, 1, s[0], s[1]);
+	}
+}
+
+static void load(const run *r, const group_node *n, int64_t row, int64_t col, value *to)
+{
+	const char *at = element(r, n->at, row, col);
+
+	if (r->g->args[n->at].counts)
+		to->i = KERNEL_NUMBER(at);
+	else
+		memcpy(to, at + (n->what == NODE_PICK ? r->values[n->in[0]].i : 0),
+			dtype_size((gt_dtype)n->dtype));
+}
+
 /* All values of an element that are known by now. Without `cols` those which are one for the line
  * in GROUP_ROWS, without `rows` those in GROUP_COLS. */
 static void evaluate(run *r, int64_t row, int64_t col, bool rows, bool cols)
@@ -130,8 +165,10 @@ static void evaluate(run *r, int64_t row, int64_t col, bool rows, bool cols)
 
 		if (s->level > r->level || (s->rows && !rows) || (s->cols && !cols))
 			continue;
-		if (n->what == NODE_LOAD)
-			memcpy(&r->values[k], element(r, n->at, row, col), dtype_size(n->dtype));
+		if (n->what == NODE_LOAD || n->what == NODE_PICK)
+			load(r, n, row, col, &r->values[k]);
+		else if (n->what == NODE_DRAW)
+			draw(r, n, &r->values[k]);
 		else if (n->what == NODE_SCALAR)
 			memcpy(&r->values[k], &r->call->scalars[n->at], sizeof(value));
 		else if (n->what == NODE_OP)

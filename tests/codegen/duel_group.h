@@ -85,6 +85,48 @@ typedef struct duel {
 
 enum { DUEL_MARGIN = 256 };
 
+enum { DUEL_PICKS = 50 };        /* places that are picked from */
+
+/* Bytes of an element that lies behind others as the argument says; 0: it says no such thing. */
+DUEL int64_t duel_offset_size(const group *g, int arg)
+{
+	for (int k = 0; k < g->nodes_count; k++) {
+		const group_node *n = &g->nodes[k], *from = &g->nodes[n->in[0]];
+
+		if (n->what == NODE_PICK && from->what == NODE_LOAD && from->at == arg)
+			return (int64_t)dtype_size((gt_dtype)n->dtype);
+	}
+	return 0;
+}
+
+/* Numbers: there is no memory. */
+DUEL void duel_count_make(duel *d, int k)
+{
+	const group_arg *ga = &d->g->args[k];
+	const int64_t step = ga->access == ACCESS_SAME ? 0 : ga->access == ACCESS_RUN ? 8 : 24;
+	const int64_t far = duel_random(4) ? 0 : INT64_C(1) << 34;
+
+	d->args[k] = (duel_arg){ .dtype = GT_INT64 };
+	d->args[k].a = (kernel_arg){
+		.data = (char *)KERNEL_NUMBERS + 8 * (far + (int64_t)duel_random(9)),
+		.row = ga->fixed ? 0 : d->cols * MAX(step, 8) + 8 * (int64_t)duel_random(4),
+		.col = step };
+}
+
+DUEL void duel_arg_fill(const duel *d, int k)
+{
+	const duel_arg *a = &d->args[k];
+	const size_t size = dtype_size(a->dtype);
+	const int64_t each = duel_offset_size(d->g, k);
+
+	for (size_t at = 0; at + size <= a->size; at += size) {
+		duel_put(a->dtype, a->memory + at);
+		if (each)
+			*(int64_t *)(a->memory + at) = (int64_t)duel_random(DUEL_PICKS) * each;
+	}
+	memcpy(a->expected, a->memory, a->size);
+}
+
 DUEL void duel_arg_make(duel *d, int k)
 {
 	const group_arg *ga = &d->g->args[k];
@@ -94,13 +136,16 @@ DUEL void duel_arg_make(duel *d, int k)
 	int64_t row = MAX(d->cols, 1) * MAX(step, size) + 3 * gap;
 	bool back = ga->access == ACCESS_STEP && !d->dense && duel_random(2);
 
+	if (ga->counts) {
+		duel_count_make(d, k);
+		return;
+	}
 	a->dtype = (gt_dtype)ga->dtype;
-	a->size = (size_t)(row * MAX(d->rows, 1)) + 2 * DUEL_MARGIN;
+	a->size = (size_t)(row * MAX(d->rows, 1)) + 2 * DUEL_MARGIN +
+		(ga->picked ? DUEL_PICKS * (size_t)size : 0);
 	a->memory = malloc(a->size);
 	a->expected = malloc(a->size);
-	for (size_t at = 0; at + (size_t)size <= a->size; at += (size_t)size)
-		duel_put(a->dtype, a->memory + at);
-	memcpy(a->expected, a->memory, a->size);
+	duel_arg_fill(d, k);
 	a->a = (kernel_arg){ .data = a->memory + DUEL_MARGIN, .row = ga->fixed ? 0 : row,
 		.col = step };
 	if (!ga->out && !ga->fixed && !d->dense && !duel_random(4))
@@ -119,6 +164,10 @@ DUEL void duel_make(duel *d, const group *g, int64_t rows, int64_t cols, bool de
 	for (int k = 0; k < g->nodes_count; k++)
 		if (g->nodes[k].what == NODE_SCALAR)
 			duel_put((gt_dtype)g->nodes[k].dtype, &d->scalars[g->nodes[k].at]);
+		else if (g->nodes[k].what == NODE_DRAW)
+			for (int s = 0; s < group_draw_scalars(&g->nodes[k]); s++)
+				d->scalars[g->nodes[k].at + s] = duel_random(UINT64_MAX) *
+					UINT64_C(0x9e3779b97f4a7c15);
 }
 
 DUEL void duel_free(duel *d)
@@ -137,7 +186,9 @@ DUEL void duel_expect(duel *d)
 
 	for (int k = 0; k < d->g->args_count; k++) {
 		args[k] = d->args[k].a;
-		args[k].data = d->args[k].expected + ((char *)args[k].data - d->args[k].memory);
+		if (!d->g->args[k].counts)
+			args[k].data = d->args[k].expected +
+				((char *)args[k].data - d->args[k].memory);
 	}
 	group_run(d->g, &c);
 }
@@ -165,8 +216,9 @@ DUEL void duel_fight(duel *d, kernel_fn *run, const char *how)
 
 	for (int k = 0; k < d->g->args_count; k++) {
 		args[k] = d->args[k].a;
-		saved[k] = malloc(d->args[k].size);
-		memcpy(saved[k], d->args[k].memory, d->args[k].size);
+		saved[k] = malloc(d->args[k].size + 1);
+		if (d->args[k].size)
+			memcpy(saved[k], d->args[k].memory, d->args[k].size);
 	}
 	run(&c);
 	for (int k = 0; k < d->g->args_count; k++) {
@@ -176,7 +228,8 @@ DUEL void duel_fight(duel *d, kernel_fn *run, const char *how)
 		for (size_t at = 0; at + size <= a->size; at += size)
 			if (!duel_same(a->dtype, a->memory + at, a->expected + at))
 				duel_report(d, k, at, how);
-		memcpy(a->memory, saved[k], a->size);
+		if (a->size)
+			memcpy(a->memory, saved[k], a->size);
 		free(saved[k]);
 	}
 }

@@ -90,6 +90,45 @@ static void test_scalars(void **state)
 	}
 }
 
+/* Draws of all kinds by elements that are neighbours, the same for a row, or further apart. */
+static void test_draws(void **state)
+{
+	static const op draws[] = { OP_rand, OP_randn, OP_randint };
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(draws); k++)
+		for (int d = 1; d < GT_DTYPE_COUNT; d++)
+			for (int access = ACCESS_RUN; access <= ACCESS_STEP; access++) {
+				group g;
+
+				make_start(&g, GROUP_ELEMENT);
+				make_store(&g, make_draw(&g, draws[k], (gt_dtype)d,
+						make_count(&g, (group_access)access)), ACCESS_RUN);
+				if (!group_check(&g))
+					run_sizes(&g);
+			}
+}
+
+/* What lies somewhere else: whole rows of it, or each element. */
+static void test_picks(void **state)
+{
+	(void)state;
+	for (int d = 1; d < GT_DTYPE_COUNT; d++)
+		for (int where = ACCESS_RUN; where <= ACCESS_STEP; where++)
+			for (int access = ACCESS_RUN; access <= ACCESS_STEP; access++)
+				for (int fixed = 0; fixed < 2; fixed++) {
+					group g;
+					int at;
+
+					make_start(&g, GROUP_ELEMENT);
+					at = make_load(&g, GT_INT64, (group_access)where);
+					make_store(&g, make_pick(&g, (gt_dtype)d,
+							(group_access)access, at), ACCESS_RUN);
+					g.args[1].fixed = fixed;
+					run_sizes(&g);
+				}
+}
+
 /* Every float32 function on many floats of every size, far ones included. */
 static void test_floats(void **state)
 {
@@ -216,6 +255,8 @@ int main(void)
 		cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_scalars),
+		cmocka_unit_test(test_draws),
+		cmocka_unit_test(test_picks),
 		cmocka_unit_test(test_floats),
 		cmocka_unit_test(test_divide),
 		cmocka_unit_test(test_in_place),

@@ -30,6 +30,34 @@ static void add_load(group *g)
 	g->args[g->args_count - 1].fixed = !duel_random(4);
 }
 
+static gt_dtype any_dtype(void)
+{
+	return (gt_dtype)(1 + duel_random(GT_DTYPE_COUNT - 1));
+}
+
+/* Numbers of elements, what is drawn by them, what is picked: group_check says what may be. */
+static void add_placed(group *g)
+{
+	static const op draws[] = { OP_rand, OP_randn, OP_randint };
+	const group_access access = (group_access)duel_random(3);
+
+	if (g->scalars_count + 4 > GROUP_SCALARS)
+		return;
+	if (duel_random(2)) {
+		const int at = make_count(g, access);
+
+		g->args[g->args_count - 1].fixed = !duel_random(4);
+		if (duel_random(4))
+			make_draw(g, draws[duel_random(3)], any_dtype(), at);
+	} else {
+		const int at = make_load(g, GT_INT64, access);
+
+		g->args[g->args_count - 1].fixed = !duel_random(4);
+		make_pick(g, any_dtype(), (group_access)duel_random(3), at);
+		g->args[g->args_count - 1].fixed = !duel_random(3);
+	}
+}
+
 static bool add_op(group *g)
 {
 	int o = (int)duel_random(OP_CODES), x[3], d;
@@ -84,8 +112,8 @@ static void make_random(group *g)
 
 	make_start(g, (group_mode)duel_random(3));
 	add_load(g);
-	while (g->nodes_count < size && g->args_count < GROUP_ARGS - 2) {
-		uint64_t what = duel_random(20);
+	while (g->nodes_count < size && g->args_count < GROUP_ARGS - 3) {
+		uint64_t what = duel_random(22);
 		group before = *g;
 
 		if (what < 3)
@@ -96,6 +124,8 @@ static void make_random(group *g)
 			add_reduce(g);
 		else if (what < 8)
 			add_store(g);
+		else if (what < 10)
+			add_placed(g);
 		else
 			add_op(g);
 		if (g->nodes_count != before.nodes_count && !g->args[0].out) {

@@ -29,6 +29,34 @@ MAKE int make_load(group *g, gt_dtype d, group_access access)
 	return make_node(g, NODE_LOAD, d, 0, g->args_count++);
 }
 
+/* Numbers of elements; what is drawn by them: two or four more scalars. */
+MAKE int make_count(group *g, group_access access)
+{
+	const int at = make_load(g, GT_INT64, access);
+
+	g->args[g->args_count - 1].counts = true;
+	return at;
+}
+
+MAKE int make_draw(group *g, op code, gt_dtype d, int element)
+{
+	const int at = make_node(g, NODE_DRAW, d, code, g->scalars_count);
+
+	g->nodes[at].in[0] = (uint16_t)element;
+	g->scalars_count += (uint16_t)group_draw_scalars(&g->nodes[at]);
+	return at;
+}
+
+MAKE int make_pick(group *g, gt_dtype d, group_access access, int offset)
+{
+	const int at = make_node(g, NODE_PICK, d, 0, g->args_count);
+
+	g->args[g->args_count++] = (group_arg){ .dtype = (uint8_t)d, .access = (uint8_t)access,
+		.picked = true };
+	g->nodes[at].in[0] = (uint16_t)offset;
+	return at;
+}
+
 MAKE int make_scalar(group *g, gt_dtype d)
 {
 	return make_node(g, NODE_SCALAR, d, 0, g->scalars_count++);

@@ -115,6 +115,60 @@ static void test_refused(void **state)
 	REFUSED(make_store(&g, 5, ACCESS_RUN); g.nodes[7].at = 1; g.args_count--);
 }
 
+static void make_placed(group *g)
+{
+	make_start(g, GROUP_ELEMENT);
+	make_draw(g, OP_rand, GT_FLOAT32, make_count(g, ACCESS_RUN));
+	make_pick(g, GT_FLOAT32, ACCESS_SAME, 0);
+	make_store(g, make_op(g, OP_add, 1, 2, 0), ACCESS_RUN);
+}
+
+/* Places: what counts, what is drawn and picked by it. */
+static void test_placed(void **state)
+{
+	group g, again;
+	buf text = { 0 }, code = { 0 };
+
+	(void)state;
+	make_placed(&g);
+	assert_int_equal(group_check(&g), GT_OK);
+	group_print(&g, &text);
+	assert_string_equal(buf_text(&text),
+		"group element\n"
+		"  arg 0: int64, run, counts\n"
+		"  arg 1: float32, same, picked from\n"
+		"  arg 2: float32, run, written\n"
+		"  %0 = load 0 : int64\n"
+		"  %1 = rand %0, scalars 0 to 1 : float32\n"
+		"  %2 = pick 1, %0 : float32\n"
+		"  %3 = add %1, %2 : float32\n"
+		"  store 2, %3\n");
+	group_encode(&g, &code);
+	assert_int_equal(group_decode(code.data, code.size, &again), GT_OK);
+	assert_memory_equal(again.args, g.args, 3 * sizeof *g.args);
+	assert_int_equal(again.nodes[1].op, OP_rand);
+#define WRONG(change) \
+	do { \
+		make_placed(&g); \
+		change; \
+		assert_int_equal(group_check(&g), GT_EPROTO); \
+	} while (0)
+	WRONG(g.scalars_count = 1);
+	WRONG(g.nodes[1].at = 1);
+	WRONG(g.nodes[1].op = OP_randint; g.scalars_count = 3);
+	WRONG(g.nodes[1].op = OP_add);
+	WRONG(g.nodes[1].dtype = GT_INT64);
+	WRONG(g.nodes[1].in[0] = 1);
+	WRONG(g.nodes[2].in[0] = 1);
+	WRONG(g.args[0].dtype = GT_INT32);
+	WRONG(g.args[0].picked = true);
+	WRONG(g.args[1].picked = false);
+	WRONG(g.args[1].counts = true);
+	WRONG(g.args[2].counts = true);
+	buf_fini(&text);
+	buf_fini(&code);
+}
+
 static void test_integer_division(void **state)
 {
 	group g;
@@ -198,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_code),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_placed),
 		cmocka_unit_test(test_integer_division),
 		cmocka_unit_test(test_cols),
 		cmocka_unit_test(test_run_rows),

@@ -1,0 +1,259 @@
+/* draw.c: random numbers as vector code: what base/philox.h and engine/random.h say, said to LLVM.
+ *
+ * Neighbours share their words: a block of the generator makes four numbers (of eight bytes: two).
+ * So where a vector begins at the first number of a block, the generator runs once for each block
+ * of the vector, a counter in each 64-bit lane, and the words are dealt out. Anywhere else, and
+ * where elements of the row are no neighbours in what was drawn, a helper makes the numbers.
+ *
+ * The round keys are computed once a call, and read from the stack.
+ */
+#include "base/philox.h"     /* first: a name of it is a type's in emit.h */
+#include "codegen/emit.h"
+
+enum { KEYS = 2 * PHILOX_ROUNDS };
+
+static val scalar_of(emit *e, const group_node *n, int k)
+{
+	return emit_get_one(e, GT_INT64,
+		emit_address(e, e->scalars, emit_size(e, 8 * (n->at + k))), "");
+}
+
+static val low_half(emit *e, val x)
+{
+	const val mask = LLVMConstInt(e->i64, UINT32_MAX, 0);
+
+	return LLVMBuildAnd(e->b, x, LLVMGetTypeKind(LLVMTypeOf(x)) == LLVMVectorTypeKind ?
+		emit_splat(e, mask) : mask, "");
+}
+
+void draw_prepare(emit *e)
+{
+	for (int k = 0; k < e->g->nodes_count; k++) {
+		const group_node *n = &e->g->nodes[k];
+		val seed, key[2];
+
+		if (n->what != NODE_DRAW)
+			continue;
+		seed = scalar_of(e, n, 0);
+		key[0] = seed;
+		key[1] = LLVMBuildLShr(e->b, seed, emit_size(e, 32), "");
+		e->keys[k] = emit_slot(e, LLVMArrayType(e->i64, KEYS), "keys");
+		for (int j = 0; j < KEYS; j++) {
+			emit_put_one(e, GT_INT64, low_half(e, key[j % 2]),
+				emit_address(e, e->keys[k], emit_size(e, 8 * j)));
+			key[j % 2] = LLVMBuildAdd(e->b, key[j % 2],
+				emit_size(e, j % 2 ? PHILOX_KEY1 : PHILOX_KEY0), "");
+		}
+	}
+}
+
+/* ---- The generator. ---- */
+
+static val high_half(emit *e, val x) { return LLVMBuildLShr(e->b, x, emit_i64(e, 32), ""); }
+
+/* Only the low halves of the factors count: one instruction. */
+static val multiply(emit *e, val x, uint32_t by)
+{
+	return LLVMBuildMul(e->b, low_half(e, x), emit_i64(e, by), "");
+}
+
+static val round_key(emit *e, int node, int k)
+{
+	return emit_splat(e, emit_get_one(e, GT_INT64,
+		emit_address(e, e->keys[node], emit_size(e, 8 * k)), ""));
+}
+
+static val exclusive(emit *e, val a, val b, val c)
+{
+	return LLVMBuildXor(e->b, LLVMBuildXor(e->b, a, b, ""), c, "");
+}
+
+/* The words of blocks `first` and following, one a lane, in the low halves. */
+static void make_words(emit *e, int node, val first, val words[4])
+{
+	const val draw = emit_splat(e, scalar_of(e, &e->g->nodes[node], 1));
+	val *c = words, number = LLVMBuildAdd(e->b, emit_splat(e, first), emit_lane_numbers(e), "");
+
+	c[0] = number;
+	c[1] = high_half(e, number);
+	c[2] = draw;
+	c[3] = high_half(e, draw);
+	for (int k = 0; k < PHILOX_ROUNDS; k++) {
+		const val p = multiply(e, c[0], PHILOX_MUL0), q = multiply(e, c[2], PHILOX_MUL1);
+
+		c[0] = exclusive(e, high_half(e, q), c[1], round_key(e, node, 2 * k));
+		c[1] = q;
+		c[2] = exclusive(e, high_half(e, p), c[3], round_key(e, node, 2 * k + 1));
+		c[3] = p;
+	}
+}
+
+/* Two words as 64 bits, the first one low. */
+static val pair(emit *e, val low, val high)
+{
+	return LLVMBuildOr(e->b, low_half(e, low), LLVMBuildShl(e->b, high, emit_i64(e, 32), ""),
+		"");
+}
+
+/* a0 b0 a1 b1 ... */
+static val interleave(emit *e, val a, val b)
+{
+	const unsigned lanes = LLVMGetVectorSize(LLVMTypeOf(a));
+	val from[EMIT_LANES];
+
+	for (unsigned k = 0; k < 2 * lanes; k++)
+		from[k] = LLVMConstInt(e->i32, k / 2 + k % 2 * lanes, 0);
+	return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(from, 2 * lanes), "");
+}
+
+/* ---- Numbers made of words. ---- */
+
+/* Of 32 bits a lane, or 64. */
+static val as_lanes(emit *e, gt_dtype d, val pairs)
+{
+	const unsigned bits = 64 * LLVMGetVectorSize(LLVMTypeOf(pairs));
+	const unsigned each = d == GT_INT32 ? 32 : 64;
+
+	return LLVMBuildBitCast(e->b, pairs, LLVMVectorType(e->element[d], bits / each), "");
+}
+
+static val uniform_narrow(emit *e, val words)
+{
+	const val top = LLVMBuildLShr(e->b, words, emit_i32(e, 8), "");
+
+	return LLVMBuildFMul(e->b, LLVMBuildSIToFP(e->b, top, e->vector[GT_FLOAT32], ""),
+		emit_float(e, 0x1p-24f), "");
+}
+
+static val uniform_wide(emit *e, val words)
+{
+	const val top = LLVMBuildLShr(e->b, words, emit_i64(e, 11), "");
+
+	return LLVMBuildFMul(e->b, LLVMBuildSIToFP(e->b, top, e->vector[GT_FLOAT64], ""),
+		emit_double(e, 0x1p-53), "");
+}
+
+/* The high 64 bits of a product. */
+static val multiply_high(emit *e, val a, val b)
+{
+	LLVMBuilderRef s = e->b;
+	const val a0 = low_half(e, a), a1 = high_half(e, a), b0 = low_half(e, b),
+		b1 = high_half(e, b);
+	const val t = LLVMBuildAdd(s, LLVMBuildMul(s, a1, b0, ""),
+		high_half(e, LLVMBuildMul(s, a0, b0, "")), "");
+	const val u = LLVMBuildAdd(s, LLVMBuildMul(s, a0, b1, ""), low_half(e, t), "");
+
+	return LLVMBuildAdd(s, LLVMBuildAdd(s, LLVMBuildMul(s, a1, b1, ""), high_half(e, t), ""),
+		high_half(e, u), "");
+}
+
+static val within(emit *e, const group_node *n, val words)
+{
+	const val low = scalar_of(e, n, 2), high = scalar_of(e, n, 3);
+	const val range = emit_splat(e, LLVMBuildSub(e->b, high, low, ""));
+	const val x = LLVMBuildAdd(e->b, emit_splat(e, low), multiply_high(e, words, range), "");
+
+	return arith_op(e, OP_cast, GT_INT64, (gt_dtype)n->dtype, &x);
+}
+
+/* Pairs of neighbours are made of their two words. */
+static val normal_narrow(emit *e, const val w[4], int lanes)
+{
+	const val x = as_lanes(e, GT_INT32, pair(e, w[0], w[2]));
+	const val y = as_lanes(e, GT_INT32, pair(e, w[1], w[3]));
+	val numbers[2];
+
+	emit_lanes(e, lanes / 2);
+	fun_normal32(e, x, y, numbers);
+	emit_lanes(e, lanes);
+	return interleave(e, numbers[0], numbers[1]);
+}
+
+static bool is_narrow(const group_node *n) { return n->dtype == GT_FLOAT32 && n->op != OP_randint; }
+
+/* A vector of numbers, of which `first` is the first of a block. */
+static val make_blocks(emit *e, int node, val first)
+{
+	const group_node *n = &e->g->nodes[node];
+	const int lanes = e->lanes, each = is_narrow(n) ? 4 : 2;
+	val w[4], words;
+
+	emit_lanes(e, lanes / each);
+	make_words(e, node, LLVMBuildLShr(e->b, first, emit_size(e, each / 2), ""), w);
+	if (n->op == OP_randn)
+		return normal_narrow(e, w, lanes);
+	words = interleave(e, pair(e, w[0], w[1]), pair(e, w[2], w[3]));
+	emit_lanes(e, lanes);
+	if (n->op == OP_randint)
+		return within(e, n, words);
+	return is_narrow(n) ? uniform_narrow(e, as_lanes(e, GT_INT32, words)) :
+		uniform_wide(e, words);
+}
+
+/* ---- Numbers of any elements. ---- */
+
+static val call_helper(emit *e, helper h, const group_node *n, gt_dtype d, val elements)
+{
+	const val s = emit_address(e, e->scalars, emit_size(e, 8 * n->at));
+
+	return arith_helper_on(e, h, d, elements, s);
+}
+
+static val make_any(emit *e, const group_node *n, val elements)
+{
+	const bool narrow = n->dtype == GT_FLOAT32;
+
+	switch (n->op) {
+	case OP_rand:
+		return call_helper(e, narrow ? HELPER_rand_FLOAT32 : HELPER_rand_FLOAT64, n,
+			(gt_dtype)n->dtype, elements);
+	case OP_randn:
+		return call_helper(e, narrow ? HELPER_randn_FLOAT32 : HELPER_randn_FLOAT64, n,
+			(gt_dtype)n->dtype, elements);
+	default:
+		return within(e, n, call_helper(e, HELPER_words_INT64, n, GT_INT64, elements));
+	}
+}
+
+/* ---- One line, all of them. ---- */
+
+/* Neighbours from number `first` on. */
+static val draw_line(emit *e, int node, val first)
+{
+	const group_node *n = &e->g->nodes[node];
+	const val inside = LLVMBuildAnd(e->b, first, emit_size(e, is_narrow(n) ? 3 : 1), "");
+	const val whole = LLVMBuildICmp(e->b, LLVMIntEQ, inside, emit_size(e, 0), "whole");
+	const val none = LLVMConstNull(e->vector[n->dtype]);
+	branch b;
+	val v;
+
+	branch_open(e, &b, "blocks", whole);
+	v = branch_close(e, &b, make_blocks(e, node, first), none);
+	branch_open(e, &b, "apart", LLVMBuildNot(e->b, whole, ""));
+	return branch_close(e, &b, make_any(e, n, LLVMBuildAdd(e->b, emit_splat(e, first),
+			emit_lane_numbers(e), "")), v);
+}
+
+static bool are_neighbours(const emit *e, const group_node *n)
+{
+	const group_node *from = &e->g->nodes[n->in[0]];
+
+	return from->what == NODE_LOAD && e->g->args[from->at].counts &&
+		e->g->args[from->at].access == ACCESS_RUN;
+}
+
+val draw_value(emit *e, int node)
+{
+	const group_node *n = &e->g->nodes[node];
+	const int lanes = e->lanes, arg = e->g->nodes[n->in[0]].at;
+	val parts[EMIT_LINES];
+
+	if (!are_neighbours(e, n) || (n->op == OP_randn && n->dtype == GT_FLOAT64))
+		return make_any(e, n, node_value(e, n->in[0]));
+	emit_lanes(e, emit_columns_each(e));
+	for (int k = 0; k < e->lines; k++)
+		parts[k] = draw_line(e, node, LLVMBuildAdd(e->b,
+			emit_number(e, e->line[arg][k]), e->at, "first"));
+	emit_lanes(e, lanes);
+	return emit_join(e, parts, e->lines);
+}
