@@ -1,22 +1,54 @@
 /* record.c: the ring between the executor and the miner, and what is rare on its way. */
 #include "hotpath/record.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
 #include "base/mem.h"
 #include "hotpath/mix.h"
 
+static uint64_t chunks(const recorder *r)
+{
+	return r->room / r->chunk;
+}
+
 void recorder_init(recorder *r, uint64_t room)
 {
-	assert(room >= 4 * RECORD_WORDS_MAX && !(room & (room - 1)));
+	static_assert(RECORD_WORDS_MAX <= RECORD_CHUNK_MIN, "a record lies in one chunk");
+	assert(room >= 8 * RECORD_CHUNK_MIN && !(room & (room - 1)));
 	memset(r, 0, sizeof(*r));
 	/* Not cleared: records are written before they are read, and a page that nobody has written
 	 * costs nothing. Clearing the megabytes would be a pause at a program's first op. */
 	r->words = mem_alloc(room * sizeof(uint64_t));
 	r->room = room;
+	r->chunk = MAX(MIN(room / 8, RECORD_CHUNK_MAX), RECORD_CHUNK_MIN);
+	r->places = mem_alloc(chunks(r) * sizeof(*r->places));
+	r->spare = mem_alloc(chunks(r) * sizeof(*r->spare));
+	while (r->spares < chunks(r)) {
+		r->spare[r->spares] = (uint16_t)(chunks(r) - 1 - r->spares);
+		r->spares++;
+	}
 }
 
 void recorder_fini(recorder *r)
 {
 	mem_free(r->words);
+	mem_free(r->places);
+	mem_free(r->spare);
+}
+
+/* Where the system cannot (before Linux 5.14) nothing is lost. */
+void recorder_make_ready(recorder *r)
+{
+#ifdef MADV_POPULATE_WRITE
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t from = ALIGN_UP((uintptr_t)r->words, page);
+	const uintptr_t to = (uintptr_t)(r->words + MIN(RECORD_READY, r->room)) & ~(page - 1);
+
+	if (to > from)
+		madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+#else
+	(void)r;
+#endif
 }
 
 static record *fill_head(record *to, unsigned code, unsigned words)
@@ -27,29 +59,47 @@ static record *fill_head(record *to, unsigned code, unsigned words)
 	return to;
 }
 
-/* Words needed at `at` for a record of `words`, those that are skipped at the end included. */
-static uint64_t needed(const recorder *r, uint64_t at, unsigned words)
+/* The chunk that begins at position `at`. */
+static uint16_t *place_of(const recorder *r, uint64_t at)
 {
-	const uint64_t rest = r->room - (at & (r->room - 1));
-
-	return rest < words ? rest + words : words;
+	return &r->places[at / r->chunk & (chunks(r) - 1)];
 }
 
-/* Room for `words`, skipping the end of the ring where they would not fit in one piece. */
+static uint64_t *chunk_of(const recorder *r, uint64_t at)
+{
+	return r->words + *place_of(r, at) * r->chunk;
+}
+
+/* Go on in another chunk, from `border` on; false if the miner is in all of them. */
+static bool open_chunk(recorder *r, uint64_t border)
+{
+	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+
+	for (; r->left < r->seen / r->chunk; r->left++)
+		r->spare[r->spares++] = *place_of(r, r->left * r->chunk);
+	if (!r->spares)
+		return false;
+	*place_of(r, border) = r->spare[--r->spares];
+	/* A pad's first two bytes are all that is read of it: one word holds it. */
+	if (at < border)
+		r->here[at & (r->chunk - 1)] = RECORD_PAD;
+	r->here = chunk_of(r, border);
+	atomic_store_explicit(&r->written, border, memory_order_release);
+	return true;
+}
+
+/* Room for `words`, in the next chunk where they would not fit into this one. A chunk that was
+ * begun is never empty: what is at a border is at the end of a full one. */
 static record *make_room(recorder *r, unsigned words)
 {
 	uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
-	const uint64_t all = needed(r, at, words);
+	const uint64_t border = ALIGN_UP(at, r->chunk);
 
-	if (at + all - r->seen > r->room)
+	if (at + words > border && !open_chunk(r, border))
 		return NULL;
-	if (all > words) {
-		/* A pad's first two bytes are all that is read of it: one word holds it. */
-		r->words[at & (r->room - 1)] = RECORD_PAD;
-		at += all - words;
-		atomic_store_explicit(&r->written, at, memory_order_release);
-	}
-	return (record *)(r->words + (at & (r->room - 1)));
+	at = atomic_load_explicit(&r->written, memory_order_relaxed);
+	r->end = ALIGN_UP(at + 1, r->chunk);
+	return (record *)(r->here + (at & (r->chunk - 1)));
 }
 
 /* What was lost until now is told, if there is room. */
@@ -75,7 +125,10 @@ record *recorder_room_slow(recorder *r, unsigned words)
 	if (r->lost && at - r->seen <= r->room / 2)
 		close_lost(r);
 	to = r->lost ? NULL : make_room(r, words);
-	r->lost += !to;
+	if (UNLIKELY(!to)) {
+		r->lost++;
+		r->end = at;
+	}
 	return to;
 }
 
@@ -197,6 +250,11 @@ static bool is_written(recorder *r, uint64_t read)
 	return read != r->until;
 }
 
+static const record *look(const recorder *r, uint64_t at)
+{
+	return (const record *)(chunk_of(r, at) + (at & (r->chunk - 1)));
+}
+
 const record *recorder_peek(recorder *r)
 {
 	uint64_t read = atomic_load_explicit(&r->read, memory_order_relaxed);
@@ -204,12 +262,12 @@ const record *recorder_peek(recorder *r)
 
 	if (!is_written(r, read))
 		return NULL;
-	first = (const record *)(r->words + (read & (r->room - 1)));
+	first = look(r, read);
 	if (first->op != RECORD_PAD)
 		return first;
-	read = ALIGN_UP(read + 1, r->room);
+	read = ALIGN_UP(read + 1, r->chunk);
 	atomic_store_explicit(&r->read, read, memory_order_release);
-	return is_written(r, read) ? (const record *)(r->words + (read & (r->room - 1))) : NULL;
+	return is_written(r, read) ? look(r, read) : NULL;
 }
 
 void recorder_pop(recorder *r, const record *first)

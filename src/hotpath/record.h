@@ -5,6 +5,11 @@
  * miner reads (one thread at a time). A full ring never makes the executor wait: records are lost
  * until half of the ring is free again, which is looked after every RECORD_LOOK_EVERY records; then
  * one of op RECORD_GAP says how many.
+ *
+ * The ring consists of chunks, and the next one is always that which the miner left last: where it
+ * keeps up a few of them go round and stay in the cache, of however many there is room for. One
+ * chunk behind the other, megabytes would be touched for the first time at a page fault for every
+ * fifty ops, and then pass through the cache at the expense of the program's own data.
  */
 #ifndef HOTPATH_RECORD_H
 #define HOTPATH_RECORD_H
@@ -14,7 +19,7 @@
 
 /* Besides the codes of the op table. */
 enum {
-	RECORD_PAD = 0,          /* the rest of the ring up to its end is unused */
+	RECORD_PAD = 0,          /* the rest of the chunk is unused */
 	RECORD_GAP = OP_CODES,   /* `out` records were lost here */
 	RECORD_REPLAY,           /* the region of signature `attr` ran: `out` ops, not recorded */
 	RECORD_SKIP,             /* `out` ops of an excluded scope were not recorded */
@@ -94,11 +99,20 @@ static inline uint64_t record_metas(unsigned kind, unsigned nin, const meta *con
 typedef enum scope_wish { SCOPE_PLAIN, SCOPE_COMPILE, SCOPE_EXCLUDE } scope_wish;
 #define SCOPE_DEPTH_MAX 64       /* scopes further in are plain */
 
+/* `written` and `read` count all words that ever were; position / chunk, modulo the number of
+ * chunks, is where `places` says which chunk of memory that is. */
 typedef struct recorder {
 	uint64_t *words;
-	uint64_t room;                                        /* words, a power of two */
+	uint64_t room, chunk;                                 /* words, powers of two */
+	uint16_t *places;                                     /* the executor's, read behind `written` */
 	_Alignas(CACHE_LINE) _Atomic uint64_t written;        /* the executor's */
+	uint64_t end;                                         /* of the chunk; while records are lost
+	                                                         `written` */
+	uint64_t *here;                                       /* the chunk */
 	uint64_t seen;                                        /* `read` as last looked up */
+	uint64_t left;                                        /* chunks that the miner has left, .. */
+	uint16_t *spare;                                      /* .. as far as they are here; the last */
+	unsigned spares;                                      /* .. one is taken first */
 	uint64_t lost;                                        /* records of the present gap */
 	uint64_t skipped;                                     /* ops since the scope was excluded */
 	unsigned depth, compiled, excluded;      /* the scope at hand; 1 + that of the outermost ones */
@@ -107,25 +121,26 @@ typedef struct recorder {
 	uint64_t until;                                       /* `written` as last looked up */
 } recorder;
 
-/* `room` in words, a power of two, at least 4 * RECORD_WORDS_MAX. */
+/* `room` in words, a power of two, from 8 * RECORD_CHUNK_MIN to 2^16 * RECORD_CHUNK_MAX. */
+#define RECORD_CHUNK_MIN 128u
+#define RECORD_CHUNK_MAX 4096u
 void recorder_init(recorder *r, uint64_t room);
 void recorder_fini(recorder *r);
 
 /* ---- the executor's side ---- */
 
-/* Slow part of recorder_room: there was none when last looked, the end of the ring is near, or a
- * gap is open. NULL: the record is lost. */
+/* Slow part of recorder_room: the end of the chunk is near, or a gap is open. NULL: the record is
+ * lost. */
 record *recorder_room_slow(recorder *r, unsigned words);
 
 /* Room for a record of that many words, to be filled and then published; NULL: lose it. */
 static inline record *recorder_room(recorder *r, unsigned words)
 {
 	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
-	const uint64_t pos = at & (r->room - 1);
 
-	if (UNLIKELY(at + words - r->seen > r->room || pos + words > r->room || r->lost))
+	if (UNLIKELY(at + words > r->end))
 		return recorder_room_slow(r, words);
-	return (record *)(r->words + pos);
+	return (record *)(r->here + (at & (r->chunk - 1)));
 }
 
 static inline void recorder_publish(recorder *r, unsigned words)
@@ -224,6 +239,12 @@ static inline bool recorder_is_empty(const recorder *r)
 }
 
 /* ---- the miner's side ---- */
+
+/* Have the system provide the memory of the chunks that are used first: as much as a fast stream
+ * fills while the miner naps. Otherwise the executor's writing does, at a page fault each 4 KiB.
+ * Any thread, at any time. */
+#define RECORD_READY (UINT64_C(1) << 16)                      /* words */
+void recorder_make_ready(recorder *r);
 
 /* The oldest record, NULL if there is none; it stays until recorder_pop. */
 const record *recorder_peek(recorder *r);

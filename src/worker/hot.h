@@ -182,6 +182,7 @@ typedef struct hot {
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
 	past past;                       /* what ran eagerly at first */
+	bool visited;                    /* it has mined before */
 	bool warmed;                     /* what the last process knew was looked up, .. */
 	struct hot_shelf *shelf;         /* .. else so far */
 	hot_memo *kept;                  /* regions of which there was something */

@@ -196,6 +196,9 @@ bool hot_mine(hot *h, size_t steps)
 {
 	bool more;
 
+	if (UNLIKELY(!h->visited))
+		recorder_make_ready(&h->recorder);
+	h->visited = true;
 	if (UNLIKELY(!h->warmed))
 		hot_warm(h, UINT32_MAX);
 	more = hot_mine_records(h, steps);

@@ -55,6 +55,25 @@ static void test_order(void **state)
 	recorder_fini(&r);
 }
 
+/* A miner that keeps up sees the same two chunks over and over, however large the ring is. */
+static void test_few_chunks(void **state)
+{
+	const record *first;
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, 1 << 16);
+	recorder_make_ready(&r);
+	for (uint64_t n = 1; n < 50000; n++) {
+		put(&r, n);
+		first = recorder_peek(&r);
+		check(first, n);
+		assert_true((const uint64_t *)first < r.words + 2 * r.chunk);
+		recorder_pop(&r, first);
+	}
+	recorder_fini(&r);
+}
+
 /* As many as are lost before a gap can end, and the one that ends it. */
 static void put_some(recorder *r, uint64_t *n)
 {
@@ -177,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_few_chunks),
 		cmocka_unit_test(test_events), cmocka_unit_test(test_threads),
 	};
 
