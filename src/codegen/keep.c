@@ -14,6 +14,14 @@
  * difference. */
 enum { DEAR = 10 };
 
+static bool may_keep(const emit *e, int node)
+{
+	const uint8_t what = e->g->nodes[node].what;
+
+	return e->g->mode == GROUP_ROWS && e->shapes[node].cols &&
+		(what == NODE_OP || what == NODE_DRAW);
+}
+
 static bool is_chunk(const emit *e, int node) { return e->shapes[node].cols; }
 
 static int cost_of(const emit *e, int node, bool *seen)
@@ -76,8 +84,7 @@ void keep_plan(emit *e)
 			bool seen[GROUP_NODES] = { false };
 			int last = last_use(e, k);
 
-			if (e->g->mode != GROUP_ROWS || (e->g->nodes[k].what != NODE_OP &&
-				e->g->nodes[k].what != NODE_DRAW) || !is_chunk(e, k) || e->shapes[k].level != pass || last == pass ||
+			if (!may_keep(e, k) || e->shapes[k].level != pass || last == pass ||
 				cost_of(e, k, seen) < DEAR)
 				continue;
 			e->keep[k] = find_place(e, k, until);

@@ -81,7 +81,7 @@ static void put_lines(emit *e, gt_dtype d, group_access access, int arg, val v)
 	emit_lanes(e, lanes);
 }
 
-/* The value of the j-th row, `offset` bytes, a number a row, behind where the row is; NULL: there. */
+/* The value of the j-th row; with `offset`, a number a row, so many bytes behind it. */
 static val get_one(emit *e, gt_dtype d, int arg, int j, val offset)
 {
 	val line = e->line[arg][j];

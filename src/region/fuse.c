@@ -115,6 +115,7 @@ void fusion_free(fusion *f)
 	mem_free(f->members.at);
 	mem_free(f->groups.at);
 	mem_free(f->edges.at);
+	mem_free(f->checks.at);
 	arena_fini(&f->memory);
 	mem_free(f);
 }
@@ -134,11 +135,24 @@ static bool operand_counts(const ins *i, unsigned k)
 	return text[k] == 'd' || text[k] == 'i';
 }
 
+/* The eager kernel refuses empty ones; other kernels cannot. */
+static bool is_range(const ins *i)
+{
+	int64_t limits[2];
+
+	for (unsigned k = 0; k < COUNT(limits); k++)
+		engine_scalar((dtype_kind)ins_kind(i, k), (scalar){ .bits = ins_in(i)[k] },
+			GT_INT64, &limits[k]);
+	return limits[0] < limits[1];
+}
+
 bool fusion_fits(const fusion *f, uint32_t op_at, const ins *i)
 {
 	const ins *seen = f->seen[op_at];
 	const bool composite = op_rows[seen->op].kind == KIND_COMPOSITE;
 
+	if (i->op == OP_randint && !is_range(i))
+		return false;
 	if (i->op != seen->op || i->attr.bits != seen->attr.bits || i->kinds != seen->kinds ||
 		i->nin != seen->nin || i->nopd != seen->nopd)
 		return false;

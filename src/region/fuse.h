@@ -27,6 +27,7 @@
  *	fuse_graph   composites expanded (fuse_index: a scatter_add, too), the graph simplified
  *	             (fuse_simplify); where values lie
  *	fuse_kernel  would these ops make a kernel, and which?
+ *	fuse_place   rows made from where their elements are: random numbers, indices
  *	fuse_cost    what a kernel costs: decides what is fused
  *	fuse_group   ops to groups; fuse_product: kernels behind products
  *	fuse_emit    groups to group.h's form, steps; fuse_gather: several kernels in one launch
@@ -91,6 +92,7 @@ typedef enum fuse_why {
 	WHY_WAIT,                /* a product or a sum would have to wait for too many ops */
 	WHY_BEHIND,              /* a product: the kernel behind it does not take its place */
 	WHY_PIECES,              /* no piece of the product has all that the kernel needs */
+	WHY_PICKED,              /* indices, and what they pick from */
 	WHY_COUNT
 } fuse_why;
 const char *fuse_why_text(fuse_why why);
@@ -138,19 +140,25 @@ typedef struct fuse_step {
 	int64_t outer[FUSE_OUTER];         /* the kernel is called for each index, last fastest */
 } fuse_step;
 
-/* Element 0 of `value` is where the argument begins; steps in bytes. */
+/* Element 0 of `value` is where the argument begins; steps in bytes. One that counts (group.h)
+ * begins at KERNEL_NUMBERS: no value. */
 typedef struct fuse_arg {
 	uint32_t value;
 	int64_t row, col, outer[FUSE_OUTER];
 } fuse_arg;
 
 /* Convert as engine_scalar(kind, bits, dtype); bits are those of input `input` of the run's
- * instruction `op`, or `bits` if op is REGION_NEVER. */
+ * instruction `op` (behind the inputs come its operands), or `bits` if op is REGION_NEVER. */
 typedef struct fuse_scalar {
 	uint32_t op;
 	uint8_t input, kind, dtype;
 	uint64_t bits;
 } fuse_scalar;
+
+/* Behind op `op`, if not before, look that all indices in `value`, which is in memory by then, choose
+ * from `size` places (engine/index.h). If they do not, the op has failed and nothing may be
+ * launched any more. At most one an op, in the order of ops. */
+typedef struct fuse_check { uint32_t op, value; int64_t size; } fuse_check;
 
 typedef struct fuse_group { buf key; group *g; } fuse_group;   /* group_encode */
 
@@ -171,6 +179,7 @@ typedef struct fusion {
 	FUSE_LIST(uint32_t) members;
 	FUSE_LIST(fuse_group) groups;            /* distinct */
 	FUSE_LIST(fuse_edge) edges;
+	FUSE_LIST(fuse_check) checks;
 	const ins **seen;                        /* per op: the run's instruction */
 	uint64_t arena_size;
 	uint64_t bytes_max, eager_bytes_max;     /* alive at a time, live-ins not counted */

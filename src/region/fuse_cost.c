@@ -8,6 +8,9 @@
 enum { OP_erfc = 0 };
 enum { WEIGHT_ONE = 1, WEIGHT_DIVISION = 6, WEIGHT_POLYNOMIAL = 20, WEIGHT_POWER = 60,
 	WEIGHT_HELPER = 150 };
+/* Ten rounds of the generator, for a quarter of the numbers each; polynomials, too, make normal ones.
+ * Elements that lie somewhere else are fetched one by one. */
+enum { WEIGHT_DRAW = 30, WEIGHT_NORMAL = 60, WEIGHT_PICK = 12, WEIGHT_FEW = 5 };
 
 static const uint8_t functions[OP_CODES] = {
 #define FUN1(name, ulp, f64) [OP_##name] = (ulp) > 0.5 ? WEIGHT_POLYNOMIAL : WEIGHT_ONE,
@@ -27,6 +30,17 @@ unsigned fuse_cost_weight(unsigned code)
 	case OP_mod:
 	case OP_floordiv:
 		return WEIGHT_HELPER;        /* lane by lane */
+	case OP_rand:
+		return WEIGHT_DRAW;
+	case OP_randn:
+	case OP_randint:             /* twice as many words, and products of them */
+		return WEIGHT_NORMAL;
+	case OP_gather:
+	case OP_index_select:
+		return WEIGHT_PICK;
+	case OP_one_hot:
+	case OP_arange:
+		return WEIGHT_FEW;
 	default:
 		return functions[code] ? functions[code] : WEIGHT_ONE;
 	}

@@ -1,25 +1,9 @@
 /* fuse_emit.c: units to steps: groups in group.h's form, calls, views, in the order in which they
  * may run. */
-#include "region/fuse_kernel.h"
+#include "region/fuse_emit.h"
 
 #include "hotpath/mix.h"
 #include "region/fuse_cost.h"
-
-typedef struct emitter {
-	fuse_graph *g;
-	fuse_kernel *x;          /* of the unit at work */
-	group *group;
-	fuse_step *step;
-	uint16_t nodes[FUSE_MEMBERS];    /* of members */
-	uint16_t loads[GROUP_ARGS];      /* of operands; 0 and not yet: none */
-	bool loaded[GROUP_ARGS];
-	uint32_t *table;         /* of groups: number + 1 by key */
-	uint32_t table_mask;
-	fuse_step *steps;        /* one a unit */
-	uint32_t *views;         /* per unit, live-ins last: the first view of its members */
-	uint32_t *next_view;     /* per value */
-	buf key;
-} emitter;
 
 static fuse_value *value_of(const emitter *e, uint32_t v)
 {
@@ -28,7 +12,7 @@ static fuse_value *value_of(const emitter *e, uint32_t v)
 
 /* ---- nodes ---- */
 
-static uint16_t add_node(emitter *e, group_node n)
+uint16_t fuse_emit_node(emitter *e, group_node n)
 {
 	e->group->nodes[e->group->nodes_count] = n;
 	return e->group->nodes_count++;
@@ -41,8 +25,13 @@ static bool same_scalar(const fuse_scalar *a, const fuse_scalar *b)
 		a->kind == b->kind && a->dtype == b->dtype;
 }
 
-/* Input k of a row of the graph as a scalar of the call. */
-static uint16_t add_scalar(emitter *e, uint32_t v, unsigned k, gt_dtype dtype)
+uint16_t fuse_emit_word(emitter *e, fuse_scalar s)
+{
+	FUSE_PUSH(&e->g->f->scalars, s);
+	return e->group->scalars_count++;
+}
+
+uint16_t fuse_emit_scalar(emitter *e, uint32_t v, unsigned k, gt_dtype dtype)
 {
 	fusion *f = e->g->f;
 	const fuse_value *o = value_of(e, v);
@@ -54,20 +43,26 @@ static uint16_t add_scalar(emitter *e, uint32_t v, unsigned k, gt_dtype dtype)
 	while (at < e->group->scalars_count &&
 		!same_scalar(&f->scalars.at[e->step->scalars + at], &s))
 		at++;
-	if (at == e->group->scalars_count) {
-		FUSE_PUSH(&f->scalars, s);
-		e->group->scalars_count++;
-	}
-	return add_node(e, (group_node){ .what = NODE_SCALAR, .dtype = (uint8_t)dtype,
+	if (at == e->group->scalars_count)
+		fuse_emit_word(e, s);
+	return fuse_emit_node(e, (group_node){ .what = NODE_SCALAR, .dtype = (uint8_t)dtype,
 		.at = (uint16_t)at });
 }
 
-static uint16_t add_load(emitter *e, uint32_t at)
+uint16_t fuse_emit_constant(emitter *e, int64_t number)
+{
+	const uint16_t at = fuse_emit_word(e, (fuse_scalar){ .op = REGION_NEVER,
+		.kind = KIND_INT, .dtype = GT_INT64, .bits = (uint64_t)number });
+
+	return fuse_emit_node(e, (group_node){ .what = NODE_SCALAR, .dtype = GT_INT64, .at = at });
+}
+
+uint16_t fuse_emit_load(emitter *e, uint32_t at)
 {
 	if (!e->loaded[at]) {
 		e->loaded[at] = true;
-		e->loads[at] = add_node(e, (group_node){ .what = NODE_LOAD, .at = (uint16_t)at,
-			.dtype = value_of(e, e->x->args[at].value)->m.dtype });
+		e->loads[at] = fuse_emit_node(e, (group_node){ .what = NODE_LOAD, .at = (uint16_t)at,
+			.dtype = (uint8_t)fuse_operand_dtype(e->x, &e->x->args[at]) });
 	}
 	return e->loads[at];
 }
@@ -93,13 +88,13 @@ static uint16_t add_input(emitter *e, uint32_t slot, unsigned k)
 	(void)why;
 	switch (source) {
 	case SOURCE_SCALAR:
-		return add_scalar(e, v, k, scalar_dtype(e, v, k));
+		return fuse_emit_scalar(e, v, k, scalar_dtype(e, v, k));
 	case SOURCE_FULL:
-		return add_scalar(e, at, 0, (gt_dtype)value_of(e, at)->m.dtype);
+		return fuse_emit_scalar(e, at, 0, (gt_dtype)value_of(e, at)->m.dtype);
 	case SOURCE_MEMBER:
 		return e->nodes[at];
 	default:
-		return add_load(e, at);
+		return fuse_emit_load(e, at);
 	}
 }
 
@@ -111,10 +106,14 @@ static void add_member(emitter *e, uint32_t slot)
 	group_node n = { .what = class == CLASS_REDUCE ? NODE_REDUCE : NODE_OP, .op = row->op,
 		.dtype = value_of(e, v)->m.dtype };
 
+	FUSE_PUSH(&e->g->f->members, v);
+	if (class == CLASS_PLACED) {
+		e->nodes[slot] = fuse_place_emit(e, slot);
+		return;
+	}
 	for (unsigned k = 0; k < row->nin && k < COUNT(n.in); k++)
 		n.in[k] = add_input(e, slot, k);
-	e->nodes[slot] = class == CLASS_COPY ? n.in[0] : add_node(e, n);
-	FUSE_PUSH(&e->g->f->members, v);
+	e->nodes[slot] = class == CLASS_COPY ? n.in[0] : fuse_emit_node(e, n);
 }
 
 /* ---- operands ---- */
@@ -136,19 +135,21 @@ static bool is_product(const emitter *e, const fuse_operand *a)
 static void add_arg(emitter *e, const fuse_operand *a)
 {
 	const fuse_kernel *x = e->x;
-	const meta *m = &value_of(e, a->value)->m;
-	const int64_t size = (int64_t)dtype_size((gt_dtype)m->dtype);
-	fuse_arg to = { .value = is_product(e, a) ? e->step->value : a->value };
+	const gt_dtype d = fuse_operand_dtype(x, a);
+	const int64_t size = (int64_t)dtype_size(d);
+	fuse_arg to = { .value = a->counts ? FUSE_NONE : is_product(e, a) ? e->step->value :
+		a->value };
 
-	e->group->args[e->group->args_count++] = (group_arg){ .dtype = m->dtype,
-		.access = (uint8_t)access_of(x, a), .out = a->out,
-		.fixed = x->row >= 0 && !a->steps[x->row] };
+	e->group->args[e->group->args_count++] = (group_arg){ .dtype = (uint8_t)d,
+		.access = (uint8_t)access_of(x, a), .out = a->out, .counts = a->counts,
+		.picked = a->picked, .fixed = x->row >= 0 && !a->steps[x->row] };
 	to.row = x->row >= 0 ? a->steps[x->row] * size : 0;
 	to.col = x->col >= 0 ? a->steps[x->col] * size : 0;
 	for (int k = 0; k < e->step->outer_count; k++)
 		to.outer[k] = a->steps[x->outer[x->outer_count - 1 - k]] * size;
 	FUSE_PUSH(&e->g->f->args, to);
-	e->g->nodes[to.value].used = true;
+	if (!a->counts)
+		e->g->nodes[to.value].used = true;
 }
 
 static void add_store(emitter *e, uint32_t at)
@@ -156,7 +157,7 @@ static void add_store(emitter *e, uint32_t at)
 	const fuse_operand *a = &e->x->args[at];
 	const uint32_t slot = e->g->nodes[a->value].slot;
 
-	add_node(e, (group_node){ .what = NODE_STORE, .dtype = value_of(e, a->value)->m.dtype,
+	fuse_emit_node(e, (group_node){ .what = NODE_STORE, .dtype = value_of(e, a->value)->m.dtype,
 		.in = { e->nodes[slot] }, .at = (uint16_t)at });
 }
 
@@ -417,6 +418,9 @@ void fuse_emit(fuse_graph *g)
 
 	begin_emit(e, g);
 	emit_units(e);
+	fuse_place_check(g);
+	for (uint32_t k = 0; k < g->f->checks.count; k++)
+		g->nodes[g->f->checks.at[k].value].used = true;
 	list_views(e);
 	order_steps(e);
 	mem_free(e->group);

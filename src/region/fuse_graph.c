@@ -73,7 +73,7 @@ static uint32_t new_value(fuse_graph *g)
 	FUSE_PUSH(&f->values, ((fuse_value){ .op = REGION_NEVER, .base = v, .from = v,
 		.step = FUSE_NONE }));
 	g->nodes[v] = (fuse_node){ .root = v, .unit = FUSE_NONE, .next = FUSE_NONE,
-		.looked_at = FUSE_NONE, .deadline = REGION_NEVER };
+		.deadline = REGION_NEVER };
 	return v;
 }
 
@@ -139,6 +139,16 @@ static void metas_of(const fuse_graph *g, const ins *i, const meta **in)
 		in[k] = ins_kind(i, k) ? NULL : &g->f->values.at[fuse_input_of(i, k)].m;
 }
 
+/* Of decompositions only what needs nothing: looking at indices is for the op to do. */
+static bool is_placed(fuse_graph *g, const ins *row, const meta *const *in, const meta *out,
+	bool composed)
+{
+	const bool creates = op_rows[row->op].kind == KIND_CREATE;
+
+	return meta_count(out) && (creates || (!composed && in[0] && meta_count(in[0]))) &&
+		fuse_place_takes(g, row, in, out);
+}
+
 static gt_err take_row(fuse_graph *g, uint32_t v, const ins *i, bool composed)
 {
 	const meta *in[INS_INPUTS_MAX];
@@ -154,9 +164,10 @@ static gt_err take_row(fuse_graph *g, uint32_t v, const ins *i, bool composed)
 	o->op = g->op;
 	o->composed = composed;
 	g->nodes[v].class = (uint8_t)class_of(row, row->nin ? in[0] : NULL, &o->m);
+	if (g->nodes[v].class == CLASS_CALL && is_placed(g, row, in, &o->m, composed))
+		g->nodes[v].class = CLASS_PLACED;
 	lay_out(g, v, row);
 	g->f->rows_before++;
-	fuse_index_note(g, v);
 	as = fuse_simplify(g, v, row);
 	if (as != v)
 		become_same(g, v, as);
@@ -297,7 +308,7 @@ static fuse_why pinned(const fuse_graph *g, uint32_t v)
 		return WHY_READ;
 	if (from->live_out)
 		return WHY_LIVE_OUT;
-	if (o->row->op == OP_upload || n->refuses)
+	if (o->row->op == OP_upload)
 		return WHY_CALL;
 	return fuse_computed(n) && size <= g->in->small ? WHY_SMALL : WHY_FUSED;
 }
@@ -370,6 +381,7 @@ void fuse_graph_use(fuse_graph *g)
 {
 	const fusion *f = g->f;
 
+	fuse_place_need(g);
 	for (uint32_t at = f->order.count; at-- > 0;) {
 		const uint32_t v = f->order.at[at];
 		fuse_node *n = &g->nodes[v];

@@ -13,6 +13,7 @@ typedef enum fuse_class {
 	CLASS_FULL,              /* one scalar repeated: in kernels no memory at all */
 	CLASS_COPY,              /* the elements of its input in the same order, contiguous */
 	CLASS_ELEMENT,
+	CLASS_PLACED,            /* elements made from where they are: fuse_place.c */
 	CLASS_REDUCE,            /* in a direction that kernels reduce in */
 	CLASS_CALL               /* anything else */
 } fuse_class;
@@ -29,12 +30,10 @@ typedef struct fuse_node {
 	bool needed;
 	uint8_t pin;             /* fuse_why it must be in memory whoever uses it, or WHY_FUSED */
 	bool used;               /* in memory, by a step: under this name */
-	bool refuses;            /* a call that is made for its errors, whoever uses its result */
 	uint8_t refused[3];      /* fuse_why: per input that could not be fused */
 	uint32_t root;           /* the first value up its chain of views that is none */
 	uint32_t unit;           /* FUSE_NONE: no step */
 	uint32_t next;           /* member of the unit; FUSE_NONE */
-	uint32_t looked_at;      /* the last call that it gives the indices of; FUSE_NONE */
 	uint32_t position;       /* in fusion.order */
 	uint32_t slot;           /* in the kernel that is being tried */
 	uint32_t deadline;       /* it is read behind that op */
@@ -100,10 +99,16 @@ static inline bool fuse_computed(const fuse_node *n)
  * stride; v if there is none. v's meta, and its strides if it is a view, are known. */
 uint32_t fuse_simplify(fuse_graph *g, uint32_t v, ins *row);
 
-/* fuse_index.c: v, whose row is known, may be a call that looks at indices. */
-void   fuse_index_note(fuse_graph *g, uint32_t v);
-/* Is op `i` of the region a scatter_add that comparisons can do? Then fuse_index_compose emits
- * them; what it needs of `in` it looks at before the first one. */
+/* fuse_place.c: is a row of CLASS_PLACED? Its indices are listed in fusion.checks then. */
+bool fuse_place_takes(fuse_graph *g, const ins *row, const meta *const *in, const meta *out);
+/* What is looked at is in memory, in time. */
+void fuse_place_need(fuse_graph *g);
+/* Units are what they are: leave those checks that no call makes. */
+void fuse_place_check(fuse_graph *g);
+
+/* fuse_index.c: is op `i` of the region a scatter_add that comparisons can do? Then
+ * fuse_index_compose emits them; what it needs of `in` it looks at before the first one. Its
+ * indices are listed as well. */
 bool   fuse_index_compares(fuse_graph *g, const ins *i, const meta *const *in);
 gt_err fuse_index_compose(const ins *i, const meta *const *in, const composer *to);
 

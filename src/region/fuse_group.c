@@ -153,6 +153,8 @@ static fuse_why try(fuse_kernel *x, uint32_t v, unsigned k, uint32_t from, uint3
 
 	if (a->call || b->call)
 		return WHY_CALL;
+	if (g->nodes[v].class == CLASS_PLACED)
+		return WHY_PICKED;
 	if (MAX(a->origin, b->origin) > MIN(a->deadline, b->deadline))
 		return WHY_LATE;
 	if (waits_long(g, a, b, made))
@@ -201,7 +203,7 @@ static bool is_kernel_material(const fuse_graph *g, uint32_t v)
 	const fuse_class class = (fuse_class)g->nodes[v].class;
 
 	return !g->in->alone && (class == CLASS_COPY || class == CLASS_ELEMENT ||
-		class == CLASS_REDUCE);
+		class == CLASS_REDUCE || class == CLASS_PLACED);
 }
 
 /* A unit of v alone. */

@@ -7,12 +7,11 @@
  *	out = where(eq(j, arange(n)), add(base, source), base)
  *
  * which fuses with what made the base and the source, and with what follows. The bits are those of
- * the eager kernel, since no place is added to more than once. But comparing refuses no index. So
- * it is done only behind a call that has looked at the same indices along an axis of the same
- * length: the gather that this is the gradient of. That call is made even if nobody wants what it
- * picks, and where it fails the run is over.
+ * the eager kernel, since no place is added to more than once. But comparing refuses no index: they
+ * are looked at when the op arrives (fusion.checks), as those of fuse_place.c.
  *
- * The picking stays a call: it reads one element of a row, a kernel would compare all of them.
+ * Where several numbers may meet in one place, or whole slices are added, scatter_add and index_add
+ * stay calls: they are added in the order of the index, which no space of a kernel has.
  */
 #include "region/fuse_graph.h"
 
@@ -24,26 +23,6 @@ typedef struct rows {
 	int rank, axis;
 	gt_err e;                /* of the first row that failed; nothing is emitted after it */
 } rows;
-
-void fuse_index_note(fuse_graph *g, uint32_t v)
-{
-	const ins *row = g->f->values.at[v].row;
-
-	if (!row->kinds && (row->op == OP_gather || row->op == OP_index_select))
-		g->nodes[fuse_input_of(row, 1)].looked_at = v;
-}
-
-/* The call that has looked at the indices along an axis of n; FUSE_NONE. */
-static uint32_t find_call(const fuse_graph *g, uint32_t index, int64_t n)
-{
-	const uint32_t v = g->nodes[index].looked_at;
-	const ins *row;
-
-	if (v == FUSE_NONE)
-		return v;
-	row = g->f->values.at[v].row;
-	return g->f->values.at[fuse_input_of(row, 0)].m.dims[row->attr.axis] == n ? v : FUSE_NONE;
-}
 
 /* An index and a number for each row of the base. */
 static bool is_one_a_row(const ins *i, const meta *base, const meta *index, const meta *source)
@@ -61,15 +40,15 @@ static bool is_one_a_row(const ins *i, const meta *base, const meta *index, cons
 
 bool fuse_index_compares(fuse_graph *g, const ins *i, const meta *const *in)
 {
-	uint32_t v;
+	const uint32_t index = i->nin > 1 ? fuse_input_of(g->f->seen[g->op], 1) : 0;
 
 	if (i->op != OP_scatter_add || i->kinds || g->whole[g->op] ||
-		!is_one_a_row(i, in[0], in[1], in[2]))
+		!is_one_a_row(i, in[0], in[1], in[2]) ||
+		g->nodes[g->nodes[index].root].class == CLASS_FULL)
 		return false;
-	v = find_call(g, fuse_input_of(g->f->seen[g->op], 1), in[0]->dims[i->attr.axis]);
-	if (v != FUSE_NONE)
-		g->nodes[v].refuses = true;
-	return v != FUSE_NONE;
+	FUSE_PUSH(&g->f->checks, ((fuse_check){ .op = g->op, .value = index,
+		.size = in[0]->dims[i->attr.axis] }));
+	return true;
 }
 
 /* ---- the rows ---- */

@@ -8,7 +8,7 @@ static const fuse_value *value_of(const fuse_kernel *x, uint32_t v)
 	return &x->g->f->values.at[v];
 }
 
-static bool is_member(const fuse_kernel *x, uint32_t v)
+bool fuse_kernel_has(const fuse_kernel *x, uint32_t v)
 {
 	const uint32_t unit = x->g->nodes[v].unit;
 
@@ -84,20 +84,32 @@ static bool same_memory(const fuse_value *a, const fuse_value *b, uint32_t av, u
 		!b->slides && a->m.dtype == b->m.dtype);
 }
 
-static fuse_why add_arg(fuse_kernel *x, uint32_t v, bool out, const fuse_map *m, uint32_t *at)
+static bool same_operand(const fuse_kernel *x, const fuse_operand *a, const fuse_operand *b)
+{
+	if (a->out || b->out || a->counts != b->counts || a->picked != b->picked ||
+		!fuse_map_equal(&a->map, &b->map))
+		return false;
+	return a->counts || same_memory(value_of(x, a->value), value_of(x, b->value), a->value,
+		b->value);
+}
+
+fuse_why fuse_kernel_operand(fuse_kernel *x, const fuse_operand *what, uint32_t *at)
 {
 	for (uint32_t k = 0; k < x->args_count; k++)
-		if (!out && !x->args[k].out && fuse_map_equal(&x->args[k].map, m) &&
-			same_memory(value_of(x, v), value_of(x, x->args[k].value), v,
-				x->args[k].value)) {
+		if (same_operand(x, what, &x->args[k])) {
 			*at = k;
 			return WHY_FUSED;
 		}
 	if (x->args_count == GROUP_ARGS)
 		return WHY_LIMIT;
-	x->args[x->args_count] = (fuse_operand){ .value = v, .out = out, .map = *m };
+	x->args[x->args_count] = *what;
 	*at = x->args_count++;
 	return WHY_FUSED;
+}
+
+static fuse_why add_arg(fuse_kernel *x, uint32_t v, bool out, const fuse_map *m, uint32_t *at)
+{
+	return fuse_kernel_operand(x, &(fuse_operand){ .value = v, .out = out, .map = *m }, at);
 }
 
 fuse_why fuse_kernel_input(fuse_kernel *x, uint32_t slot, unsigned k, fuse_source *source,
@@ -118,7 +130,7 @@ fuse_why fuse_kernel_input(fuse_kernel *x, uint32_t slot, unsigned k, fuse_sourc
 		return WHY_FUSED;
 	if (!map_input(x->g, x->members[slot], &x->maps[slot], x->space, u, &m))
 		return WHY_STEPS;
-	if (is_member(x, root)) {
+	if (fuse_kernel_has(x, root)) {
 		*source = SOURCE_MEMBER;
 		*at = x->g->nodes[root].slot;
 		if (!map_root(x->g, u, &m))
@@ -138,21 +150,28 @@ bool fuse_kernel_stores(const fuse_kernel *x, uint32_t slot)
 	if (n->pin)
 		return true;
 	for (uint32_t k = 0; k < n->users_count; k++)
-		if (!is_member(x, x->g->users[n->users + k]))
+		if (!fuse_kernel_has(x, x->g->users[n->users + k]))
 			return true;
 	return false;
 }
 
 /* ---- operands ---- */
 
+enum { PLACED_EXTRA = 5 };       /* nodes of a member of CLASS_PLACED beside its own, at most */
+
 static fuse_why find_inputs(fuse_kernel *x, uint32_t slot)
 {
 	const ins *row = value_of(x, x->members[slot])->row;
 	fuse_why why = WHY_FUSED;
+	uint32_t at, places[2];
 
+	if (x->g->nodes[x->members[slot]].class == CLASS_PLACED) {
+		x->scalars += fuse_place_scalars(row);
+		x->extra += PLACED_EXTRA;
+		return fuse_place_operands(x, slot, places);
+	}
 	for (unsigned k = 0; k < row->nin && !why; k++) {
 		fuse_source source;
-		uint32_t at;
 
 		why = fuse_kernel_input(x, slot, k, &source, &at);
 		x->scalars += source == SOURCE_SCALAR || source == SOURCE_FULL;
@@ -165,7 +184,7 @@ static fuse_why find_operands(fuse_kernel *x)
 	fuse_why why = WHY_FUSED;
 	uint32_t at;
 
-	x->args_count = x->scalars = x->reductions = x->weight = 0;
+	x->args_count = x->scalars = x->reductions = x->weight = x->extra = 0;
 	for (uint32_t s = 0; s < x->count; s++) {
 		x->g->nodes[x->members[s]].slot = s;
 		x->reductions += x->g->nodes[x->members[s]].class == CLASS_REDUCE;
@@ -179,7 +198,7 @@ static fuse_why find_operands(fuse_kernel *x)
 		if (fuse_kernel_stores(x, s))
 			why = add_arg(x, x->members[s], true, &x->maps[s], &at);
 	if (!why && (x->scalars > GROUP_SCALARS || x->reductions > GROUP_REDUCTIONS ||
-		x->count + x->args_count + x->scalars > GROUP_NODES))
+		x->count + x->extra + x->args_count + x->scalars > GROUP_NODES))
 		why = WHY_LIMIT;
 	return why;
 }
@@ -297,7 +316,7 @@ static unsigned count_levels(fuse_kernel *x)
 			const uint32_t root = ins_kind(row, k) ? FUSE_NONE :
 				x->g->nodes[fuse_input_of(row, k)].root;
 
-			if (root != FUSE_NONE && is_member(x, root))
+			if (root != FUSE_NONE && fuse_kernel_has(x, root))
 				level[s] = MAX(level[s], level[x->g->nodes[root].slot]);
 		}
 		level[s] += x->g->nodes[x->members[s]].class == CLASS_REDUCE;
@@ -310,6 +329,8 @@ static uint64_t bytes_of(const fuse_kernel *x, const fuse_operand *a)
 {
 	uint64_t n = dtype_size((gt_dtype)value_of(x, a->value)->m.dtype);
 
+	if (a->counts || a->picked)
+		return a->counts ? 0 : n * (uint64_t)x->space;
 	for (int d = 0; x->space > 1 && d <= x->cuts.count; d++)
 		n *= a->steps[d] ? (uint64_t)x->digits[d] : 1;
 	return n;

@@ -20,6 +20,8 @@
 typedef struct fuse_operand {
 	uint32_t value;
 	bool out;
+	bool counts;                     /* int64 numbers of elements, which `value` is made from */
+	bool picked;                     /* read at places that indices say */
 	fuse_map map;
 	int64_t steps[FUSE_SEGS];        /* elements, per digit */
 } fuse_operand;
@@ -34,6 +36,7 @@ typedef struct fuse_kernel {
 	int64_t columns;                 /* a product's, which are to be the kernel's; 0: free */
 	fuse_reduction reduction;
 	uint32_t args_count, scalars, reductions, weight;
+	uint32_t extra;                  /* nodes beside one a member */
 	fuse_operand args[GROUP_ARGS];
 	fuse_cuts cuts;
 	int64_t digits[FUSE_SEGS];       /* cuts.count + 1 of them, innermost first */
@@ -49,6 +52,20 @@ typedef enum fuse_source { SOURCE_SCALAR, SOURCE_FULL, SOURCE_MEMBER, SOURCE_LOA
 /* Input `k` of member number `slot`. *at: the member, or the operand in args (added if new). */
 fuse_why fuse_kernel_input(fuse_kernel *x, uint32_t slot, unsigned k, fuse_source *source,
 	uint32_t *at);
+
+/* An operand as it is, but for its steps; one that is there already counts once. */
+fuse_why fuse_kernel_operand(fuse_kernel *x, const fuse_operand *what, uint32_t *at);
+static inline gt_dtype fuse_operand_dtype(const fuse_kernel *x, const fuse_operand *a)
+{
+	return a->counts ? GT_INT64 : (gt_dtype)x->g->f->values.at[a->value].m.dtype;
+}
+/* Is v computed by the kernel? */
+bool fuse_kernel_has(const fuse_kernel *x, uint32_t v);
+
+/* fuse_place.c: the operands of a member of CLASS_PLACED: at[0], and of what is picked or one-hot
+ * at[1]. */
+fuse_why fuse_place_operands(fuse_kernel *x, uint32_t slot, uint32_t at[2]);
+unsigned fuse_place_scalars(const ins *row);
 
 /* From the space of v's unit to the value at the root of its input k. False if views in between
  * show it in another order, or parts of it. */

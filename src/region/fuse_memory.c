@@ -68,7 +68,8 @@ static void read_by_step(fuse_graph *g, const fuse_step *s)
 		const unsigned count = g->f->groups.at[s->group].g->args_count;
 
 		for (unsigned k = 0; k < count; k++)
-			extend(g, g->f->args.at[s->args + k].value, s->launch);
+			if (g->f->args.at[s->args + k].value != FUSE_NONE)
+				extend(g, g->f->args.at[s->args + k].value, s->launch);
 	}
 	if (s->kind != STEP_KERNEL)
 		extend(g, s->value, s->launch);
@@ -97,6 +98,8 @@ static void find_ends(fuse_graph *g)
 {
 	for (uint32_t k = 0; k < g->f->steps.count; k++)
 		read_by_step(g, &g->f->steps.at[k]);
+	for (uint32_t k = 0; k < g->f->checks.count; k++)
+		extend(g, g->f->checks.at[k].value, g->f->checks.at[k].op);
 	for (uint32_t at = g->f->order.count; at-- > 0;)
 		pass_on(g, g->f->order.at[at]);
 }

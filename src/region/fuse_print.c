@@ -23,6 +23,7 @@ const char *fuse_why_text(fuse_why why)
 		[WHY_WAIT] = "it would have to wait for too many ops",
 		[WHY_BEHIND] = "the kernel behind it does not take its place",
 		[WHY_PIECES] = "no piece of the product has all that the kernel needs",
+		[WHY_PICKED] = "indices are looked at, and picked by, in memory",
 	};
 
 	return texts[why];

@@ -65,7 +65,7 @@ static bool reads_in_order(const fuse_kernel *x, uint32_t matmul)
 	for (uint32_t k = 0; k < x->args_count; k++) {
 		if (x->args[k].out || x->g->nodes[x->args[k].value].root != matmul)
 			continue;
-		if (operands++ || !fuse_map_equal(&x->args[k].map, &all))
+		if (operands++ || x->args[k].picked || !fuse_map_equal(&x->args[k].map, &all))
 			return false;
 	}
 	return x->space == meta_count(&value_of(x, matmul)->m);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/index.h"
 #include "group/helpers.h"
 #include "group/reference.h"
 #include "region/fuse_time.h"
@@ -120,7 +121,7 @@ static void run_kernel(const machine *m, const fuse_step *s)
 	for (int64_t at = 0; at < calls; at++) {
 		for (unsigned k = 0; k < g->args_count; k++) {
 			const fuse_arg *a = &m->f->args.at[s->args + k];
-			char *data = m->memory->data[a->value];
+			char *data = g->args[k].counts ? KERNEL_NUMBERS : m->memory->data[a->value];
 			int64_t rest = at;
 
 			for (int d = s->outer_count - 1; d >= 0; d--) {
@@ -135,6 +136,24 @@ static void run_kernel(const machine *m, const fuse_step *s)
 		else
 			group_run(g, &call);
 	}
+}
+
+/* Of the ops that the step is made of: are all indices in range? */
+static gt_err look_at_indices(const machine *m, const fuse_step *s)
+{
+	for (uint32_t n = 0; n < m->f->checks.count; n++) {
+		const fuse_check *c = &m->f->checks.at[n];
+		const kcall call = { .i = m->run[c->op] };
+		const view indices = view_of(m, c->value);
+		gt_err e = GT_OK;
+
+		for (uint32_t k = 0; k < s->members_count && !e; k++)
+			if (value_of(m, m->f->members.at[s->members + k])->op == c->op)
+				e = index_check(&call, &indices, c->size);
+		if (e)
+			return e;
+	}
+	return GT_OK;
 }
 
 static void make_rooms(const machine *m, const fuse_step *s)
@@ -166,13 +185,18 @@ static gt_err run_product(const machine *m, const fuse_step *s)
 
 static gt_err run_step(const machine *m, const fuse_step *s)
 {
+	gt_err e;
+
 	switch (s->kind) {
 	case STEP_KERNEL:
+		if ((e = look_at_indices(m, s)))
+			return e;
 		make_rooms(m, s);
 		run_kernel(m, s);
 		return GT_OK;
 	case STEP_PRODUCT:
-		return run_product(m, s);
+		e = look_at_indices(m, s);
+		return e ? e : run_product(m, s);
 	case STEP_CALL:
 		make_room(m, s->value);
 		return run_call(m, s->value);

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include "base/mem.h"
+#include "engine/index.h"
 
 #define PATIENCE   8             /* runs, after a plan that went unused; doubles */
 #define USES_LEAST 2             /* of a plan that was worth it */
@@ -227,9 +228,23 @@ static void put_record(hot *h, const fused_plan *p, uint32_t at, const ins *i)
 	recorder_op(&h->recorder, i, metas, &p->f->values.at[at].m);
 }
 
+bool fused_points_inside(const fused_run *f, uint32_t at)
+{
+	const fuse_check *c = &f->p->f->checks.at[f->p->ops[at].check - 1];
+	const kcall by = { .i = f->run[at] };
+	view indices;
+
+	if (!(f->slots[c->value].state & SLOT_PRESENT) || fused_failure(f, c->value))
+		return false;
+	fused_view(f, c->value, &indices);
+	return !index_check(&by, &indices, c->size);
+}
+
 bool fused_arrive(fused_run *f, uint32_t at)
 {
-	if (UNLIKELY(f->p->ops[at].eager)) {
+	const fused_op *o = &f->p->ops[at];
+
+	if (UNLIKELY(o->eager || (o->check && !fused_points_inside(f, at)))) {
 		fused_late(f, at);
 		if (UNLIKELY(fused_failure(f, at) != NULL))
 			return false;

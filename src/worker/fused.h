@@ -39,6 +39,7 @@ typedef struct fused_op {
 	uint32_t cost;
 	uint32_t steps;          /* those that launch behind it begin here */
 	uint32_t first;          /* of its inputs */
+	uint32_t check;          /* in fusion.checks, counted from 1: fused_points_inside first; 0 */
 	uint8_t nin;
 	bool checks;             /* fusion_fits says more than the match does */
 	bool eager;              /* runs when it arrives, whatever its step says: its error has to name
@@ -246,6 +247,8 @@ void fused_take(tenant *t, struct hot_run *r, const ins *i, value *out);
  * there was no memory for it. */
 void fused_bind(struct hot_run *r, fused_run *f, const ins *i);
 void fused_copy(fused_run *f, uint32_t at, const ins *i);
+/* Of an op with a check that has arrived: its indices are in memory, and in range. */
+bool fused_points_inside(const fused_run *f, uint32_t at);
 bool fused_arrive(fused_run *f, uint32_t at);
 /* Whether a live-in is what the plan was made for. */
 bool fused_fits_view(const fused_plan *p, uint32_t slot, const view *v);

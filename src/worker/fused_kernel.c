@@ -110,7 +110,8 @@ void fused_kernel_prepare(const fused_run *f, const fused_step *st, const fused_
 
 	convert_scalars(f, st);
 	for (unsigned k = 0; k < g->args_count; k++)
-		st->args[k].data = g->args[k].out ? out++->data : f->slots[from[k].value].data;
+		st->args[k].data = g->args[k].out ? out++->data : g->args[k].counts ?
+			KERNEL_NUMBERS : f->slots[from[k].value].data;
 }
 
 /* To the next index of the outer dims; false behind the last one. */

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include "ir/cost.h"
+#include "region/fuse_cost.h"
+
+#define DRAWN_A_BYTE 4           /* vector instructions that take as long as a byte does */
 
 static void *take(fused_plan *p, size_t n, size_t size)
 {
@@ -38,6 +41,8 @@ static void list_args(fused_plan *p, fused_step *to, const group *g, uint32_t *i
 	to->scalars = take(p, g->scalars_count, sizeof *to->scalars);
 	for (unsigned k = 0; k < g->args_count; k++) {
 		to->args[k] = (kernel_arg){ NULL, from[k].row, from[k].col };
+		if (g->args[k].counts)
+			continue;
 		if (g->args[k].out)
 			out[to->out_count++] = from[k].value;
 		else if (from[k].value != to->s->value)
@@ -50,6 +55,18 @@ static void list_args(fused_plan *p, fused_step *to, const group *g, uint32_t *i
 	}
 }
 
+/* Threads are worth it for what takes time, which is told by bytes. */
+static int64_t bytes_drawn(const fused_step *st, const group *g)
+{
+	int64_t bytes = 0;
+
+	for (unsigned k = 0; k < g->nodes_count; k++)
+		if (g->nodes[k].what == NODE_DRAW)
+			bytes += (int64_t)(fuse_cost_weight(g->nodes[k].op) / DRAWN_A_BYTE *
+				dtype_size((gt_dtype)g->nodes[k].dtype)) * st->s->rows * st->s->cols;
+	return bytes;
+}
+
 static void prepare_kernel(fused_plan *p, fused_step *to, const group *g)
 {
 	uint32_t *in = take(p, g->args_count, sizeof *in), *out = take(p, g->args_count, sizeof *out);
@@ -58,6 +75,7 @@ static void prepare_kernel(fused_plan *p, fused_step *to, const group *g)
 	to->out = out;
 	to->places = take(p, g->args_count, sizeof *to->places);
 	list_args(p, to, g, in, out);
+	to->bytes += bytes_drawn(to, g);
 }
 
 static void set_view(const fused_plan *p, uint32_t slot, view *to)
@@ -176,10 +194,11 @@ static void prepare_steps(fused_plan *p, fused_code *const *codes, const engine 
 
 /* ---- ops ------------------------------------------------------------------------------------- */
 
-/* By what it is given, not by its shapes. What was taken apart cannot. */
-static bool may_fail(const ins *i, const fuse_value *o)
+/* By what it is given, not by its shapes. What was taken apart cannot, nor what looks at its indices
+ * when it arrives. */
+static bool may_fail(const ins *i, const fuse_value *o, bool is_checked)
 {
-	return !o->composed && (op_rows[i->op].kind == KIND_INDEX ||
+	return !o->composed && !is_checked && (op_rows[i->op].kind == KIND_INDEX ||
 		((i->op == OP_floordiv || i->op == OP_mod) &&
 		dtype_kind_of((gt_dtype)o->m.dtype) == KIND_INT));
 }
@@ -193,7 +212,7 @@ static bool is_late(const fused_plan *p, uint32_t at)
 
 static void prepare_ops(fused_plan *p)
 {
-	uint32_t step = 0;
+	uint32_t step = 0, check = 0;
 
 	p->ops = take(p, p->n + 1u, sizeof *p->ops);
 	for (uint32_t k = 0; k <= p->n; k++) {
@@ -211,8 +230,10 @@ static void prepare_ops(fused_plan *p)
 		p->words += INS_HEAD_WORDS + i->nin + i->nopd;
 		to->first = p->r->ops[k].first;
 		to->nin = i->nin;
+		if (check < p->f->checks.count && p->f->checks.at[check].op == k)
+			to->check = ++check;
 		to->checks = i->nopd || op_rows[i->op].kind == KIND_COMPOSITE;
-		to->eager = i->op == OP_upload || (may_fail(i, o) && is_late(p, k));
+		to->eager = i->op == OP_upload || (may_fail(i, o, to->check) && is_late(p, k));
 		first = i->nin ? fused_input(p, k, 0) : FUSE_NONE;
 		to->cost = cost_ns(i->op, first == FUSE_NONE ? NULL : &p->f->values.at[first].m,
 			&o->m);

@@ -23,7 +23,7 @@ static bool is_close(const kernel_call *c, const group_arg *a, const kernel_arg 
 
 static bool is_repeated(const group_arg *a)
 {
-	return a->fixed && !a->out && a->access == ACCESS_RUN;
+	return a->fixed && !a->out && a->access == ACCESS_RUN && !a->counts && !a->picked;
 }
 
 static bool is_one_value(const group_arg *a)

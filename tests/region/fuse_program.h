@@ -370,8 +370,10 @@ TRIAL void program_vary(program *p)
 			if (opd[1] && opd[2] > 0)
 				opd[0] = (int64_t)(trial_random() % (uint64_t)
 					(in[0].v.m.dims[d] - (opd[1] - 1) * opd[2]));
-		if (i->op == OP_rand)
+		if (i->op == OP_rand || i->op == OP_randn || i->op == OP_randint)
 			opd[1] = (int64_t)(trial_random() % 1000);
+		if (i->op == OP_randint)         /* it refuses empty ranges */
+			i->tail[1] = i->tail[0] + 1 + trial_random() % 50;
 		trial_close(&p->results[k]);
 		program_compute(p, i, in, &p->results[k]);
 	}

@@ -321,12 +321,69 @@ static void put_create(program *p)
 		full(p, chance(3) ? GT_INT64 : GT_FLOAT32, trial_number(), m->rank, m->dims);
 		return;
 	}
-	program_begin(&r, OP_rand);
-	r.i->attr.dtype = GT_FLOAT32;
+	program_begin(&r, PICK(OP_rand, OP_rand, OP_randn, OP_randint, OP_arange));
+	r.i->attr.dtype = chance(2) ? GT_FLOAT32 : r.i->op == OP_rand || r.i->op == OP_randn ?
+		GT_FLOAT64 : chance(2) ? GT_INT32 : GT_INT64;
+	if (r.i->op == OP_randint || r.i->op == OP_arange) {
+		program_int(&r, below(9) - 4);
+		program_int(&r, 5 + below(9));
+	}
+	if (r.i->op == OP_arange) {
+		ins_put_operand(r.i, m->rank ? m->dims[m->rank - 1] : 3);
+		program_put(p, &r);
+		return;
+	}
 	ins_put_operand(r.i, 7);
 	ins_put_operand(r.i, below(1000));
 	for (int k = 0; k < m->rank; k++)
 		ins_put_operand(r.i, m->dims[k]);
+	program_put(p, &r);
+}
+
+static val put_indices(program *p, bool narrow, int rank, const int64_t *dims, int64_t n)
+{
+	const val at = program_live(p, narrow ? GT_INT32 : GT_INT64, rank, dims, PLAIN);
+	void *to = program_view(p, at)->data;
+
+	for (int64_t k = 0; k < meta_count(meta_of(p, at)); k++)
+		if (narrow)
+			((int32_t *)to)[k] = (int32_t)(below(2 * n) - n);
+		else
+			((int64_t *)to)[k] = below(2 * n) - n;
+	return at;
+}
+
+/* Slices along an axis, a gather, or one-hot vectors. */
+static void put_select(program *p)
+{
+	const val v = any(p);
+	const int rank = (int)below(3);
+	int64_t dims[GT_RANK_MAX] = { 1 + below(6), 1 + below(4) };
+	meta m;
+	room r;
+
+	meta_copy(&m, meta_of(p, v));
+	if (!m.rank || m.rank > 4 || !meta_count(&m) || meta_count(&m) > 1000 ||
+		p->live_count >= PROGRAM_LIVE - 1)
+		return;
+	if (chance(4)) {
+		const val at = put_indices(p, chance(2), rank, dims, m.dims[0]);
+
+		program_begin(&r, OP_one_hot);
+		program_in(&r, at);
+		ins_put_operand(r.i, m.dims[0]);
+		program_put(p, &r);
+		return;
+	}
+	program_begin(&r, chance(2) ? OP_gather : OP_index_select);
+	r.i->attr.axis = (uint8_t)below(m.rank);
+	program_in(&r, v);
+	if (r.i->op == OP_gather) {
+		memcpy(dims, m.dims, sizeof dims);
+		dims[r.i->attr.axis] = 1 + below(9);
+	}
+	program_in(&r, put_indices(p, false, r.i->op == OP_gather ? m.rank : rank, dims,
+			m.dims[r.i->attr.axis]));
 	program_put(p, &r);
 }
 
@@ -391,7 +448,7 @@ static void put_op(program *p)
 	static void (*const makers[])(program *p) = { put_unary, put_unary, put_unary, put_binary,
 		put_binary, put_binary, put_binary, put_binary, put_choice, put_cast, put_reduce,
 		put_reduce, put_normal, put_view, put_view, put_matmul, put_matmul, put_create,
-		put_index, put_pick };
+		put_create, put_index, put_pick, put_select, put_select };
 
 	makers[below(COUNT(makers))](p);
 }
