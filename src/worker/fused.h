@@ -17,6 +17,7 @@
  *	fused_step   launching: calls and views; fused_kernel: kernels; fused_product: products with
  *	             kernels behind them; fused_short: many short rows; fused_part: one long row
  *	fused_leap   many ops at once (leap.h)
+ *	fused_course what such runs need when, told in advance: then nothing is counted (fused_course.h)
  *	fused_late   what was not launched, computed op by op
  *	fused_trust  new kernels beside eager ones
  */
@@ -126,6 +127,7 @@ typedef struct fused_plan {
 	                                    while it was pending */
 	uint32_t read_often;             /* an op, counted from 1, that should be in memory, as its
 	                                    region_op.read says now; 0: none */
+	struct fused_course *course;     /* its runs in leaps; NULL: not made yet */
 } fused_plan;
 
 /* The slot of input k of an op; FUSE_NONE: a scalar. */
@@ -147,7 +149,7 @@ typedef struct fused_run {
 	fused_slot *slots;
 	value **shown;                   /* by op, SHOWN */
 	uint64_t *words;
-	const ins **run;                 /* the instructions as they came: into `words` */
+	const ins **run;                 /* the instructions as they came: into `words`, or `script` */
 	fused_arena *arena;
 	uint32_t at;                     /* ops that have arrived */
 	uint32_t step;                   /* next to launch */
@@ -157,10 +159,20 @@ typedef struct fused_run {
 	bool broken;                     /* .. although there were steps left */
 	bool held;                       /* somebody works on it: not to be used again yet */
 	uint32_t *stack;
+
+	/* fused_course.h. */
+	const struct fused_course *course;       /* the run is on it; NULL: it is counted */
+	struct fused_pass *pass;         /* needs are counted, nothing else is done; else NULL */
+	struct leap_rest *rest;          /* on a course: what is not filed, */
+	uint32_t part;                   /* .. and the part of the script that comes next */
+	uint64_t *script;                /* words of the last course's, */
+	uint64_t scripted;               /* .. which was this one: fused_course.number; 0: none */
 } fused_run;
 
 /* A run of the plan from its first op on; NULL if there is no memory for it. */
 fused_run *fused_run_begin(tenant *t, fused_plan *p);
+/* Back to where it began: nothing has arrived or is in memory. */
+void fused_run_reset(fused_run *f);
 /* Nothing is launched any more, and no op arrives. The run may be gone afterwards. */
 void fused_run_end(fused_run *f);
 /* Compute whatever tensors are pending, and let go of all. The plan may be freed afterwards. */
@@ -170,6 +182,8 @@ void fused_plan_settle(fused_plan *p);
  * none; with SLOT_LATE `from` is the value. */
 void fused_present(fused_run *f, uint32_t slot, void *data, void *from, uint8_t how);
 void fused_unneed(fused_run *f, uint32_t slot);
+/* A run that is over may be used again as soon as nothing is left of it: now, perhaps. */
+void fused_look(fused_run *f);
 /* The tensor of a slot that has no value is freed. The run may be gone afterwards. */
 void fused_free_slot(fused_run *f, uint32_t slot);
 /* May a step launched behind op `at` write to the arena? */
@@ -204,10 +218,13 @@ typedef struct fused_judge {
 	uint32_t taken;                  /* T2's runs in the stretch */
 	bool off;                        /* runs are T1's, */
 	uint64_t until;                  /* .. until that many; 0: on trial */
-	bool on_trial, settled;
+	bool begun, settled;
+	unsigned waits;                  /* stretches of T2 before the trial begins */
+	unsigned round, skips;           /* of the trial; stretches that do not count */
 	unsigned tries, demotions;
 	bool blacklisted;
-	double ratio;                    /* T1's time over T2's when it was demoted last */
+	double ratio;                    /* T1's time over T2's when it was demoted last, .. */
+	uint32_t over;                   /* .. of so many stretches */
 } fused_judge;
 
 /* What a hot_run knows of tier T2. */
@@ -275,8 +292,10 @@ const char *fused_kernel_of(const fused_plan *p, uint32_t at);
 
 /* A stretch of `reps` runs took so long. */
 void fused_judge_stretch(struct hot *h, struct hot_run *r, uint64_t ns);
-/* Other shapes: times before are of no use. */
+/* Another plan: times before are of no use, but for T1's if it is the first. */
 void fused_judge_forget(fused_judge *j);
+/* A trial is under way: which tier it will be is open. */
+bool fused_judge_tries(const fused *u);
 /* T1 has learnt to leap: its times before are of no use. */
 void fused_judge_leaps(fused_judge *j);
 /* Slower than eager execution: T1 for a while, or for good. */

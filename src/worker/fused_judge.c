@@ -1,23 +1,24 @@
 /* fused_judge.c: is a fused plan worth it? T2 has to gain on T1.
  *
- * The least of sixteen stretches of T2 is compared with the least that T1 was seen to take before,
- * in leaps if it can. If that is no clear gain, or T1 was hardly seen, there is a trial: stretches of T1 and of T2 take
- * turns until there are sixteen of each. If T2 loses, T1 it is for a while, which doubles each time,
- * and at last for good. Whether the winner is faster than eager execution hot_judge.c finds out.
+ * When there is a plan, stretches of T2 and of T1 take turns in blocks until one is clearly faster
+ * (hot_times_compare); what T1 was seen to take before counts to begin with, and T2 need not be
+ * compared where it takes less than half of what eager execution did. What comes right behind a
+ * change of tiers does not count, nor do runs beside which code is proved, nor those that learn to
+ * leap: a tier is judged by what it will be. If T2 loses, T1 it is for a while, which doubles each
+ * time, and at last for good. Whether the winner is faster than eager execution hot_judge.c finds
+ * out.
  */
 #include "worker/hot.h"
 
-#define GAIN        98           /* T2's time must not exceed so many hundredths of T1's */
-#define CLEAR       40           /* .. and of eager execution's */
-#define SEEN        2            /* stretches of T1 that say what it takes */
-#define TRIES_MAX   64           /* stretches of a trial; those that were disturbed too */
-#define BARRED_RUNS 64           /* the first time */
+#define CLEAR       40           /* hundredths of eager's time that T2 takes at most where it is
+                                    not compared */
+#define KNOWN       4            /* stretches of T1 before there was a plan that count */
+#define PROOFS      3            /* runs of a plan beside which code may be proved */
+#define LEARNS      8            /* runs in which leaps are learnt, or never */
+#define TRIES_MAX   128          /* stretches of a trial; those that were disturbed too */
+#define BARRED_RUNS 64           /* the first time; */
+#define FAR         115          /* .. four times as many if T2 took more than that per cent of T1 */
 #define LIVES       5
-
-static bool gains(const fused_judge *j)
-{
-	return hot_times_least(&j->times[1]) * 100 <= hot_times_least(&j->times[0]) * GAIN;
-}
 
 /* So much faster than eager execution was that T1 need not be asked: it saves tens of ns an op. */
 static bool is_clear(const hot_run *r)
@@ -26,29 +27,39 @@ static bool is_clear(const hot_run *r)
 		r->warm < UINT64_MAX / 256;
 }
 
-/* T1 was seen as it is: runs that will be leaps were. */
-static bool knows_replay(const hot_run *r)
+bool fused_judge_tries(const fused *u)
 {
-	return r->fused.judge.times[0].n >= SEEN &&
-		(!script_ready(&r->script) || calls_ready(&r->calls));
+	const fused_judge *j = &u->judge;
+
+	return u->count && !j->settled && !j->until && !j->blacklisted && !j->waits;
 }
 
 /* From now on T1's runs are leaps. */
 void fused_judge_leaps(fused_judge *j)
 {
 	j->times[0].n = 0;
-	if (!j->on_trial && !j->off) {
-		j->settled = false;
-		j->times[1].n = 0;
-	}
+	j->skips = 1;
 }
 
+static void begin_trial(fused_judge *j)
+{
+	j->round = j->tries = 0;
+	j->skips = 1;
+	j->times[0].n = MIN(j->times[0].n, KNOWN);
+	j->times[1].n = 0;
+}
+
+/* Where plans take turns each of them would be on trial all the time. */
 void fused_judge_forget(fused_judge *j)
 {
-	j->times[0].n = j->times[1].n = 0;
-	j->on_trial = j->settled = false;
+	if (j->begun)
+		j->times[0].n = 0;
+	j->waits = j->begun ? HOT_TIMES : 0;
+	j->begun = true;
+	j->settled = false;
 	j->taken = 0;
 	j->off = j->blacklisted || j->until;
+	begin_trial(j);
 }
 
 static void settle(hot *h, hot_run *r)
@@ -56,21 +67,30 @@ static void settle(hot *h, hot_run *r)
 	fused_judge *j = &r->fused.judge;
 
 	j->settled = true;
-	j->on_trial = j->off = false;
+	j->off = false;
+	r->replay.n = 0;
 	if (h->talks)
 		hot_say_speedup(r);
+}
+
+static bool is_far(const fused_judge *j)
+{
+	return hot_times_least(&j->times[1]) * 100 > hot_times_least(&j->times[0]) * FAR;
 }
 
 void fused_judge_bar(hot *h, hot_run *r)
 {
 	fused_judge *j = &r->fused.judge;
-	const uint64_t penalty = (uint64_t)BARRED_RUNS << j->demotions;
+	const uint64_t penalty = (uint64_t)BARRED_RUNS << (j->demotions + 2 * is_far(j));
 
 	j->ratio = hot_times_least(&j->times[1]) ? (double)hot_times_least(&j->times[0]) /
 		(double)hot_times_least(&j->times[1]) : 0;
+	j->over = MIN(j->times[1].n, HOT_TIMES);
 	j->blacklisted = ++j->demotions > LIVES;
 	j->until = r->runs + penalty + (hot_ops(h) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
-	fused_judge_forget(j);
+	j->settled = false;
+	j->off = true;
+	r->replay.n = 0;
 	counter_add(j->blacklisted ? &h->counts.fused_blacklisted : &h->counts.fused_demotions, 1);
 	if (j->blacklisted)
 		hot_bar_kept(h, r->plan->region->signature);
@@ -78,54 +98,81 @@ void fused_judge_bar(hot *h, hot_run *r)
 		hot_say_demoted(r);
 }
 
-static void begin_trial(fused_judge *j)
-{
-	j->on_trial = true;
-	j->tries = 0;
-	j->times[0].n = j->times[1].n = 0;
-}
-
-static void try_further(hot *h, hot_run *r)
+/* Both were seen often enough for this round. */
+static void decide(hot *h, hot_run *r)
 {
 	fused_judge *j = &r->fused.judge;
+	const int than = hot_times_compare(&j->times[1], &j->times[0], j->round);
 
-	j->off = !j->off;
-	if (j->times[0].n >= HOT_TIMES && j->times[1].n >= HOT_TIMES)
-		gains(j) ? settle(h, r) : fused_judge_bar(h, r);
-	else if (++j->tries > TRIES_MAX)         /* too lively a place to judge */
+	if (than < 0)
 		settle(h, r);
+	else if (than > 0 || j->round == HOT_ROUNDS - 1)
+		fused_judge_bar(h, r);
+	else
+		j->round++;
 }
 
 static void judge(hot *h, hot_run *r)
 {
 	fused_judge *j = &r->fused.judge;
+	const uint32_t wanted = hot_times_wanted(j->round);
 
-	if (j->on_trial) {
-		try_further(h, r);
-	} else if (!j->settled && j->times[1].n >= HOT_TIMES) {
-		if ((knows_replay(r) && gains(j)) || is_clear(r))
-			settle(h, r);
-		else
-			begin_trial(j);
+	if (j->times[1].n >= hot_times_wanted(0) && is_clear(r)) {
+		settle(h, r);
+	} else if (j->times[!j->off].n < wanted) {
+		return;
+	} else if (j->times[j->off].n < wanted) {
+		j->off = !j->off;
+		j->skips = 1;
+	} else {
+		decide(h, r);
 	}
+}
+
+/* The stretch was of a tier as it will be. */
+static bool counts(const hot_run *r, unsigned tier)
+{
+	const fused *u = &r->fused;
+
+	if (!script_ready(&r->script))
+		return r->runs > LEARNS * (uint64_t)r->reps;
+	return tier ? u->count && u->plans[0]->completed >= PROOFS : calls_ready(&r->calls);
+}
+
+/* T1 has been on for as long as it had to be. */
+static void look_at_penalty(hot_run *r)
+{
+	fused_judge *j = &r->fused.judge;
+
+	if (!j->until || j->blacklisted || r->runs < j->until)
+		return;
+	j->until = 0;
+	j->off = false;
+	begin_trial(j);
 }
 
 void fused_judge_stretch(hot *h, hot_run *r, uint64_t ns)
 {
 	fused_judge *j = &r->fused.judge;
 	const uint32_t taken = j->taken;
+	const unsigned tier = taken != 0;
 
 	j->taken = 0;
-	if (j->until && !j->blacklisted && r->runs >= j->until) {
-		j->until = 0;
-		j->off = false;
-	}
-	if (r->verdict != HOT_RUNS || j->until)
+	look_at_penalty(r);
+	if (r->verdict != HOT_RUNS || (taken && taken != r->reps))
 		return;
-	if (!taken)
-		hot_times_add(&j->times[0], ns);
-	else if (taken == r->reps)
-		hot_times_add(&j->times[1], ns);
-	if (r->fused.count)
+	if (fused_judge_tries(&r->fused) && ++j->tries > TRIES_MAX) {
+		settle(h, r);            /* too lively a place to judge */
+		return;
+	}
+	if (!counts(r, tier))
+		return;
+	if (j->skips) {
+		j->skips--;
+		return;
+	}
+	hot_times_add(&j->times[tier], ns);
+	j->waits -= tier && j->waits;
+	if (fused_judge_tries(&r->fused))
 		judge(h, r);
 }

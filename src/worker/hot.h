@@ -53,11 +53,13 @@ typedef struct hot_run {
 	uint64_t changes;                /* plan.changes then */
 	uint64_t until;                  /* BARRED, or eagerly on trial: op to begin at again */
 	uint64_t untested;               /* time of the last eager stretch, if it was the loop */
-	unsigned tries;
+	unsigned tries, round;           /* of the trial */
+	uint32_t rests;                  /* runs that are not timed: nothing is open */
 	uint64_t warm;                   /* eager time of a stretch before there was a plan; 0 */
 	hot_times replay, eager;
 	unsigned demotions;
-	double ratio;                    /* eager time over replay's when it was demoted last */
+	double ratio;                    /* eager time over replay's when it was demoted last, .. */
+	uint32_t over;                   /* .. of so many stretches */
 
 	uint64_t runs, exits;            /* completed; broken off */
 	hot_place places[HOT_PLACES];
@@ -130,6 +132,8 @@ typedef struct hot_watch {
 typedef struct hot_mark { uint64_t ops, busy; } hot_mark;
 #define HOT_MARKS 1024u
 #define HOT_MARK_OPS 128u
+#define HOT_YOUNG_OPS 4096u      /* at first there are marks more often */
+#define HOT_YOUNG_MARK 8u
 
 typedef struct hot {
 	tenant *tenant;

@@ -37,6 +37,8 @@ int64_t hot_difference(const value *a, const value *b)
 	const size_t size = dtype_size((gt_dtype)a->v.m.dtype);
 	const int64_t n = meta_count(&a->v.m);
 
+	if (LIKELY(!memcmp(a->v.data, b->v.data, (size_t)n * size)))
+		return -1;
 	for (int64_t k = 0; k < n; k++)
 		if (memcmp(element(a, k), element(b, k), size) &&
 		    !(isnan(hot_number(a, k)) && isnan(hot_number(b, k))))

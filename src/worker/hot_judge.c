@@ -2,10 +2,11 @@
  *
  * Time is the executor's, spent in slices of the stream; waiting for a client is nobody's. Runs are
  * timed from completion to completion, short ones several at a time (a stretch). What the stream
- * cost before there was a plan says what to expect. If the least of sixteen stretches is dearer
- * than that, or the shapes have changed since, the plan goes on trial: eager stretches and replayed
- * ones take turns until there are sixteen of each, and the leasts are compared. A plan that loses
- * is barred for a while, which doubles each time, and at last for good.
+ * cost before there was a plan says what to expect. If the least of the first stretches, and later
+ * of any sixteen, is dearer than that, or the shapes have changed since, the plan goes on trial:
+ * eager stretches and replayed ones take turns, and the leasts are compared (hot_times_compare). A
+ * plan that loses is barred for a while, which doubles each time, and at last for good. One that
+ * nothing speaks against is timed one stretch in sixteen.
  *
  * With GT_COMPILE_SYNC nothing is judged: tests want the same runs every time.
  */
@@ -14,8 +15,10 @@
 #include <stdlib.h>
 #include "base/clock.h"
 
-#define STRETCH_OPS 64           /* a stretch has at least as many */
-#define GAIN        98           /* per cent of eager's time that replay's must not exceed / 100 */
+#define STRETCH_OPS 32           /* a stretch has at least as many */
+#define GAIN        98           /* per cent of the other's time that the faster one takes at most */
+#define FIRST       4            /* replayed stretches that are compared with times before */
+#define RESTS       15           /* stretches that are not timed, behind one that is */
 #define TRIES_MAX   64           /* eager stretches of a trial; those that were disturbed too */
 #define BARRED_RUNS 64           /* the first time */
 #define LIVES       5
@@ -53,13 +56,25 @@ uint64_t hot_times_median(const hot_times *t)
 	return n ? sorted[n / 2] : 0;
 }
 
+/* By so many hundredths, of few times: noise is as large. In the last round what it takes counts. */
+int hot_times_compare(const hot_times *a, const hot_times *b, unsigned round)
+{
+	static const uint64_t margins[HOT_ROUNDS] = { 30, 10, 4, 100 - GAIN };
+	const uint64_t x = hot_times_least(a), y = hot_times_least(b), m = margins[round];
+
+	if (x * 100 <= y * (100 - m))
+		return -1;
+	return y * 100 <= x * (100 - m);
+}
+
 /* ---- before there was a plan ----------------------------------------------------------------- */
 
+/* A young session's loops are found after a few dozen ops. */
 void hot_mark_pace(hot *h)
 {
-	const uint64_t ops = hot_ops(h);
+	const uint64_t ops = hot_ops(h), least = ops < HOT_YOUNG_OPS ? HOT_YOUNG_MARK : HOT_MARK_OPS;
 
-	if (h->marked && ops - h->marks[(h->marked - 1) % HOT_MARKS].ops < HOT_MARK_OPS)
+	if (h->marked && ops - h->marks[(h->marked - 1) % HOT_MARKS].ops < least)
 		return;
 	h->marks[h->marked++ % HOT_MARKS] = (hot_mark){ ops, h->busy };
 }
@@ -102,7 +117,7 @@ void hot_judge_new(hot *h, hot_run *r)
 static void begin_trial(hot_run *r)
 {
 	r->verdict = HOT_ON_TRIAL;
-	r->replay.n = r->eager.n = r->tries = 0;
+	r->replay.n = r->eager.n = r->tries = r->round = 0;
 }
 
 /* The next stretch runs eagerly; of what is settled the miner is told as if it were replayed. */
@@ -149,6 +164,7 @@ static void bar(hot *h, hot_run *r)
 	const uint64_t penalty = (uint64_t)BARRED_RUNS << r->demotions;
 
 	r->ratio = (double)hot_times_least(&r->eager) / (double)hot_times_least(&r->replay);
+	r->over = MIN(r->replay.n, HOT_TIMES);
 	r->verdict = ++r->demotions > LIVES ? HOT_BLACKLISTED : HOT_BARRED;
 	/* A few odd runs more, so that two plans do not come back in step for ever. */
 	r->skips = penalty + (r->moved * UINT64_C(0x9e3779b97f4a7c15) >> 58);
@@ -180,33 +196,71 @@ static bool is_dearer(uint64_t replay, uint64_t eager)
 	return replay * GAIN > eager * 100;
 }
 
+static void lose(hot *h, hot_run *r)
+{
+	if (r->fused.count && !r->fused.judge.off)
+		demote(h, r);
+	else
+		bar(h, r);
+}
+
+static void win(hot_run *r, uint64_t warm)
+{
+	r->verdict = HOT_RUNS;
+	r->warm = warm;
+}
+
 static void try_further(hot *h, hot_run *r)
 {
-	const bool over = r->tries > TRIES_MAX;
+	const uint32_t wanted = hot_times_wanted(r->round);
+	int than;
 
-	if (!over && (r->eager.n < HOT_TIMES || r->replay.n < HOT_TIMES)) {
-		if (r->eager.n < HOT_TIMES)
-			run_eagerly(h, r);
+	if (r->tries > TRIES_MAX) {
+		win(r, UINT64_MAX / 128);
 		return;
 	}
-	if (!over && is_dearer(hot_times_least(&r->replay), hot_times_least(&r->eager))) {
-		if (r->fused.count && !r->fused.judge.off)
-			demote(h, r);
-		else
-			bar(h, r);
+	if (r->eager.n < wanted)
+		run_eagerly(h, r);
+	if (r->eager.n < wanted || r->replay.n < wanted)
 		return;
-	}
-	r->verdict = HOT_RUNS;
-	r->warm = over ? UINT64_MAX / 128 : hot_times_least(&r->eager);
+	than = hot_times_compare(&r->replay, &r->eager, r->round);
+	if (than > 0)
+		lose(h, r);
+	else if (than < 0 || r->round == HOT_ROUNDS - 1)
+		win(r, hot_times_least(&r->eager));
+	else
+		r->round++;
+}
+
+/* There are enough times of what is to stay to be looked at. */
+static bool is_due(const hot_run *r)
+{
+	const uint32_t n = r->replay.n;
+
+	return !fused_judge_tries(&r->fused) && n &&
+		((n == FIRST && r->warm) || n % HOT_TIMES == 0);
 }
 
 static void judge(hot *h, hot_run *r)
 {
 	if (r->verdict == HOT_ON_TRIAL)
 		try_further(h, r);
-	else if (r->replay.n >= HOT_TIMES && r->replay.n % HOT_TIMES == 0 &&
-			is_dearer(hot_times_least(&r->replay), r->warm))
+	else if (is_due(r) && is_dearer(hot_times_least(&r->replay), r->warm))
 		begin_trial(r);
+}
+
+/* A stretch was timed, and nothing is open. */
+static bool may_rest(const hot_run *r)
+{
+	return r->verdict == HOT_RUNS && r->replay.n >= HOT_TIMES &&
+		!fused_judge_tries(&r->fused);
+}
+
+static void add_time(hot *h, hot_run *r, uint64_t ns)
+{
+	if (r->verdict == HOT_ON_TRIAL || !fused_judge_tries(&r->fused))
+		hot_times_add(&r->replay, ns);
+	fused_judge_stretch(h, r, ns);
 }
 
 /* Other shapes, other times. Those before there was a plan were of the first. */
@@ -214,30 +268,39 @@ static void forget(hot_run *r)
 {
 	if (r->replay.n)
 		r->warm = 0;
-	r->replay.n = r->eager.n = 0;
+	r->replay.n = r->eager.n = r->fused.judge.times[0].n = 0;
 	r->verdict = HOT_RUNS;
 }
 
-void hot_judge_run(hot *h, hot_run *r)
+/* The border of two stretches. */
+static void end_stretch(hot *h, hot_run *r)
 {
-	uint64_t now;
+	const uint64_t now = hot_busy(h);
 
-	if (h->sync)
-		return;
-	take_eager(r);
-	if (++r->stretch < r->reps)
-		return;
-	now = hot_busy(h);
 	r->stretch = 0;
 	if (r->changes != r->plan->changes) {
 		forget(r);
 	} else if (r->since) {
-		hot_times_add(&r->replay, now - r->since);
-		fused_judge_stretch(h, r, now - r->since);
+		add_time(h, r, now - r->since);
+		r->rests = may_rest(r) ? RESTS * r->reps : 0;
 	}
+	r->fused.judge.taken = 0;
 	r->since = now;
 	r->changes = r->plan->changes;
 	judge(h, r);
+}
+
+void hot_judge_run(hot *h, hot_run *r)
+{
+	if (h->sync)
+		return;
+	take_eager(r);
+	if (r->rests && r->verdict == HOT_RUNS) {
+		r->rests--;
+		hot_judge_exit(r);
+	} else if (!r->since || ++r->stretch >= r->reps) {
+		end_stretch(h, r);
+	}
 }
 
 void hot_judge_side(hot *h, hot_run *r, uint64_t ns)
@@ -245,8 +308,7 @@ void hot_judge_side(hot *h, hot_run *r, uint64_t ns)
 	if (r->changes != r->plan->changes) {
 		forget(r);
 	} else {
-		hot_times_add(&r->replay, ns);
-		fused_judge_stretch(h, r, ns);
+		add_time(h, r, ns);
 	}
 	r->changes = r->plan->changes;
 	judge(h, r);

@@ -172,8 +172,8 @@ void hot_say_speedup(const hot_run *r)
 
 void hot_say_demoted(const hot_run *r)
 {
-	say("[COMPILE] Disabled %012llx: %.2fx of replay over %d runs%s\n",
-		(unsigned long long)r->plan->region->signature, r->fused.judge.ratio, HOT_TIMES,
+	say("[COMPILE] Disabled %012llx: %.2fx of replay over %u runs%s\n",
+		(unsigned long long)r->plan->region->signature, r->fused.judge.ratio, r->fused.judge.over,
 		r->fused.judge.blacklisted ? ", for good" : "");
 }
 
@@ -193,7 +193,7 @@ void hot_say_missing(hot *h, const hot_run *r, const ins *i)
 
 void hot_say_disabled(const hot_run *r)
 {
-	say("[COMPILE] Disabled %012llx: %.2fx of eager over %d runs%s\n",
-		(unsigned long long)r->plan->region->signature, r->ratio, HOT_TIMES,
+	say("[COMPILE] Disabled %012llx: %.2fx of eager over %u runs%s\n",
+		(unsigned long long)r->plan->region->signature, r->ratio, r->over,
 		r->verdict == HOT_BLACKLISTED ? ", for good" : "");
 }
