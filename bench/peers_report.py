@@ -2,7 +2,8 @@
 
 A measurement is a dict of one system on one workload, inputs fresh or not:
   {"system", "workload", "fresh", "rounds": seconds of a step, round by round,
-   "warm": seconds of the first steps, "compiled_after": seconds until the first step that ran
+   "warm": seconds of the first steps, "wait", "settling": of what comes between them and the
+   rounds (peers_serve.py), "compiled_after": seconds until the first step that ran
    compiled code had ended (None: none did), "losses": what the first steps read}
 or, where something went wrong, {"system", "workload", "fresh", "error": text}.
 """

@@ -16,6 +16,8 @@ import peers_systems
 import peers_workloads
 
 FIRST_STEPS = 24        # in which GT finds the loop, and which are compared between systems
+SETTLE_STEPS = 200      # behind them, in which it chooses how to run it; fewer ..
+SETTLE_SECONDS = 3.0    # .. of those that take longer
 
 
 def replayed(system):
@@ -63,6 +65,18 @@ def first_steps(system, step):
     return {"warm": warm, "wait": wait, "compiled_after": after, "losses": losses}
 
 
+def settle(system, step):
+    """The seconds of the steps between the first ones and the rounds: rounds measure the steady
+    state of every system."""
+    begin = time.perf_counter()
+    for k in range(SETTLE_STEPS):
+        step()
+        if time.perf_counter() - begin > SETTLE_SECONDS:
+            break
+    wait_for_compiler(system)
+    return time.perf_counter() - begin
+
+
 def timed(step, steps):
     begin = time.perf_counter()
     for _ in range(steps):
@@ -87,6 +101,7 @@ def serve(system, threads):
                 w = peers_workloads.ALL[order["make"]]
                 step = peers_systems.build(system, w, order["fresh"])
                 answer = first_steps(system, step)
+                answer["settling"] = settle(system, step)
             else:
                 answer = {"seconds": timed(step, order["steps"])}
         except Exception as e:
