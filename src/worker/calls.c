@@ -258,15 +258,6 @@ static bool set_inputs(leap *l, calls *c, const call_step *st, const ins *i, kca
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* One more reference to a storage; if nobody else has one, nobody else can change the count. */
-static void hold(storage *s)
-{
-	if (__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 1)
-		__atomic_store_n(&s->refs, 2, __ATOMIC_RELAXED);
-	else
-		storage_hold(s);
-}
-
 void calls_give_back(calls *c)
 {
 	if (!c->waits)
@@ -350,7 +341,7 @@ static void hand_over(const leap *l, const calls *c, call_slot *from)
 	if (is_own(l, (uint32_t)(from - c->slots)))
 		from->s = NULL;
 	else
-		hold(from->s);
+		store_hold(from->s);
 }
 
 static bool compute(leap *l, calls *c, const call_step *st, uint32_t at, kcall *k)
@@ -359,7 +350,7 @@ static bool compute(leap *l, calls *c, const call_step *st, uint32_t at, kcall *
 
 	if (st->view) {
 		from = &c->slots[c->in[st->first].slot & ~MATCH_BIND];
-		hold(to->s = from->s);
+		store_hold(to->s = from->s);
 		to->v.data = (char *)from->v.data + st->offset;
 		return true;
 	}

@@ -6,7 +6,7 @@
  * to be undone. What was copied down by then and what follows is a sample: the next such run has a
  * plan.
  */
-#include "worker/hot.h"
+#include "worker/fused_course.h"
 
 #include <stdio.h>
 #include "base/mem.h"
@@ -173,6 +173,7 @@ bool fused_accept(tenant *t, hot_run *r, const ins *i)
 			begin(t, r);
 		return is != FIT_MISSING;
 	}
+	fused_leave_course(u->now);
 	is = fits(t, r, u->now->p, i);
 	if (LIKELY(is == FIT_YES)) {
 		u->chosen = u->now->p;
@@ -202,7 +203,7 @@ void fused_bind(hot_run *r, fused_run *f, const ins *i)
 
 void fused_copy(fused_run *f, uint32_t at, const ins *i)
 {
-	ins_copy(f->words + f->p->ops[at].words, i);
+	ins_copy((uint64_t *)(uintptr_t)f->run[at], i);
 }
 
 static void file(fused_run *f, uint32_t at, const ins *i, value *out)
@@ -234,7 +235,8 @@ bool fused_points_inside(const fused_run *f, uint32_t at)
 	const kcall by = { .i = f->run[at] };
 	view indices;
 
-	if (!(f->slots[c->value].state & SLOT_PRESENT) || fused_failure(f, c->value))
+	if (!f->course && (!(f->slots[c->value].state & SLOT_PRESENT) ||
+			fused_failure(f, c->value)))
 		return false;
 	fused_view(f, c->value, &indices);
 	return !index_check(&by, &indices, c->size);

@@ -31,6 +31,7 @@
 #include "worker/tenant.h"
 
 #define FUSED_PLANS_MAX  8       /* of a region: shapes and strides seen */
+#define FUSED_ASKED_MAX  4       /* tensors of a run on its course that are filed after all */
 #define FUSED_STALE_MAX  2       /* runs that are over, kept for what was fused away */
 
 /* ---- a plan: fused_plan.c -------------------------------------------------------------------- */
@@ -164,7 +165,8 @@ typedef struct fused_run {
 	const struct fused_course *course;       /* the run is on it; NULL: it is counted */
 	struct fused_pass *pass;         /* needs are counted, nothing else is done; else NULL */
 	struct leap_rest *rest;          /* on a course: what is not filed, */
-	uint32_t part;                   /* .. and the part of the script that comes next */
+	uint32_t part;                   /* .. and the part of the script that comes next; */
+	uint32_t asked[FUSED_ASKED_MAX], asked_count;    /* .. ops whose tensors were asked for */
 	uint64_t *script;                /* words of the last course's, */
 	uint64_t scripted;               /* .. which was this one: fused_course.number; 0: none */
 } fused_run;

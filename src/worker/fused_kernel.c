@@ -233,7 +233,7 @@ static void conclude(fused_run *f, const fused_step *st)
 	fused_finish(f, st, st->places, st->out_count);
 }
 
-bool fused_kernels_launch(fused_run *f, fused_step *first, unsigned count)
+bool fused_kernels_compute(fused_run *f, fused_step *first, unsigned count)
 {
 	for (unsigned k = 0; k < count; k++)
 		if (UNLIKELY(!begin(f, &first[k]))) {
@@ -245,6 +245,13 @@ bool fused_kernels_launch(fused_run *f, fused_step *first, unsigned count)
 		run_bundle(f, first, count);
 	else if (LIKELY(!first->replaced))
 		fused_kernel_spread(f, first);
+	return true;
+}
+
+bool fused_kernels_launch(fused_run *f, fused_step *first, unsigned count)
+{
+	if (UNLIKELY(!fused_kernels_compute(f, first, count)))
+		return false;
 	for (unsigned k = 0; k < count; k++)
 		conclude(f, &first[k]);
 	counter_add(&f->tenant->hot->counts.kernels, 1);

@@ -87,7 +87,8 @@ static bool launch(fused_run *f, fused_step *st, const fused_place *out)
 	if (UNLIKELY(fused_is_there(f, slot))) {
 		copy_product(f, st, out);
 	} else if (UNLIKELY(run_product(f, st, out))) {
-		fused_late(f, f->p->f->values.at[slot].op);   /* fails in the op's words */
+		if (!f->course)
+			fused_late(f, f->p->f->values.at[slot].op);   /* fails in the op's words */
 		return false;
 	}
 	if (UNLIKELY(fused_on_probation(f, st)))
@@ -95,17 +96,21 @@ static bool launch(fused_run *f, fused_step *st, const fused_place *out)
 	return true;
 }
 
+bool fused_product_compute(fused_run *f, fused_step *st)
+{
+	if (UNLIKELY(!fused_places_find(f, st, st->places)))
+		return false;
+	if (LIKELY(launch(f, st, st->places)))
+		return true;
+	fused_places_drop(st->places, st->out_count);
+	return false;
+}
+
 bool fused_product_launch(fused_run *f, fused_step *st)
 {
-	fused_place *out = st->places;
-
-	if (UNLIKELY(!fused_places_find(f, st, out)))
+	if (UNLIKELY(!fused_product_compute(f, st)))
 		return false;
-	if (UNLIKELY(!launch(f, st, out))) {
-		fused_places_drop(out, st->out_count);
-		return false;
-	}
 	counter_add(&f->tenant->hot->counts.kernels, 1);
-	fused_finish(f, st, out, st->out_count);
+	fused_finish(f, st, st->places, st->out_count);
 	return true;
 }

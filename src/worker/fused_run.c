@@ -1,11 +1,13 @@
 /* fused_run.c: what a run holds, and until when. */
-#include "worker/hot.h"
+#include "worker/fused_course.h"
 
 /* ---- needs ----------------------------------------------------------------------------------- */
 
 static void drop(fused_run *f, fused_slot *s)
 {
-	if (s->state & SLOT_LATE)
+	if (UNLIKELY(f->pass != NULL))
+		fused_pass_drop(f, (uint32_t)(s - f->slots));
+	else if (s->state & SLOT_LATE)
 		store_return(&f->tenant->store, s->late);
 	else if (!(s->state & SLOT_ARENA) && s->s)
 		storage_drop(s->s);
@@ -103,6 +105,10 @@ void fused_publish(fused_run *f, uint32_t slot)
 	const fused_slot *s = &f->slots[slot];
 	value *v = f->shown[slot];
 
+	if (UNLIKELY(f->pass != NULL)) {
+		fused_pass_show(f, slot);
+		return;
+	}
 	if (v->s || v->why)              /* computed late before it was launched */
 		return;
 	fused_view(f, slot, &v->v);
@@ -126,6 +132,7 @@ static void forget(fused_run *f, uint32_t slot)
 
 value *fused_resolve(value *v)
 {
+	fused_leave_course(v->run);
 	fused_late(v->run, v->slot);
 	return v;
 }
@@ -151,7 +158,7 @@ value *fused_read(value *v)
 static void recycle(fused_run *f);
 
 /* Everything is gone that anybody could ask for. */
-static void look_whether_done(fused_run *f)
+void fused_look(fused_run *f)
 {
 	if (f->over && !f->alive && !f->held)
 		recycle(f);
@@ -161,7 +168,7 @@ void fused_free_slot(fused_run *f, uint32_t slot)
 {
 	f->slots[slot].state |= SLOT_FREED;
 	fused_unneed(f, slot);
-	look_whether_done(f);
+	fused_look(f);
 }
 
 void fused_free(value *v)
@@ -169,9 +176,10 @@ void fused_free(value *v)
 	fused_run *f = v->run;
 	const uint32_t slot = v->slot;
 
+	fused_leave_course(f);
 	forget(f, slot);
 	fused_unneed(f, slot);
-	look_whether_done(f);
+	fused_look(f);
 }
 
 /* ---- arenas ---------------------------------------------------------------------------------- */
@@ -193,10 +201,20 @@ static bool is_late(fused_run *f, uint64_t time)
 
 bool fused_arena_serves(fused_run *f, uint32_t at)
 {
-	fused_arena *a = f->arena;
+	return !is_late(f, at) && fused_arena_is_free(f, at);
+}
 
-	return is_private(a) && !is_late(f, at) &&
+bool fused_arena_is_free(fused_run *f, uint32_t at)
+{
+	const fused_arena *a = f->arena;
+
+	return is_private(a) &&
 		!(a->before && is_late(a->before, (uint64_t)at + f->p->n));
+}
+
+bool fused_is_late(fused_run *f, uint32_t at)
+{
+	return is_late(f, at);
 }
 
 static void drop_arena(fused_arena *a)
@@ -282,6 +300,7 @@ static void free_run(fused_run *f)
 	mem_free(f->words);
 	mem_free(f->run);
 	mem_free(f->stack);
+	mem_free(f->script);
 	mem_free(f);
 }
 
@@ -290,6 +309,10 @@ static void recycle(fused_run *f)
 	fused_plan *p = f->p;
 	fused_run **at = &p->runs;
 
+	f->course = NULL;
+	if (f->rest && f->rest->f == f)
+		f->rest->f = NULL;
+	f->rest = NULL;
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
@@ -308,6 +331,7 @@ static void detach(fused_run *f, uint32_t slot)
 /* Nothing is left of the run afterwards, unless tensors are pending. */
 static bool dissolve(fused_run *f)
 {
+	assert(!f->course);
 	for (uint32_t k = 0; k < f->at; k++)
 		if ((f->slots[k].state & (SLOT_SHOWN | SLOT_PRESENT)) == SLOT_SHOWN)
 			return false;
@@ -324,6 +348,7 @@ static bool dissolve(fused_run *f)
 static void settle(fused_run *f)
 {
 	f->held = true;
+	fused_leave_course(f);
 	for (uint32_t k = 0; k < f->at; k++)
 		if ((f->slots[k].state & (SLOT_SHOWN | SLOT_PRESENT)) == SLOT_SHOWN) {
 			note_demand(f->p, k);
@@ -347,6 +372,13 @@ static void clear_stale(fused_plan *p)
 	}
 }
 
+void fused_run_reset(fused_run *f)
+{
+	memcpy(f->slots, f->p->fresh, f->p->slots * sizeof *f->slots);
+	f->at = f->step = f->due = 0;
+	f->alive = f->p->alive;
+}
+
 fused_run *fused_run_begin(tenant *t, fused_plan *p)
 {
 	fused_run *f, *before;
@@ -362,9 +394,7 @@ fused_run *fused_run_begin(tenant *t, fused_plan *p)
 		p->idle = f;
 		return NULL;
 	}
-	memcpy(f->slots, p->fresh, p->slots * sizeof *f->slots);
-	f->at = f->step = f->due = 0;
-	f->alive = p->alive;
+	fused_run_reset(f);
 	f->over = f->broken = f->held = false;
 	f->next = before;
 	p->runs = f;
@@ -375,6 +405,8 @@ void fused_run_end(fused_run *f)
 {
 	const fused_plan *p = f->p;
 
+	if (f->course && fused_course_ends(f))
+		return;
 	f->over = f->held = true;
 	f->broken = f->step < p->f->steps.count;
 	for (; f->step < p->f->steps.count; f->step++)
@@ -385,7 +417,7 @@ void fused_run_end(fused_run *f)
 		fused_unneed(f, k);
 	}
 	f->held = false;
-	look_whether_done(f);
+	fused_look(f);
 }
 
 void fused_plan_settle(fused_plan *p)
@@ -406,6 +438,7 @@ void fused_plan_free(fused_plan *p)
 		next = f->next;
 		free_run(f);
 	}
+	fused_course_free(p->course);
 	for (int k = 0; k < FUSED_ARENAS; k++)
 		drop_arena(&p->arenas[k]);
 	region_free(p->r);

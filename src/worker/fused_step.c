@@ -14,7 +14,7 @@ static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, fused_
 {
 	const fuse_value *o = &f->p->f->values.at[slot];
 
-	if (!f->p->own[slot] && fused_arena_serves(f, st->s->launch)) {
+	if (!f->p->own[slot] && (f->course || fused_arena_serves(f, st->s->launch))) {
 		*to = (fused_place){ (char *)f->arena->s->data + o->at, NULL, SLOT_ARENA };
 		return true;
 	}
@@ -71,28 +71,36 @@ bool fused_is_there(const fused_run *f, uint32_t slot)
 	return s->state & SLOT_LATE && !s->late->why && s->late->v.contiguous;
 }
 
-static bool launch_call(fused_run *f, fused_step *st)
+static bool compute_call(fused_run *f, fused_step *st, fused_place *out)
 {
 	const uint32_t slot = st->s->value;
 	const ins *i = fusion_row(f->p->f, slot, f->run);
 	kernel *run = f->tenant->worker->engine->kernels[i->op];
+
+	if (UNLIKELY(!run || !find_place(f, st, slot, out)))
+		return false;
+	fused_set_inputs(f, st, i);
+	st->views[i->nin].data = out->data;
+	st->call.i = i;
+	if (LIKELY(!run(&st->call)))
+		return true;
+	fused_places_drop(out, 1);
+	if (!f->course)
+		fused_late(f, f->p->f->values.at[slot].op);      /* fails in the op's words */
+	return false;
+}
+
+static bool launch_call(fused_run *f, fused_step *st)
+{
 	fused_place out;
 
-	if (fused_is_there(f, slot)) {
+	if (fused_is_there(f, st->s->value)) {
 		for (uint32_t k = 0; k < st->in_count; k++)
 			fused_unneed(f, st->in[k]);
 		return true;
 	}
-	if (UNLIKELY(!run || !find_place(f, st, slot, &out)))
+	if (UNLIKELY(!compute_call(f, st, &out)))
 		return false;
-	fused_set_inputs(f, st, i);
-	st->views[i->nin].data = out.data;
-	st->call.i = i;
-	if (UNLIKELY(run(&st->call))) {
-		fused_places_drop(&out, 1);
-		fused_late(f, f->p->f->values.at[slot].op);      /* fails in the op's words */
-		return false;
-	}
 	fused_finish(f, st, &out, 1);
 	return true;
 }
@@ -108,6 +116,69 @@ static void launch_view(fused_run *f, const fused_step *st)
 	fused_present(f, slot, (char *)f->slots[base].data +
 		fusion_offset(f->p->f, slot, f->run), s, how);
 	fused_unneed(f, base);
+}
+
+/* ---- on a course ---------------------------------------------------------------------------- */
+
+/* Results are in memory: one reference for all that lies in it (fused_course.h). */
+static void keep(fused_run *f, const fused_step *st, const fused_place *out)
+{
+	for (uint32_t k = 0; k < st->out_count; k++) {
+		f->slots[st->out[k]].data = out[k].data;
+		f->slots[st->out[k]].s = out[k].s;
+	}
+}
+
+static void follow_view(fused_run *f, const fused_step *st)
+{
+	f->slots[*st->out].data = (char *)f->slots[*st->in].data +
+		fusion_offset(f->p->f, *st->out, f->run);
+}
+
+static bool follow_kernels(fused_run *f, fused_step *st)
+{
+	const unsigned count = 1 + st->s->together;
+
+	for (unsigned k = 0; k < count; k++)
+		if (UNLIKELY(fused_is_barred(&st[k])))
+			return false;
+	if (UNLIKELY(!fused_kernels_compute(f, st, count)))
+		return false;
+	for (unsigned k = 0; k < count; k++)
+		keep(f, &st[k], st[k].places);
+	counter_add(&f->tenant->hot->counts.kernels, 1);
+	return true;
+}
+
+static bool follow_product(fused_run *f, fused_step *st)
+{
+	if (UNLIKELY(fused_is_barred(st) || !fused_product_compute(f, st)))
+		return false;
+	keep(f, st, st->places);
+	counter_add(&f->tenant->hot->counts.kernels, 1);
+	return true;
+}
+
+bool fused_follow(fused_run *f, fused_step *st)
+{
+	fused_place out;
+
+	if (st->s->kind >= STEP_VIEW) {
+		follow_view(f, st);
+		return true;
+	}
+	if (UNLIKELY(!fused_arena_is_free(f, st->s->launch)))
+		return false;
+	if (st->s->kind == STEP_KERNEL)
+		return follow_kernels(f, st);
+	if (st->s->kind == STEP_PRODUCT)
+		return follow_product(f, st);
+	if (f->p->f->values.at[st->s->value].row->op == OP_upload)
+		return true;             /* it is there */
+	if (UNLIKELY(!compute_call(f, st, &out)))
+		return false;
+	keep(f, st, &out);
+	return true;
 }
 
 /* ---- all of an op's -------------------------------------------------------------------------- */

@@ -2,10 +2,13 @@
 #ifndef WORKER_FUSED_STEP_H
 #define WORKER_FUSED_STEP_H
 
-#include "worker/hot.h"
+#include "worker/fused_course.h"
 
 /* ---- fused_step.c ---------------------------------------------------------------------------- */
 
+/* Of a run on its course: the step, and those together with it; nothing is counted. False: that could
+ * not be, and nothing was done. */
+bool fused_follow(fused_run *f, fused_step *st);
 /* Memory for what the step makes, in the order of st->out. False: there is none. */
 bool fused_places_find(fused_run *f, const fused_step *st, fused_place *all);
 void fused_places_drop(fused_place *all, uint32_t count);
@@ -18,7 +21,9 @@ bool fused_is_there(const fused_run *f, uint32_t slot);
 
 /* ---- fused_kernel.c -------------------------------------------------------------------------- */
 
-/* So many steps, which are kernels, as one launch. False: there is no memory. */
+/* Run so many kernels as one launch; what they make is in their places. False: there is no memory. */
+bool fused_kernels_compute(fused_run *f, fused_step *first, unsigned count);
+/* The same, and all that follows from it. */
 bool fused_kernels_launch(fused_run *f, fused_step *first, unsigned count);
 /* Set st->args and ->scalars. */
 void fused_kernel_prepare(const fused_run *f, const fused_step *st, const fused_place *out);
@@ -62,6 +67,8 @@ bool fused_part_run(pool *threads, const fused_step *st);
 
 /* ---- fused_product.c ------------------------------------------------------------------------- */
 
+/* Run it; what it makes is in its places. False: it failed. */
+bool fused_product_compute(fused_run *f, fused_step *st);
 bool fused_product_launch(fused_run *f, fused_step *st);
 
 #endif

@@ -1,5 +1,5 @@
 /* leap.c: which stretch of the stream a leap is, and the account of it. */
-#include "worker/hot.h"
+#include "worker/fused_course.h"
 
 #include "base/mem.h"
 
@@ -62,11 +62,32 @@ static value *file(leap_rest *o, uint32_t at)
 	return v;
 }
 
+/* Before any of them is looked for: a run on its course lists nothing. */
+static void list_rest(leap_rest *o)
+{
+	if (o->f)
+		fused_leave_course(o->f);
+}
+
+/* A run on its course goes on as if nobody had asked. */
+static value *show(leap_rest *o, uint32_t at)
+{
+	value *v = put_value(o->t, o->r, at, id_of(o, at));
+
+	fused_course_show(o->f, at, v);
+	if (!--o->head.count && o->t->store.unfiled == &o->head)
+		o->t->store.unfiled = NULL;
+	return v;
+}
+
 static value *file_id(store_unfiled *u, uint64_t id)
 {
 	leap_rest *o = CONTAINER(u, leap_rest, head);
 	const uint32_t at = op_of(o, id);
 
+	if (at < o->r->script.n && o->f && o->f->course && fused_course_has(o->f, at))
+		return show(o, at);
+	list_rest(o);
 	return at < o->r->script.n && o->is[at] ? file(o, at) : NULL;
 }
 
@@ -85,6 +106,7 @@ static bool drop_id(store_unfiled *u, uint64_t id)
 	leap_rest *o = CONTAINER(u, leap_rest, head);
 	const uint32_t at = op_of(o, id);
 
+	list_rest(o);
 	if (at == o->r->script.n || !o->is[at])
 		return false;
 	release(o, at);
@@ -99,6 +121,7 @@ void leap_file_all(tenant *t)
 	if (LIKELY(!t->store.unfiled))
 		return;
 	o = CONTAINER(t->store.unfiled, leap_rest, head);
+	list_rest(o);
 	for (uint32_t k = 0; o->head.count; k++)
 		if (o->is[k])
 			file(o, k);
@@ -121,6 +144,8 @@ static void keep_rest(tenant *t, hot_run *r, fused_run *f, uint64_t base)
 	}
 	o->base = base;
 	o->f = f;
+	if (f)
+		f->rest = o;
 }
 
 void leap_leave(leap *l, uint32_t at)
@@ -149,8 +174,10 @@ static void show_rest(const leap *l)
 
 	if (l->at)
 		s->highest = MAX(s->highest, id_of(o, l->at - 1));
-	if (!o->head.count)
+	if (!o->head.count) {
+		s->unfiled = s->unfiled == &o->head ? NULL : s->unfiled;
 		return;
+	}
 	o->head.first = o->base;
 	o->head.last = id_of(o, l->s->n - 1);
 	s->unfiled = &o->head;
@@ -163,12 +190,14 @@ void leap_rest_fini(leap_rest *o)
 
 /* ---- for those who leap ---------------------------------------------------------------------- */
 
-static void note_control(hot *h, const ins *i)
+void leap_note(const leap *l, const ins *i)
 {
+	recorder *to = &l->t->hot->recorder;
+
 	if (i->op == OP_free)
-		recorder_free(&h->recorder, ins_in(i)[0]);
+		recorder_free(to, ins_in(i)[0]);
 	else
-		recorder_control(&h->recorder, i);
+		recorder_control(to, i);
 }
 
 void leap_control(leap *l, const script_part *p, const ins *i)
@@ -176,7 +205,7 @@ void leap_control(leap *l, const script_part *p, const ins *i)
 	tenant *t = l->t;
 
 	if (!l->quiet)
-		note_control(t->hot, i);
+		leap_note(l, i);
 	if (p->kind == PART_FREE && p->op != SCRIPT_NEVER && l->r->rest.is[p->op]) {
 		release(&l->r->rest, p->op);
 		l->values--;
@@ -351,6 +380,8 @@ static void miss(tenant *t, hot_run *r)
 	if (r->misses < MISSES)
 		return;
 	leap_file_all(t);
+	if (r->fused.now)
+		fused_leave_course(r->fused.now);
 	r->misses = 0;
 	r->noting = false;
 	r->calls.known = false;
@@ -374,13 +405,15 @@ static uint32_t perform(leap *l, const ins *i, uint64_t base)
 
 	if (l->at == l->s->n) {
 		keep_rest(l->t, r, r->rest.f, base);
-		return leap_behind(l);
+		return fused_on_course_behind(l) ? fused_leap_behind(l) : leap_behind(l);
 	}
 	if (fused_wanted(u, l->at)) {
 		u->chosen = NULL;
 		if (!l->at && (!match_wired(&r->match, i) || !fused_accept(l->t, r, i) ||
 				!u->chosen))
 			return l->from;
+		if (!l->at)
+			fused_course_begin(r, u->now);
 		keep_rest(l->t, r, u->now, base);
 		return fused_leap(l);
 	}
@@ -431,7 +464,7 @@ unsigned leap_try(tenant *t, const ins *i)
 	end = perform(&l, i, base);
 	if (end == l.from)
 		return 0;
-	if (end < l.to)
+	if (end < l.to && !l.listed)
 		leave_rest(&l, end);
 	r->rest.next = end;
 	show_rest(&l);

@@ -46,6 +46,7 @@ typedef struct leap {
 	bool silent, quiet;      /* ops are not recorded one by one; nor are frees */
 	uint64_t products;
 	uint64_t values;         /* filed, less those freed */
+	bool listed;             /* what is left behind is known */
 } leap;
 
 static inline const ins *leap_ins(const leap *l, uint32_t part)
@@ -71,6 +72,8 @@ void leap_rest_fini(leap_rest *o);
  * `i` is the next instruction. Returns how many it were; they are popped; 0: nothing was done. */
 unsigned leap_try(tenant *t, const ins *i);
 
+/* Tell the miner of an instruction without result. */
+void leap_note(const leap *l, const ins *i);
 /* For those who leap: an instruction without result that is no free of their own. */
 void leap_control(leap *l, const script_part *p, const ins *i);
 /* A free: true if it is one of their own, of the result of op p->op; else it is done. */
@@ -144,6 +147,9 @@ void calls_give_back(calls *c);          /* then, once */
 /* ---- fused_leap.c ---------------------------------------------------------------------------- */
 
 uint32_t fused_leap(leap *l);
+/* Behind the last op, for runs that are on their course there, too. */
+bool fused_on_course_behind(const leap *l);
+uint32_t fused_leap_behind(leap *l);
 void fused_show(struct fused_run *f, uint32_t at, value *v);
 
 #endif

@@ -106,6 +106,7 @@ bool script_begin(script *s, bool follows)
 		put_end(s);
 		drop_draft(s);
 		s->tries = 0;
+		s->learnt++;
 		s->state = SCRIPT_READY;
 	} else {
 		script_give_up(s);

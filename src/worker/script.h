@@ -46,6 +46,7 @@ typedef struct script {
 	uint64_t *results;       /* of the ops, from the first one on */
 	uint32_t n;              /* ops of the region */
 	uint32_t next;           /* of them, while it is learnt */
+	uint64_t learnt;         /* so many times; which one this is, while it is READY */
 	uint32_t tries;          /* in vain */
 	uint64_t patience;       /* runs before the next */
 

@@ -95,6 +95,16 @@ static inline void store_put(store *s, uint64_t id, value *v)
 /* Forget `id`; false if it is unknown. */
 bool store_drop(store *s, uint64_t id);
 
+/* One more reference to the storage of a value; if nobody else has one, nobody else can change the
+ * count. */
+static inline void store_hold(storage *s)
+{
+	if (__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 1)
+		__atomic_store_n(&s->refs, 2, __ATOMIC_RELAXED);
+	else
+		storage_hold(s);
+}
+
 static inline uint64_t store_count(const store *s)
 {
 	return s->ids.count + (s->unfiled ? s->unfiled->count : 0);
