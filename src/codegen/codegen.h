@@ -14,11 +14,13 @@
 #include "group/group.h"
 
 /* Raised whenever the same group would become other code; part of the cache's key. */
-#define CODEGEN_VERSION 10
+#define CODEGEN_VERSION 11
 
 /* How rows that are no multiple of a vector end: all vectors are masked, or the last one by code of
- * its own. AUTO chooses by the length of the code and the instruction set. */
-typedef enum codegen_rest { REST_AUTO, REST_MASK, REST_TAIL } codegen_rest;
+ * its own. AUTO chooses by the length of the code and the instruction set. SHORT is for GROUP_ROWS:
+ * code for rows of 1 to CODEGEN_SHORT columns and no others, half as much and faster. */
+typedef enum codegen_rest { REST_AUTO, REST_MASK, REST_TAIL, REST_SHORT } codegen_rest;
+#define CODEGEN_SHORT 16
 
 typedef struct codegen_options {
 	cpu_isa isa;             /* what the code may use: at most what its machine has */

@@ -342,8 +342,7 @@ static val first_columns(emit *e, val left)
 	return mask;
 }
 
-/* Columns of the vector at e->at that lie before e->end. */
-static val mask_of(emit *e)
+val emit_vector_mask(emit *e)
 {
 	val left = LLVMBuildSub(e->b, e->end, e->at, "");
 
@@ -354,9 +353,13 @@ static val mask_of(emit *e)
 
 void emit_rest(emit *e)
 {
-	if (e->isa == ISA_AVX512 && !e->masks && e->wide == e->lanes)
-		e->rest = first_columns(e, LLVMBuildAnd(e->b, e->cols,
-			emit_size(e, emit_columns_each(e) - 1), "left"));
+	val left = e->cols;
+
+	if (e->isa != ISA_AVX512 || e->masks || e->wide != e->lanes)
+		return;
+	if (!e->brief)
+		left = LLVMBuildAnd(e->b, left, emit_size(e, emit_columns_each(e) - 1), "left");
+	e->rest = first_columns(e, left);
 }
 
 static void columns_loop(emit *e, const char *name, val from, val to, bool masked, int count,
@@ -367,7 +370,7 @@ static void columns_loop(emit *e, const char *name, val from, val to, bool maske
 	loop_open(e, &l, name, from, to, emit_size(e, emit_columns_each(e)), count, carry);
 	e->at = l.i;
 	e->end = to;
-	e->mask = masked ? mask_of(e) : NULL;
+	e->mask = masked ? emit_vector_mask(e) : NULL;
 	for (int k = 0; k < count; k++)
 		carry[k] = l.carry[k];
 	body(e, carry, context);

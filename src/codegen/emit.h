@@ -46,6 +46,7 @@ typedef struct emit {
 	int lines;                       /* rows side by side in a vector: GROUP_ROWS */
 	int batch;                       /* rows at a time: those, or more that take turns */
 	bool masks;                      /* REST_MASK */
+	bool brief;                      /* REST_SHORT */
 
 	LLVMContextRef context;
 	LLVMModuleRef module;
@@ -142,6 +143,8 @@ void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *b
 /* At the kernel's beginning: every stretch of columns ends at a whole vector or where all of them
  * do, so what is left of the last vector is the same everywhere. */
 void emit_rest(emit *e);
+/* Columns of the vector at e->at that lie before e->end. */
+val  emit_vector_mask(emit *e);
 
 /* An if: code between open and close runs where `condition` is true. `close` gives the value that
  * was `inside`, or `otherwise`. */

@@ -18,7 +18,7 @@ static bool may_keep(const emit *e, int node)
 {
 	const uint8_t what = e->g->nodes[node].what;
 
-	return e->g->mode == GROUP_ROWS && e->shapes[node].cols &&
+	return e->g->mode == GROUP_ROWS && !e->brief && e->shapes[node].cols &&
 		(what == NODE_OP || what == NODE_DRAW);
 }
 

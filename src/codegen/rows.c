@@ -60,8 +60,10 @@ static bool has_columns(const emit *e, const pass *p)
 
 static val accumulate(emit *e, int node, val lanes)
 {
-	val next = tree_combine(e, node, lanes, tree_input(e, node));
+	val next = tree_input(e, node);
 
+	if (!e->brief)           /* else the lanes are identities, which change nothing */
+		next = tree_combine(e, node, lanes, next);
 	return e->mask ? LLVMBuildSelect(e->b, emit_mask(e), next, lanes, "") : next;
 }
 
@@ -92,8 +94,10 @@ static void do_vector(emit *e, val *carry, void *context)
 {
 	const pass *p = context;
 
-	node_forget(e, true, true);
-	node_forget(e, false, true);
+	if (!e->brief) {
+		node_forget(e, true, true);
+		node_forget(e, false, true);
+	}
 	if (e->batch > e->lines && e->pass == e->levels)
 		prefetch_next(e);
 	for (int k = 0; k < e->g->nodes_count; k++)
@@ -446,6 +450,37 @@ static void row_stage(emit *e, bool rows, int level)
 	emit_lanes(e, lanes);
 }
 
+/* ---- Rows of one vector (REST_SHORT): no loops, and every value stays in its register. ---- */
+
+static void do_short_pass(emit *e, pass *p)
+{
+	val lanes[GROUP_REDUCTIONS];
+
+	e->pass = p->number;
+	for (int k = 0; k < p->count; k++)
+		lanes[k] = tree_identity(e, p->nodes[k]);
+	if (has_columns(e, p))
+		do_vector(e, lanes, p);
+	for (int k = 0; k < p->count; k++) {
+		e->value[p->nodes[k]] = tree_fold(e, p->nodes[k], lanes[k]);
+		node_name(e, p->nodes[k], e->value[p->nodes[k]]);
+	}
+}
+
+static void do_short_row(emit *e, pass *passes)
+{
+	e->at = emit_size(e, 0);
+	e->end = e->cols;
+	e->mask = emit_vector_mask(e);
+	for (int k = 0; k <= e->levels; k++) {
+		row_stage(e, true, k);
+		do_short_pass(e, &passes[k]);
+	}
+	e->mask = NULL;
+}
+
+/* ---- The kernel. ---- */
+
 void rows_emit(emit *e)
 {
 	pass *passes = mem_zero((size_t)(e->levels + 1) * sizeof *passes);
@@ -455,7 +490,7 @@ void rows_emit(emit *e)
 	for (int k = 0; k <= e->levels; k++) {
 		passes[k].number = k;
 		passes[k].count = tree_list(e, k, passes[k].nodes);
-		for (int j = 0; j < passes[k].count; j++)
+		for (int j = 0; !e->brief && j < passes[k].count; j++)
 			passes[k].levels[j] = emit_slot(e,
 				LLVMArrayType(e->i8, TREE_LEVELS * LEVEL_BYTES), "levels");
 	}
@@ -465,7 +500,9 @@ void rows_emit(emit *e)
 	row_stage(e, false, 0);
 	loop_open(e, &l, "row", emit_size(e, 0), e->rows, emit_size(e, e->batch), 0, NULL);
 	find_lines(e, l.i);
-	for (int k = 0; k <= e->levels; k++) {
+	if (e->brief)
+		do_short_row(e, passes);
+	for (int k = 0; !e->brief && k <= e->levels; k++) {
 		row_stage(e, true, k);
 		do_pass(e, &passes[k], l.i);
 	}

@@ -83,19 +83,38 @@ static val halves_of(emit *e, val v, int lines, int half, bool second, int width
 		LLVMConstVector(numbers, (unsigned)width), "");
 }
 
+/* The last steps of a line that is alone, in the smallest register: what becomes of lanes behind
+ * the first `half` ones is of no use. */
+static val fold_narrow(emit *e, int node, val lanes)
+{
+	val from[EMIT_NARROW];
+
+	emit_lanes(e, EMIT_NARROW);
+	for (int half = EMIT_NARROW / 2; half; half /= 2) {
+		for (int k = 0; k < EMIT_NARROW; k++)
+			from[k] = LLVMConstInt(e->i32, (uint64_t)(k + half) % EMIT_NARROW, 0);
+		lanes = tree_combine(e, node, lanes, LLVMBuildShuffleVector(e->b, lanes,
+			LLVMGetUndef(LLVMTypeOf(lanes)), LLVMConstVector(from, EMIT_NARROW), ""));
+	}
+	return LLVMBuildShuffleVector(e->b, lanes, LLVMGetUndef(LLVMTypeOf(lanes)),
+		LLVMConstNull(LLVMVectorType(e->i32, EMIT_NARROW)), "");
+}
+
 /* arith_op makes its constants as wide as e->lanes says. The last steps stay as wide as the
  * smallest register, because single elements are compared by other, slower instructions. */
 val tree_fold(emit *e, int node, val lanes)
 {
-	int whole = e->lanes;
+	const int whole = e->lanes, last = e->lines == 1 ? EMIT_NARROW : 1;
 
-	for (int half = TREE_LANES / 2; half; half /= 2) {
+	for (int half = TREE_LANES / 2; half >= last; half /= 2) {
 		int width = MAX(half * e->lines, EMIT_NARROW);
 
 		emit_lanes(e, width);
 		lanes = tree_combine(e, node, halves_of(e, lanes, e->lines, half, false, width),
 			halves_of(e, lanes, e->lines, half, true, width));
 	}
+	if (e->lines == 1)
+		lanes = fold_narrow(e, node, lanes);
 	emit_lanes(e, whole);
 	return lanes;
 }

@@ -196,12 +196,33 @@ static void fuse(job *j)
 	j->codes = mem_zero((j->groups + 1) * sizeof *j->codes);
 }
 
+/* Are all of its rows so short that they have code of their own? Columns are the width of a layer,
+ * which stays: those of another batch do not need other code. */
+static bool has_short_rows(const fusion *f, uint32_t which)
+{
+	for (uint32_t k = 0; k < f->steps.count; k++) {
+		const fuse_step *s = &f->steps.at[k];
+
+		if (s->kind <= STEP_PRODUCT && s->group == which && s->cols > CODEGEN_SHORT)
+			return false;
+	}
+	return f->groups.at[which].g->mode == GROUP_ROWS;
+}
+
+static const codegen_options *way_of(const job *j, uint32_t which, codegen_options *room)
+{
+	static const codegen_options short_rows = { .rest = REST_SHORT };
+	const codegen_options *way = tune_way(j, which, room);
+
+	return way || !has_short_rows(j->f, which) ? way : &short_rows;
+}
+
 static void find_code(job *j)
 {
 	const fuse_group *g = &j->f->groups.at[j->done];
 	codegen_options room;
 	int from;
-	fused_code *c = code_find(g->g, &g->key, tune_way(j, j->done, &room), !j->at_hand, &from);
+	fused_code *c = code_find(g->g, &g->key, way_of(j, j->done, &room), !j->at_hand, &from);
 
 	if (!c) {
 		give_up(j);

@@ -417,6 +417,8 @@ const codegen_options *tune_way(const job *j, uint32_t k, codegen_options *room)
 
 	if (j->tuning || !c->codes || c->count != j->groups)
 		return NULL;
+	if (!c->codes[k].rest && !c->codes[k].unroll)
+		return NULL;
 	*room = (codegen_options){ .rest = (codegen_rest)c->codes[k].rest,
 		.unroll = c->codes[k].unroll };
 	return room;

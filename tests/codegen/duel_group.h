@@ -236,11 +236,12 @@ DUEL void duel_fight(duel *d, kernel_fn *run, const char *how)
 
 /* ---- Compiled. ---- */
 
-typedef struct duel_code { image m[ISA_COUNT][3]; } duel_code;
+typedef struct duel_code { image m[ISA_COUNT][REST_SHORT + 1]; } duel_code;
 
-static const char *const duel_names[ISA_COUNT][3] = {
-	{ NULL, "base, masks", "base, tail" }, { NULL, "avx2, masks", "avx2, tail" },
-	{ NULL, "avx512, masks", "avx512, tail" },
+static const char *const duel_names[ISA_COUNT][REST_SHORT + 1] = {
+	{ NULL, "base, masks", "base, tail", "base, short" },
+	{ NULL, "avx2, masks", "avx2, tail", "avx2, short" },
+	{ NULL, "avx512, masks", "avx512, tail", "avx512, short" },
 };
 
 static const codegen *duel_codegen;
@@ -267,16 +268,25 @@ DUEL void duel_compile_for(const group *g, duel_code *code, cpu_isa isa, codegen
 DUEL void duel_compile(const group *g, duel_code *code)
 {
 	memset(code, 0, sizeof *code);
-	for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++)
+	for (cpu_isa isa = ISA_BASE; isa <= cpu_isa_level(); isa++) {
 		for (codegen_rest rest = REST_MASK; rest <= REST_TAIL; rest++)
 			duel_compile_for(g, code, isa, rest);
+		if (g->mode == GROUP_ROWS && !duel_unroll)
+			duel_compile_for(g, code, isa, REST_SHORT);
+	}
 }
 
 DUEL void duel_drop(duel_code *code)
 {
 	for (int isa = 0; isa < ISA_COUNT; isa++)
-		for (int rest = 0; rest < 3; rest++)
+		for (int rest = 0; rest <= REST_SHORT; rest++)
 			image_unmap(&code->m[isa][rest]);
+}
+
+/* Is it a length of rows that REST_SHORT is for? */
+DUEL bool duel_is_short(int64_t cols)
+{
+	return cols > 0 && cols <= CODEGEN_SHORT;
 }
 
 DUEL void duel_run(const group *g, const duel_code *code, int64_t rows, int64_t cols, bool dense)
@@ -286,8 +296,8 @@ DUEL void duel_run(const group *g, const duel_code *code, int64_t rows, int64_t 
 	duel_make(&d, g, rows, cols, dense);
 	duel_expect(&d);
 	for (int isa = 0; isa < ISA_COUNT; isa++)
-		for (int rest = 0; rest < 3; rest++)
-			if (code->m[isa][rest].run)
+		for (int rest = 0; rest <= REST_SHORT; rest++)
+			if (code->m[isa][rest].run && (rest != REST_SHORT || duel_is_short(cols)))
 				duel_fight(&d, code->m[isa][rest].run, duel_names[isa][rest]);
 	duel_free(&d);
 }

@@ -152,6 +152,20 @@ static cpu_isa random_isa(void)
 	return duel_random(2) ? cpu_isa_level() : (cpu_isa)duel_random(cpu_isa_level() + 1);
 }
 
+/* Code for short rows. */
+static void run_short(const group *g)
+{
+	duel_code code;
+
+	memset(&code, 0, sizeof code);
+	duel_unroll = 0;
+	duel_compile_for(g, &code, random_isa(), REST_SHORT);
+	for (int k = 0; k < 3; k++)
+		duel_run(g, &code, (int64_t)duel_random(7),
+			1 + (int64_t)duel_random(CODEGEN_SHORT), duel_random(2));
+	duel_drop(&code);
+}
+
 /* One set of instructions a group: compiling takes nearly all of the time. */
 static void run_one(int number)
 {
@@ -173,6 +187,8 @@ static void run_one(int number)
 		duel_run(&g, &code, rows, cols, duel_random(2));
 	}
 	duel_drop(&code);
+	if (g.mode == GROUP_ROWS)
+		run_short(&g);
 }
 
 static void test_random(void **state)
