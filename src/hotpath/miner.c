@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "hotpath/company.h"
+#include "hotpath/doze.h"
 #include "hotpath/graphs.h"
 #include "hotpath/scope.h"
 #include "hotpath/side.h"
@@ -15,9 +16,6 @@
 #define LOOK          4096u      /* ops between two looks at who takes what */
 #define REST_SHARE    95u        /* per cent that graphs take: the whole stream is left alone, .. */
 #define REST_LOOKS    16u        /* .. but for one look in so many */
-#define DOZE_AFTER    1000000u   /* ops that no loop took: mine one window in DOZE_ONE_IN, .. */
-#define DOZE_ONE_IN   16u
-#define DOZE_NAP      8192u      /* .. a short one soon and a long one for long loops */
 
 struct miner {
 	miner_options options;
@@ -39,7 +37,8 @@ struct miner {
 	unsigned looks;          /* in a row at which graphs took nearly everything */
 	company company;
 	uint64_t idle_since;     /* op that a loop last took */
-	bool dozing;
+	recorder *from;          /* whose records are read; NULL: nobody's, or not just now */
+	doze doze;
 	uint64_t past_runs, past_hot_runs;       /* of tracks that are gone */
 };
 
@@ -220,13 +219,21 @@ static void choose_rest(miner *m)
 		track_gap(&m->whole);
 }
 
+static bool is_far(const miner *m)
+{
+	return !m->graphs.on && !m->scopes.everything && !m->scopes.open &&
+		m->whole.share >= GRAPHS_SHARE && track_is_far(&m->whole);
+}
+
 /* Separate graphs are looked at as long as the whole stream is covered badly. */
 static void choose_graphs(miner *m)
 {
 	const miner_options *o = &m->options;
 
-	if (m->ops % LOOK == 0)
+	if (m->ops % LOOK == 0) {
 		choose_rest(m);
+		m->doze.far = is_far(m) ? m->doze.far + 1 : 0;
+	}
 	if (m->whole.share >= GRAPHS_SHARE) {
 		m->bad_since = m->ops;
 		for (unsigned k = 1; k < TRACKS && m->graphs.on; k++)
@@ -258,19 +265,34 @@ static void forget_all(miner *m)
 	break_off(m);
 }
 
-/* True if the op is not to be looked at: nothing has repeated for long. */
-static bool doze(miner *m)
+static void fall_asleep(miner *m)
 {
-	const uint64_t idle = m->ops - m->idle_since;
-	const bool sleeps = idle >= DOZE_AFTER &&
-		(idle - DOZE_AFTER) / DOZE_NAP % DOZE_ONE_IN != 0 &&
-		(idle - DOZE_AFTER) / TRACK_WINDOW_MAX % DOZE_ONE_IN != DOZE_ONE_IN - 1;
+	const uint64_t ops = doze_begin(&m->doze, m->ops);
 
-	if (sleeps && !m->dozing)
-		forget_all(m);
-	m->dozing = sleeps;
-	m->skipped += sleeps;
-	return sleeps;
+	forget_all(m);
+	if (m->from)
+		recorder_nap(m->from, ops);
+}
+
+static void wake(miner *m)
+{
+	const uint64_t ops = doze_end(&m->doze, m->ops);
+
+	m->skipped += ops;
+	forget_all(m);
+	track_pass(&m->whole, ops);
+	if (m->from)
+		recorder_nap(m->from, 0);
+}
+
+/* True if the op is not to be looked at. */
+static bool is_dozing(miner *m)
+{
+	if (m->doze.asleep && m->ops >= m->doze.until)
+		wake(m);
+	else if (!m->doze.asleep && doze_wants_nap(&m->doze, m->ops, m->ops - m->idle_since))
+		fall_asleep(m);
+	return m->doze.asleep;
 }
 
 static const loop *hot_loop(const track *t)
@@ -330,7 +352,7 @@ static void feed_op(miner *m, const record *r)
 		list_op(m, r);
 	if (m->sides.open)
 		sides_op(&m->sides, r);
-	if (m->options.scopes_only || doze(m))
+	if (m->options.scopes_only || is_dozing(m))
 		return;
 	token = tokens_op(&m->tokens, r, &made);
 	part = m->graphs.on ? graphs_route(&m->graphs, &m->tokens, r, made) : NULL;
@@ -362,7 +384,7 @@ static void feed_event(miner *m, const record *r)
 		end_unnamed(m);
 	if (r->op == OP_begin && r->out)
 		m->mode = (uint8_t)r->out;
-	if (m->dozing || m->options.scopes_only)
+	if (m->doze.asleep || m->options.scopes_only)
 		return;
 	for (unsigned k = rests(m); k < TRACKS; k++)
 		if (track_at(m, k))
@@ -410,6 +432,19 @@ static void feed_side(miner *m, const record *r)
 	}
 }
 
+/* The executor may have seen the wish after the miner was awake again. */
+static void feed_nap(miner *m, uint64_t ops)
+{
+	m->ops += ops;
+	scopes_spoil(&m->scopes);
+	sides_spoil(&m->sides);
+	forget_all(m);
+	if (m->doze.asleep)
+		return;
+	m->skipped += ops;
+	track_pass(&m->whole, ops);
+}
+
 static void feed_mark(miner *m, const record *r)
 {
 	switch (r->op) {
@@ -431,6 +466,9 @@ static void feed_mark(miner *m, const record *r)
 		scopes_spoil(&m->scopes);
 		sides_spoil(&m->sides);
 		break_off(m);
+		break;
+	case RECORD_NAP:
+		feed_nap(m, r->out);
 		break;
 	case RECORD_REPLAY:
 		feed_replay(m, r);
@@ -489,6 +527,7 @@ static bool work(miner *m)
 
 size_t miner_run(miner *m, recorder *r, size_t steps)
 {
+	m->from = r;
 	for (size_t done = 0; done < steps; done++) {
 		const record *first;
 
@@ -505,6 +544,7 @@ size_t miner_run(miner *m, recorder *r, size_t steps)
 
 void miner_feed(miner *m, const record *r)
 {
+	m->from = NULL;
 	feed(m, r);
 	while (work(m))
 		;
@@ -564,17 +604,6 @@ size_t miner_loops(miner *m, miner_loop *to, size_t room)
 	return count;
 }
 
-static size_t bytes_of(const track *t)
-{
-	size_t bytes = t->h.room * (HISTORY_WORDS + 3) * sizeof(uint64_t) + t->h.room * 4;
-
-	bytes += t->build.capacity * (2 * 8 + 2 * 4 + 8) +
-		(t->build.made.capacity + t->build.other.capacity) * sizeof(scratch_slot);
-	for (unsigned k = 0; k < TRACK_LOOPS; k++)
-		bytes += t->loops[k].n * (3 * sizeof(uint64_t) + sizeof(region_op));
-	return bytes;
-}
-
 void miner_stats_of(miner *m, miner_stats *s)
 {
 	miner_loop loops[TRACKS * TRACK_LOOPS + SCOPES_MAX];
@@ -582,7 +611,8 @@ void miner_stats_of(miner *m, miner_stats *s)
 
 	*s = (miner_stats){ .ops = m->ops, .covered = m->covered,
 		.hot_covered = m->hot_covered, .lost = m->lost,
-		.skipped = m->skipped, .runs = m->past_runs, .hot_runs = m->past_hot_runs,
+		.skipped = m->skipped + (m->doze.asleep ? m->ops - m->doze.since : 0),
+		.runs = m->past_runs, .hot_runs = m->past_hot_runs,
 		.loops = n, .bytes = sizeof(*m) + m->tokens.capacity * sizeof(sig) };
 	for (size_t k = 0; k < n; k++) {
 		const uint64_t cold = scopes_told(&m->scopes, loops[k].signature) ? 1 :
@@ -594,7 +624,7 @@ void miner_stats_of(miner *m, miner_stats *s)
 	}
 	for (unsigned k = 0; k < TRACKS; k++)
 		if (track_at(m, k)) {
-			s->bytes += bytes_of(track_at(m, k));
+			s->bytes += track_bytes(track_at(m, k));
 			s->runs += track_at(m, k)->past_runs;
 			s->hot_runs += track_at(m, k)->past_hot_runs;
 		}

@@ -114,11 +114,32 @@ static void close_lost(recorder *r)
 	recorder_publish(r, RECORD_HEAD_WORDS);
 }
 
+/* What comes is heard of again. */
+static void end_nap(recorder *r)
+{
+	r->nap = 0;
+	recorder_mark(r, RECORD_NAP, 0, r->unseen);
+}
+
+/* Between two chunks there is time to see to what the miner wishes. */
+static void begin_nap(recorder *r)
+{
+	r->nap = atomic_exchange_explicit(&r->wish, 0, memory_order_relaxed);
+	r->unseen = 0;
+	r->end = 0;
+}
+
 record *recorder_room_slow(recorder *r, unsigned words)
 {
 	const uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
 	record *to;
 
+	if (UNLIKELY(r->nap)) {
+		if (r->unseen < r->nap)
+			return NULL;
+		end_nap(r);
+		return recorder_room(r, words);
+	}
 	/* Once records are lost it does not matter when the miner is looked after: now and then. */
 	if (r->lost % RECORD_LOOK_EVERY == 0)
 		r->seen = atomic_load_explicit(&r->read, memory_order_acquire);
@@ -128,6 +149,8 @@ record *recorder_room_slow(recorder *r, unsigned words)
 	if (UNLIKELY(!to)) {
 		r->lost++;
 		r->end = at;
+	} else if (UNLIKELY(atomic_load_explicit(&r->wish, memory_order_relaxed))) {
+		begin_nap(r);            /* behind the record at hand */
 	}
 	return to;
 }
@@ -167,6 +190,8 @@ static void enter(recorder *r, scope_wish wish, uint64_t name)
 	if (r->depth > SCOPE_DEPTH_MAX || r->excluded)
 		return;
 	if (wish == SCOPE_COMPILE && !r->compiled) {
+		if (UNLIKELY(r->nap))
+			end_nap(r);
 		r->compiled = r->depth;
 		r->name = name;
 		recorder_mark(r, RECORD_BEGIN, name, 0);
@@ -268,6 +293,11 @@ const record *recorder_peek(recorder *r)
 	read = ALIGN_UP(read + 1, r->chunk);
 	atomic_store_explicit(&r->read, read, memory_order_release);
 	return is_written(r, read) ? look(r, read) : NULL;
+}
+
+void recorder_nap(recorder *r, uint64_t ops)
+{
+	atomic_store_explicit(&r->wish, ops, memory_order_relaxed);
 }
 
 void recorder_pop(recorder *r, const record *first)

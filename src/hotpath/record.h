@@ -30,6 +30,7 @@ enum {
 	                            expected: what follows is a stretch of its own (side.h), .. */
 	RECORD_BACK,             /* .. up to here, where the region begins anew: `out` ns, .. */
 	RECORD_ASTRAY,           /* .. or it is none */
+	RECORD_NAP,              /* the miner wished not to hear of `out` ops */
 	RECORD_UNUSED            /* the plan of such a stretch, `attr`, is gone */
 };
 
@@ -113,12 +114,14 @@ typedef struct recorder {
 	uint64_t left;                                        /* chunks that the miner has left, .. */
 	uint16_t *spare;                                      /* .. as far as they are here; the last */
 	unsigned spares;                                      /* .. one is taken first */
+	uint64_t nap, unseen;                                 /* ops of a nap, 0: none; those so far */
 	uint64_t lost;                                        /* records of the present gap */
 	uint64_t skipped;                                     /* ops since the scope was excluded */
 	unsigned depth, compiled, excluded;      /* the scope at hand; 1 + that of the outermost ones */
 	uint64_t name;                                        /* of the compiled one */
 	_Alignas(CACHE_LINE) _Atomic uint64_t read;           /* the miner's */
 	uint64_t until;                                       /* `written` as last looked up */
+	_Atomic uint64_t wish;                                /* for a nap of so many ops; 0: none */
 } recorder;
 
 /* `room` in words, a power of two, from 8 * RECORD_CHUNK_MIN to 2^16 * RECORD_CHUNK_MAX. */
@@ -166,8 +169,10 @@ static inline void recorder_put(recorder *r, const ins *i, uint64_t metas, uint3
 	const unsigned words = RECORD_HEAD_WORDS + i->nin;
 	record *to = recorder_room(r, words);
 
-	if (UNLIKELY(!to))
+	if (UNLIKELY(!to)) {
+		r->unseen++;
 		return;
+	}
 	to->op = i->op;
 	to->words = (uint16_t)words;
 	to->kinds = i->kinds;
@@ -188,6 +193,8 @@ static inline void recorder_op(recorder *r, const ins *i, const meta *const *in,
 {
 	if (UNLIKELY(r->excluded))
 		r->skipped++;
+	else if (UNLIKELY(r->unseen < r->nap))
+		r->unseen++;
 	else
 		recorder_put(r, i, record_metas(op_rows[i->op].kind, i->nin, in, out),
 			record_size(out));
@@ -247,6 +254,9 @@ static inline bool recorder_is_empty(const recorder *r)
 void recorder_make_ready(recorder *r);
 
 /* The oldest record, NULL if there is none; it stays until recorder_pop. */
+/* Wish not to hear of the next so many ops, nor of what belongs to them: nothing that comes will be
+ * looked at. The executor sees it soon, and ends it early where a scope is to be compiled. */
+void recorder_nap(recorder *r, uint64_t ops);
 const record *recorder_peek(recorder *r);
 void recorder_pop(recorder *r, const record *first);
 

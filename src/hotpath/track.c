@@ -11,6 +11,7 @@
 #define GROW_EVERY    64u        /* ops between two questions whether the history shall grow */
 #define CANDIDATE_LIFE 8192u     /* ops, besides two periods, without one that holds */
 #define POSITION_BITS 40u
+#define FAR_OPS       (UINT64_C(1) << 24)        /* to come before a loop is hot: that is far */
 
 static void make_tables(track *t)
 {
@@ -277,6 +278,15 @@ static bool is_refused(const track *t, uint64_t period)
 	return false;
 }
 
+/* Runs that were passed over. */
+static void credit_passed(const track *t, loop *l)
+{
+	const uint64_t ops = t->ops - l->last;
+
+	if (l->last && l->last < t->passed && ops % l->n == 0)
+		l->runs += ops / l->n - 1;
+}
+
 /* Loop l has just completed a run. */
 static void complete(track *t, loop *l)
 {
@@ -316,8 +326,10 @@ static track_took follow(track *t, uint64_t n, uint64_t token, uint64_t desc)
 		took = MAX(took, l->hot ? TRACK_HOT : TRACK_KNOWN);
 		takers++;
 		least = least && least->n < l->n ? least : l;
-		if (l->runs != runs)
+		if (l->runs != runs) {
+			credit_passed(t, l);
 			complete(t, l);
+		}
 	}
 	if (takers == 1)
 		least->alone++;
@@ -506,6 +518,46 @@ void track_gap(track *t)
 	}
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
 		loop_lose(&t->loops[k]);
+}
+
+bool track_is_far(const track *t)
+{
+	bool any = false;
+
+	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
+		const loop *l = &t->loops[k];
+
+		if (!l->n || l->replaced)
+			continue;
+		if (l->hot || !loop_proven(l) || l->runs >= t->threshold ||
+				t->threshold - l->runs < FAR_OPS / l->n)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+size_t track_bytes(const track *t)
+{
+	size_t bytes = t->h.room * (HISTORY_WORDS + 3) * sizeof(uint64_t) + t->h.room * 4;
+
+	bytes += t->build.capacity * (2 * 8 + 2 * 4 + 8) +
+		(t->build.made.capacity + t->build.other.capacity) * sizeof(scratch_slot);
+	for (unsigned k = 0; k < TRACK_LOOPS; k++)
+		bytes += t->loops[k].n * (3 * sizeof(uint64_t) + sizeof(region_op));
+	return bytes;
+}
+
+void track_pass(track *t, uint64_t ops)
+{
+	t->ops += ops;
+	t->covered += ops;
+	t->check_ops += ops;
+	t->check_covered += ops;
+	t->check_at += ops;
+	t->align_at += ops;
+	t->solo_since += ops;
+	t->passed = t->ops;
 }
 
 void track_replay(track *t, loop *l)

@@ -75,6 +75,7 @@ typedef struct track {
 	uint64_t check_ops, check_covered;       /* at the last look */
 	unsigned share;                          /* per cent covered between the last two looks */
 	unsigned single;                         /* per cent that the best loop covered */
+	uint64_t passed;                         /* op at which it went on behind some not pushed */
 	uint64_t solo_since;                     /* op at which it was not nearly all last */
 	uint64_t align_at, align_step;           /* when an alignment is tried next */
 	uint64_t past_runs, past_hot_runs;       /* of hot loops that are gone */
@@ -94,11 +95,18 @@ track_took track_push(track *t, const record *r, uint64_t token);
 void track_push_event(track *t, const record *r);
 /* The ops that follow do not continue those before. */
 void track_gap(track *t);
+/* So many ops were not pushed, and nobody looked whose they were: a loop that goes on behind them at
+ * a multiple of its length has gone on all the time. */
+void track_pass(track *t, uint64_t ops);
 /* A run of loop l, and a gap: its ops were not pushed. */
 void track_replay(track *t, loop *l);
 /* What happened to a loop since the last push or step; false if nothing did. Ask after each. */
 bool track_next(track *t, track_event *e);
 loop *track_find(track *t, uint64_t signature);
+/* Loops take the stream, and all of them will go on for long before they are hot: to count their
+ * runs it is enough to look now and then (track_pass). */
+bool track_is_far(const track *t);
+size_t track_bytes(const track *t);      /* memory held */
 
 /* job.c: how each kind of work begins. */
 void job_grow(track *t);

@@ -468,6 +468,60 @@ static void test_doze(void **state)
 	end(t);
 }
 
+/* A loop that is far from being hot is looked at now and then, and its runs are counted on. The
+ * executor does not even write what nobody will look at. */
+static void test_far(void **state)
+{
+	const lab_options o = { .steps = 30000, .seed = 1 };
+	const miner_options options = { .threshold = 1000000000, .min_seq = 3, .window = 4096 };
+	trial *t = mem_lines(ALIGN_UP(sizeof(*t), CACHE_LINE));
+
+	(void)state;
+	recorder_init(&t->r, 1 << 14);
+	t->m = miner_new(&options);
+	lab_run(lab_find("mlp"), &o, sink, t, NULL);
+	drain(t);
+	while (t->r.nap) {               /* until the next one that is seen */
+		t->r.unseen = t->r.nap;
+		recorder_flush(&t->r);
+		drain(t);
+	}
+	miner_stats_of(t->m, &t->stats);
+	assert_int_equal(t->stats.loops, 1);
+	assert_int_equal(t->stats.hot_loops, 0);
+	assert_true(t->stats.skipped > t->ops / 10 * 8);
+	assert_in_range(t->stats.runs, 27000, 30000);
+	assert_int_equal(t->stats.lost, 0);
+	end(t);
+}
+
+/* A scope that is to be compiled ends a nap. */
+static void test_nap_ends(void **state)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_enter, 0);
+	const record *first;
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, 1 << 10);
+	recorder_nap(&r, 1000);
+	for (unsigned k = 0; k < 100; k++)
+		recorder_free(&r, k);
+	assert_int_equal(r.nap, 1000);
+	while ((first = recorder_peek(&r)))
+		recorder_pop(&r, first);
+	r.unseen = 7;
+	ins_put_name(i, "forward", 7);
+	recorder_enter(&r, i, SCOPE_COMPILE);
+	first = recorder_peek(&r);
+	assert_int_equal(first->op, RECORD_NAP);
+	assert_int_equal(first->out, 7);
+	recorder_pop(&r, first);
+	assert_int_equal(recorder_peek(&r)->op, RECORD_BEGIN);
+	recorder_fini(&r);
+}
+
 /* Lost records: the loop is found again, and counted on. */
 static void test_gap(void **state)
 {
@@ -537,7 +591,8 @@ int main(void)
 		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_region), cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_cut), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_doze),
+		cmocka_unit_test(test_doze), cmocka_unit_test(test_far),
+		cmocka_unit_test(test_nap_ends),
 		cmocka_unit_test(test_gap), cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_backlog),
 	};
