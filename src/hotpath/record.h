@@ -202,9 +202,9 @@ static inline void recorder_op(recorder *r, const ins *i, const meta *const *in,
 
 static inline void recorder_free(recorder *r, uint64_t id)
 {
-	record *to = recorder_room(r, RECORD_FREE_WORDS);
+	record *to;
 
-	if (UNLIKELY(!to))
+	if (UNLIKELY(r->nap) || UNLIKELY(!(to = recorder_room(r, RECORD_FREE_WORDS))))
 		return;
 	to->op = OP_free;
 	to->words = RECORD_FREE_WORDS;
