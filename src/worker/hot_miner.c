@@ -27,6 +27,7 @@ static hot *mined;
 static bool runs;                        /* the thread */
 static uint64_t turn;                    /* rounds over the list */
 static _Atomic uint32_t asleep;          /* the thread waits to be told of records */
+static _Atomic uint32_t waiters;         /* in worker_compile_wait: they do the thread's work */
 
 /* ---- mining ---------------------------------------------------------------------------------- */
 
@@ -242,13 +243,14 @@ static hot *next_turn(void)
 	return h;
 }
 
-/* A slice of everybody's records; true if there were any. */
+/* A slice of everybody's records; true if there were any. Who waits for it does it sooner: on a busy
+ * machine a thread of lowest priority that has a tenant's `mining` makes them wait for long. */
 static bool run_round(void)
 {
 	bool any = false, more;
 	hot *h;
 
-	while ((h = next_turn())) {
+	while (!atomic_load(&waiters) && (h = next_turn())) {
 		any |= recorder_peek(&h->recorder) != NULL;
 		more = hot_mine(h, SLICE_STEPS);
 		any |= compile_some(h, false);
@@ -320,6 +322,7 @@ static void after_fork_in_child(void)
 {
 	mined = NULL;
 	runs = false;
+	atomic_store(&waiters, 0);
 	atomic_store(&asleep, 0);
 	pthread_mutex_unlock(&lock);
 }
@@ -431,6 +434,7 @@ void worker_compile_wait(worker *w)
 	bool wait;
 	hot *h;
 
+	atomic_fetch_add(&waiters, 1);
 	pthread_mutex_lock(&lock);
 	for (h = mined; h; h = h->next)
 		if (h->tenant->worker == w)
@@ -445,4 +449,5 @@ void worker_compile_wait(worker *w)
 			;
 		pthread_mutex_unlock(&h->mining);
 	}
+	atomic_fetch_sub(&waiters, 1);
 }
