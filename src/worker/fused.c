@@ -455,7 +455,8 @@ static void take_made(hot_run *r, job *j)
 		u->patience = (uint64_t)PATIENCE << MIN(u->failed + 4, 30u);
 		return;
 	}
-	u->made++;
+	if (!u->made++)
+		hot_judge_made(r);
 	if (!j->instead && find_plan(u, j))
 		return;                  /* .. and so does a second one for the same */
 	j->made = add_plan(u, j->made, j->instead);      /* goes with the job */

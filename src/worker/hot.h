@@ -299,6 +299,8 @@ bool hot_allowed(hot *h, hot_run *r);
 /* A run was completed, or broke off. */
 void hot_judge_run(hot *h, hot_run *r);
 void hot_judge_exit(hot_run *r);
+/* Its first fused plan is there: what was barred was T1, and T2 has not been tried. */
+void hot_judge_made(hot_run *r);
 /* A run of a side plan took so long. */
 void hot_judge_side(hot *h, hot_run *r, uint64_t ns);
 /* There is a trial: is its eager stretch over? */

@@ -320,6 +320,14 @@ void hot_judge_exit(hot_run *r)
 	r->untested = 0;
 }
 
+void hot_judge_made(hot_run *r)
+{
+	if (r->verdict != HOT_BARRED)
+		return;
+	r->until = 0;
+	r->skips = 0;
+}
+
 bool hot_allowed(hot *h, hot_run *r)
 {
 	if (LIKELY(r->verdict < HOT_BARRED))

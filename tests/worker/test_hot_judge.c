@@ -171,6 +171,33 @@ static void test_what_does_not_pay_goes(void **state)
 	end(&b);
 }
 
+/* A loop may lose while its code is still being made: the bar is T1's, not that of the code. */
+static void test_code_is_tried_once_it_is_there(void **state)
+{
+	bench b;
+	unsigned replays;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	run_many(&b, 40, 10 * MS, 11 * MS);
+	assert_int_equal(b.r.verdict, HOT_BARRED);
+	replays = b.replays;
+	run_many(&b, 10, 10 * MS, 8 * MS);
+	assert_int_equal(b.replays, replays);
+	hot_judge_made(&b.r);
+	run_many(&b, 1000, 10 * MS, 8 * MS);
+	assert_int_equal(b.replays, replays + 1000);
+	assert_int_equal(b.r.verdict, HOT_RUNS);
+	/* What runs, or lost for good, is left as it is. */
+	hot_judge_made(&b.r);
+	assert_int_equal(b.r.verdict, HOT_RUNS);
+	b.r.verdict = HOT_BLACKLISTED;
+	hot_judge_made(&b.r);
+	assert_false(hot_allowed(b.h, &b.r));
+	end(&b);
+}
+
 /* Other shapes: nothing that was measured before counts, so it is tried. */
 static void test_other_shapes(void **state)
 {
@@ -533,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_what_pays_stays),
 		cmocka_unit_test(test_a_trial_may_be_won),
 		cmocka_unit_test(test_what_does_not_pay_goes),
+		cmocka_unit_test(test_code_is_tried_once_it_is_there),
 		cmocka_unit_test(test_other_shapes),
 		cmocka_unit_test(test_disturbed_trials_end),
 		cmocka_unit_test(test_trials_of_settled_loops),
