@@ -1,13 +1,16 @@
-/* bench_product.c: the matmul row against one call of OpenBLAS on the whole product, one thread
- * each, for all four combinations of transposed operands; then two threads. Best of several runs,
- * in GFLOP/s.
+/* bench_product.c: the matmul row against one call of OpenBLAS, or of another library that has
+ * cblas_sgemm, on the whole product, one thread each, for all four combinations of transposed
+ * operands; then two threads. Best of several runs, in GFLOP/s.
+ *
+ *   bench_product [M N K]...     the sizes below, or only these
+ *   BLAS=libblis.so.4 bench_product
  */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/base.h"
 #include "base/clock.h"
-#include "engine/blas.h"
 #include "engine/product.h"
 #include "engine/rows.h"
 
@@ -43,7 +46,7 @@ static view make_view(float *data, int64_t rows, int64_t columns, bool transpose
 	return v;
 }
 
-typedef struct call { const engine *e; kcall c; const int64_t *size; blas_matrix a, b; } call;
+typedef struct call { const engine *e; kcall c; const int64_t *size; bool ta, tb; } call;
 
 static void run_row(const call *x)
 {
@@ -53,9 +56,34 @@ static void run_row(const call *x)
 	}
 }
 
+/* From the C interface of BLAS. */
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111 };
+
+static void (*sgemm)(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
+		int lda, const float *b, int ldb, float beta, float *c, int ldc);
+
+static void load_blas(void)
+{
+	const char *name = getenv("BLAS");
+	void *library;
+
+	setenv("OPENBLAS_NUM_THREADS", "1", 1);
+	library = dlopen(name ? name : "libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+	if (library)
+		sgemm = (__typeof__(sgemm))dlsym(library, "cblas_sgemm");
+	if (!sgemm) {
+		fprintf(stderr, "%s\n", dlerror());
+		exit(1);
+	}
+}
+
 static void run_blas(const call *x)
 {
-	blas_gemm_f32(x->size[0], x->size[1], x->size[2], x->a, x->b, x->c.out->data, x->size[1]);
+	int m = (int)x->size[0], n = (int)x->size[1], k = (int)x->size[2];
+
+	sgemm(ROW_MAJOR, NO_TRANSPOSE + x->ta, NO_TRANSPOSE + x->tb, m, n, k, 1,
+			x->c.in[0]->data, x->ta ? m : k, x->c.in[1]->data, x->tb ? k : n, 0,
+			x->c.out->data, n);
 }
 
 static double measure(void (*run)(const call *x), const call *x)
@@ -86,15 +114,13 @@ static void run_size(const int64_t *size, const engine *one, const engine *two)
 
 	ins_put_input(i, 1);
 	ins_put_input(i, 2);
-	printf("%5lld %5lld %5lld %-6s", (long long)m, (long long)n, (long long)k,
-			product_is_tiled(GT_FLOAT32, m, n, k) ? "tiles" : "blas");
+	printf("%5lld %5lld %5lld", (long long)m, (long long)n, (long long)k);
 	for (int flags = 0; flags < 4; flags++) {
 		bool ta = flags & 1, tb = flags >> 1;
 		view va = make_view(a, m, k, ta), vb = make_view(b, k, n, tb);
 		view vo = make_view(out, m, n, false);
 		call x = {.e = one, .c = {.i = i, .in = {&va, &vb}, .out = &vo, .engine = one},
-				.size = size,
-			.a = {a, ta ? m : k, ta}, .b = {b, tb ? k : n, tb}};
+			.size = size, .ta = ta, .tb = tb};
 		double row = measure(run_row, &x), blas = measure(run_blas, &x), shared;
 
 		x.e = x.c.engine = two;
@@ -109,20 +135,18 @@ static void run_size(const int64_t *size, const engine *one, const engine *two)
 	free(out);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	engine *one, *two;
-	uint64_t start = clock_ns();
 
-	if (blas_load() != GT_OK) {
-		fprintf(stderr, "%s\n", gt_last_error());
-		return 1;
-	}
-	printf("loading BLAS: %.2f ms\n", (double)(clock_ns() - start) * 1e-6);
+	load_blas();
 	engine_open(ENGINE_CPU, 1, UINT64_MAX, &one);
 	engine_open(ENGINE_CPU, 2, UINT64_MAX, &two);
-	printf("    m     n     k        | flags, time; GFLOP/s: row, BLAS, row on two threads\n");
-	for (size_t s = 0; s < COUNT(sizes); s++)
+	printf("    m     n     k | flags, time; GFLOP/s: row, BLAS, row on two threads\n");
+	for (int k = 1; k + 2 < argc; k += 3)
+		run_size((int64_t[]){atoll(argv[k]), atoll(argv[k + 1]), atoll(argv[k + 2])}, one,
+				two);
+	for (size_t s = 0; argc < 4 && s < COUNT(sizes); s++)
 		run_size(sizes[s], one, two);
 	engine_close(one);
 	engine_close(two);

@@ -14,14 +14,11 @@
 /* From the C interface of BLAS. */
 enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 
-typedef void sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
-		int lda, const float *b, int ldb, float beta, float *c, int ldc);
 typedef void dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
 		int lda, const double *b, int ldb, double beta, double *c, int ldc);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool loaded;
-static sgemm *run_sgemm;
 static dgemm *run_dgemm;
 
 /* The library starts a thread for each core that its loader may use: let the loader have one for a
@@ -48,14 +45,13 @@ static gt_err load_locked(void)
 	void (*set_threads)(int);
 
 	if (!library)
-		return fail(GT_EUNSUPPORTED, "large matrix products need OpenBLAS: "
+		return fail(GT_EUNSUPPORTED, "matrix products of float64 need OpenBLAS: "
 				"install the package %s (%s)", PACKAGE, dlerror());
-	run_sgemm = (sgemm *)dlsym(library, "cblas_sgemm");
 	run_dgemm = (dgemm *)dlsym(library, "cblas_dgemm");
 	set_threads = (void (*)(int))dlsym(library, "openblas_set_num_threads");
-	if (!run_sgemm || !run_dgemm || !set_threads) {
+	if (!run_dgemm || !set_threads) {
 		dlclose(library);
-		return fail(GT_EUNSUPPORTED, "%s lacks cblas_sgemm, cblas_dgemm or "
+		return fail(GT_EUNSUPPORTED, "%s lacks cblas_dgemm or "
 				"openblas_set_num_threads: is it OpenBLAS 0.3? "
 				"Install the package %s", LIBRARY, PACKAGE);
 	}
@@ -83,13 +79,6 @@ static int flag_of(blas_matrix x)
 }
 
 /* beta = 0: what `out` holds is not read, so NaN in fresh memory does no harm. */
-void blas_gemm_f32(int64_t m, int64_t n, int64_t k, blas_matrix a, blas_matrix b, float *out,
-		int64_t out_row)
-{
-	run_sgemm(ROW_MAJOR, flag_of(a), flag_of(b), (int)m, (int)n, (int)k, 1, a.data, (int)a.ld,
-			b.data, (int)b.ld, 0, out, (int)out_row);
-}
-
 void blas_gemm_f64(int64_t m, int64_t n, int64_t k, blas_matrix a, blas_matrix b, double *out,
 		int64_t out_row)
 {

@@ -1,7 +1,6 @@
-/* blas.h: OpenBLAS, loaded at the first product that needs it.
+/* blas.h: OpenBLAS, loaded at the first product of float64.
  *
- * Loading costs about 2 ms (relocation and start-up), and programs whose products are all small
- * never need it. Its own threads are off: GT cuts products itself. This sets the thread count for
+ * Loading costs about 2 ms (relocation and start-up), and most programs never need it. Its own threads are off: GT cuts products itself. This sets the thread count for
  * everybody in the process who uses the same library.
  */
 #ifndef ENGINE_BLAS_H
@@ -25,8 +24,6 @@ gt_err blas_load(void);
 
 /* out[m,n] = a[m,k] * b[k,n], rows of `out_row` elements; m, n, k > 0. Needs a successful
  * blas_load. Safe from several threads at once. Sizes and strides are at most BLAS_SIZE_MAX. */
-void blas_gemm_f32(int64_t m, int64_t n, int64_t k, blas_matrix a, blas_matrix b, float *out,
-		int64_t out_row);
 void blas_gemm_f64(int64_t m, int64_t n, int64_t k, blas_matrix a, blas_matrix b, double *out,
 		int64_t out_row);
 

@@ -1,25 +1,22 @@
 /* product.c: the matmul row: operands, batches, and the cut into pieces that threads claim.
  *
- * float32 products that are small or flat run on GT's own tiles (isa/product.c), the rest and all
- * of float64 on OpenBLAS (blas.c), integers on the reference. Tiles were measured against OpenBLAS
- * 0.3.21 on one core with AVX-512 and with AVX2, bench/bench_product.c: faster up to 320 cubed and
- * below 256 rows, by a tenth to a half, and they need no packing of operands that lie in memory in
- * odd ways. With AVX-512 they stay ahead up to 512 cubed, and for few columns beyond that, as long
- * as rows of a lie in one piece.
+ * float32 products run on GT's own tiles (isa/product.c), float64 on OpenBLAS (blas.c), integers on
+ * the reference.
  */
 #include "engine/product.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include "base/base.h"
 #include "base/error.h"
 #include "engine/blas.h"
 
-#define TILED_WORK_MAX ((int64_t)1 << 25)   /* m * n * k */
-#define TILED_ROWS_MAX 255
-
-/* The same with 16 lanes, for a that is not transposed. */
-#define WIDE_WORK_MAX ((int64_t)1 << 27)
-#define WIDE_COLUMNS_MAX 128
+/* From here on tiles pack their left side: m * n * k, if its rows lie in one piece each, and if not;
+ * and what shares the cost. */
+#define PACKED_WORK ((int64_t)1 << 26)
+#define PACKED_TURNED_WORK ((int64_t)1 << 21)
+#define PACKED_COLUMNS 128
+#define PACKED_ROWS 64
 
 /* What BLAS gets in one call. Every call packs both sides again, so blocks are large: measured with
  * AVX-512, 256 rows of all columns cost 8 to 18 % more than everything at once, all rows of 1024
@@ -36,12 +33,20 @@
 #define PIECE_COLUMNS 64
 #define PIECE_ALIGN 16             /* of what follows: vectors stay whole */
 
+/* Memory for the pieces that are being computed, a slot a thread. */
+typedef struct scratches {
+	storage *memory;
+	_Atomic uint64_t free;     /* a bit a slot */
+} scratches;
+
 /* A product of stacks of matrices, all of p's sizes; strides per batch dim, 0 where an operand is
  * shared. */
 typedef struct stack {
 	product p;
 	gt_dtype dtype;
 	product_tiles *tiles;      /* NULL: BLAS */
+	scratches *scratches;      /* NULL: tiles need none */
+	bool shared;               /* of packed tiles, which may be cut anywhere: by two threads */
 	int batch_rank;
 	int64_t matrices, dims[GT_RANK_MAX], a_strides[GT_RANK_MAX], b_strides[GT_RANK_MAX];
 	int64_t rows, columns;     /* of a piece */
@@ -51,19 +56,12 @@ typedef struct stack {
 	bool follows;              /* a piece has what `after` needs */
 } stack;
 
-bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k)
-{
-	if (dtype != GT_FLOAT32)
-		return false;
-	return m <= TILED_ROWS_MAX || (double)m * (double)n * (double)k <= (double)TILED_WORK_MAX;
-}
-
-static bool is_tiled_widely(gt_dtype dtype, const product *p)
+static bool is_packed(const product *p)
 {
 	double work = (double)p->m * (double)p->n * (double)p->k;
 
-	return dtype == GT_FLOAT32 && p->a_col == 1 &&
-		(p->n <= WIDE_COLUMNS_MAX || work <= (double)WIDE_WORK_MAX);
+	return p->n >= PACKED_COLUMNS && p->m >= PACKED_ROWS &&
+		work >= (double)(p->a_col == 1 ? PACKED_WORK : PACKED_TURNED_WORK);
 }
 
 /* Whether several threads are worth their start. */
@@ -136,6 +134,8 @@ static void describe(const kcall *c, const view *a, const view *b, stack *s)
 
 	s->dtype = out->m.dtype;
 	s->after = c->after;
+	s->scratches = NULL;
+	s->shared = false;
 	s->batch_rank = out->m.rank - 2;
 	s->p = (product){.a = a->data, .b = b->data, .out = out->data,
 		.m = a->m.dims[ra], .k = a->m.dims[ra + 1], .n = b->m.dims[rb + 1],
@@ -163,16 +163,36 @@ static bool as_blas(const void *data, int64_t rows, int64_t cols, int64_t row, i
 	return (rows == 1 || row == 1) && x->ld >= rows && x->ld <= BLAS_SIZE_MAX;
 }
 
-static void run_blas(const product *p, gt_dtype dtype)
+static void run_blas(const product *p)
 {
 	blas_matrix a, b;
 
 	as_blas(p->a, p->m, p->k, p->a_row, p->a_col, &a);
 	as_blas(p->b, p->k, p->n, p->b_row, p->b_col, &b);
-	if (dtype == GT_FLOAT32)
-		blas_gemm_f32(p->m, p->n, p->k, a, b, p->out, p->out_row);
-	else
-		blas_gemm_f64(p->m, p->n, p->k, a, b, p->out, p->out_row);
+	blas_gemm_f64(p->m, p->n, p->k, a, b, p->out, p->out_row);
+}
+
+/* A slot that nobody has, or -1: then tiles go without. */
+static int take_slot(scratches *x)
+{
+	uint64_t all = atomic_load_explicit(&x->free, memory_order_relaxed);
+
+	while (all && !atomic_compare_exchange_weak_explicit(&x->free, &all, all & (all - 1),
+			memory_order_acquire, memory_order_relaxed))
+		;
+	return all ? __builtin_ctzll(all) : -1;
+}
+
+static void run_packed(const stack *s, product *p)
+{
+	int slot = take_slot(s->scratches);
+
+	if (slot >= 0)
+		p->scratch = (float *)s->scratches->memory->data + slot * PRODUCT_SCRATCH;
+	s->tiles(p);
+	if (slot >= 0)
+		atomic_fetch_or_explicit(&s->scratches->free, (uint64_t)1 << slot,
+				memory_order_release);
 }
 
 /* Piece (row, column) of one matrix. */
@@ -186,10 +206,12 @@ static void run_piece(const stack *s, product p, int64_t row, int64_t column)
 	p.out = (char *)p.out + (i * p.out_row + j) * (int64_t)size;
 	p.m = MIN(s->rows, p.m - i);
 	p.n = MIN(s->columns, p.n - j);
-	if (s->tiles)
+	if (s->scratches)
+		run_packed(s, &p);
+	else if (s->tiles)
 		s->tiles(&p);
 	else
-		run_blas(&p, s->dtype);
+		run_blas(&p);
 }
 
 /* Operands of matrix number `at`. */
@@ -317,10 +339,13 @@ static void cut(stack *s)
 	s->rows = s->p.m;
 	s->columns = s->p.n;
 	s->group = 1;
-	if (s->tiles)
+	if (s->tiles && !s->scratches)
 		cut_tiled(s);
 	else
 		product_grid(s->p.m, s->p.n, s->p.k, &s->rows, &s->columns);
+	if (s->shared && s->rows == s->p.m && s->columns == s->p.n &&
+			s->p.n >= 2 * PACKED_COLUMNS)
+		s->columns = ALIGN_UP(share_out(s->p.n, s->p.n / 2), PIECE_ALIGN);
 	s->row_pieces = (s->p.m + s->rows - 1) / s->rows;
 	s->column_pieces = (s->p.n + s->columns - 1) / s->columns;
 }
@@ -346,6 +371,23 @@ static void run_stack(stack *s, pool *threads)
 			run_chunk(s, k);
 	if (s->after && !s->follows)
 		run_after(s, threads);
+}
+
+/* Without memory for it tiles do without. */
+static void run_tiles(const kcall *c, stack *s)
+{
+	int slots = MIN(64, pool_threads(c->engine->pool));
+	scratches x = {.free = UINT64_MAX >> (64 - slots)};
+
+	if (is_packed(&s->p))
+		x.memory = storage_new(c->engine->memory,
+				(size_t)slots * PRODUCT_SCRATCH * sizeof(float));
+	if (x.memory)
+		s->scratches = &x;
+	s->shared = x.memory && slots > 1;
+	run_stack(s, c->engine->pool);
+	if (x.memory)
+		storage_drop(x.memory);
 }
 
 /* A contiguous copy of `x` in fresh memory, by the engine's own copy. */
@@ -411,7 +453,7 @@ gt_err product_run(const kcall *c)
 	return run == engine_reference[OP_matmul] ? run_reference(c) : run(c);
 }
 
-gt_err product_matmul(const kcall *c, product_tiles *tiles, bool wide)
+gt_err product_matmul(const kcall *c, product_tiles *tiles)
 {
 	gt_dtype dtype = c->out->m.dtype;
 	stack s;
@@ -427,10 +469,9 @@ gt_err product_matmul(const kcall *c, product_tiles *tiles, bool wide)
 			run_after(&s, c->engine->pool);
 		return GT_OK;
 	}
-	if (product_is_tiled(dtype, s.p.m, s.p.n, s.p.k) ||
-			(wide && is_tiled_widely(dtype, &s.p))) {
+	if (dtype == GT_FLOAT32) {
 		s.tiles = tiles;
-		run_stack(&s, c->engine->pool);
+		run_tiles(c, &s);
 		return GT_OK;
 	}
 	if (MAX(s.p.n, s.p.k) > BLAS_SIZE_MAX)

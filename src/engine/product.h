@@ -15,17 +15,17 @@ typedef struct product {
 	int64_t m, n, k;
 	int64_t a_row, a_col, b_row, b_col, out_row;
 	bool dot;      /* of two vectors: m = n = 1, and not a piece of something larger */
+	float *scratch;   /* PRODUCT_SCRATCH floats, which make a large product faster; or NULL */
 } product;
+
+#define PRODUCT_SCRATCH ((int64_t)512 * 256 + 16)
 
 /* Computes a whole product on the calling thread. Every element is a function of its row of a and
  * its column of b (see isa/product.c), so cutting m or n anywhere changes no bit. */
 typedef void product_tiles(const product *p);
 
-/* True if GT's own tiles compute it with any instruction set; with AVX-512 they compute some more,
- * else BLAS does. */
-bool product_is_tiled(gt_dtype dtype, int64_t m, int64_t n, int64_t k);
-
-/* Rows and columns of a block that goes to BLAS in one call; the last ones may have fewer. */
+/* Rows and columns of a piece of a large product, one call of BLAS or one that packs its left side;
+ * the last ones may have fewer. */
 void product_grid(int64_t m, int64_t n, int64_t k, int64_t *rows, int64_t *columns);
 
 /* What is to be done to the result of a product piece by piece, by the thread that has just computed
@@ -46,8 +46,7 @@ typedef struct product_after {
 /* The matmul `c` by c->engine, with c->after on all of its result, if there is one. */
 gt_err product_run(const kcall *c);
 
-/* The matmul row, given the tiles of an instruction set and whether its vectors are those of
- * AVX-512. */
-gt_err product_matmul(const kcall *c, product_tiles *tiles, bool wide);
+/* The matmul row, given the tiles of an instruction set. */
+gt_err product_matmul(const kcall *c, product_tiles *tiles);
 
 #endif

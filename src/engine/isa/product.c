@@ -11,86 +11,22 @@
  * The loops: a panel of DEPTH rows by PANEL columns of b is made contiguous (its cache lines would
  * collide otherwise), cut into strips as wide as a tile; every tile of a few rows of a then runs
  * over each strip with its sums in registers. Elements of a are read one by one and broadcast, so
- * a's strides matter little.
+ * a's strides matter little as long as a is small; for others see product_packed.c.
  */
 #include "engine/product.h"
 #include "engine/arith.h"
-#include "engine/isa/vec.h"
+#include "engine/isa/product_pack.h"
+#include "engine/isa/product_packed.h"
+#include "engine/isa/product_tile.h"
 #include "engine/rows.h"
 #include "ir/tree.h"
 
-#define DEPTH 256
 #define PANEL 64
-#define ROWS_MAX 12                /* of a tile */
-#if VF == 16                       /* 32 registers */
-#define WIDTH_MAX 4                /* vectors in a row of a tile */
-#else                              /* 16 registers */
-#define WIDTH_MAX 2
-#endif
+#define ROWS_FEW 12                /* too few to pay for packing */
 #define STRIP (WIDTH_MAX * VF)
 
-typedef struct tile {
-	const float *a, *b;
-	float *out;
-	int64_t a_row, a_col, b_row, out_row, k;
-	int64_t last;              /* lanes of the last vector of each row */
-	bool add;                  /* to what is in out */
-} tile;
-
-INLINE void tile_load(vf *row, const float *p, int width, vf_mask last)
-{
-	UNROLL
-	for (int c = 0; c < width - 1; c++)
-		row[c] = vf_load(p + c * VF);
-	row[width - 1] = vf_load_part(p + (width - 1) * VF, last);
-}
-
-INLINE void tile_store(float *p, const vf *row, int width, vf_mask last)
-{
-	UNROLL
-	for (int c = 0; c < width - 1; c++)
-		vf_store(p + c * VF, row[c]);
-	vf_store_part(p + (width - 1) * VF, row[width - 1], last);
-}
-
-/* `rows` and `width` are constants wherever this is expanded; all arrays live in registers. */
-INLINE void tile_run(const tile *t, const int rows, const int width)
-{
-	const float *a = t->a, *b = t->b;
-	const int64_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row;
-	vf_mask last = vf_first(t->last);
-	float *out = t->out;
-	vf sum[ROWS_MAX][WIDTH_MAX], row[WIDTH_MAX];
-
-	UNROLL
-	for (int r = 0; r < rows; r++)
-		UNROLL
-		for (int c = 0; c < width; c++)
-			sum[r][c] = (vf){0};
-	for (int64_t k = t->k; k > 0; k--, a += a_col, b += b_row) {
-		tile_load(row, b, width, last);
-		UNROLL
-		for (int r = 0; r < rows; r++) {
-			vf x = vf_splat(a[r * a_row]);
-			UNROLL
-			for (int c = 0; c < width; c++)
-				sum[r][c] = vf_fma(x, row[c], sum[r][c]);
-		}
-	}
-	UNROLL
-	for (int r = 0; r < rows; r++, out += t->out_row) {
-		if (t->add) {
-			tile_load(row, out, width, last);
-			UNROLL
-			for (int c = 0; c < width; c++)
-				sum[r][c] = row[c] + sum[r][c];
-		}
-		tile_store(out, sum[r], width, last);
-	}
-}
-
 #define TILE(rows, width) \
-	static void tile_##rows##_##width(const tile *t) { tile_run(t, rows, width); }
+	static void tile_##rows##_##width(const tile *t) { tile_run(t, rows, width, false); }
 #define TILES_6(X, w) X(1, w) X(2, w) X(3, w) X(4, w) X(5, w) X(6, w)
 #define TILES_8(X, w) TILES_6(X, w) X(7, w) X(8, w)
 #define TILES_12(X, w) TILES_8(X, w) X(9, w) X(10, w) X(11, w) X(12, w)
@@ -106,7 +42,7 @@ TILES_6(TILE, 4)
 TILES_6(TILE, 2)
 #endif
 
-typedef struct tile_shapes { int rows_max; void (*run[ROWS_MAX + 1])(const tile *t); } tile_shapes;
+typedef struct tile_shapes { int rows_max; void (*run[13])(const tile *t); } tile_shapes;
 
 static const tile_shapes tiles[WIDTH_MAX + 1] = {
 	[1] = {12, {TILES_12(TILE_ENTRY, 1)}},
@@ -119,66 +55,13 @@ static const tile_shapes tiles[WIDTH_MAX + 1] = {
 #endif
 };
 
-/* to[k][j] = b[k][j] for j < n, rows of `to_row`; the rest of the last vector becomes 0. */
-static void pack_rows(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t depth,
-		int64_t n)
-{
-	int64_t whole = (n - 1) / VF * VF;
-	vf_mask last = vf_first(n - whole);
-
-	for (int64_t k = 0; k < depth; k++, to += to_row, b += b_row) {
-		__builtin_prefetch(b + 8 * b_row);
-		for (int64_t j = 0; j < whole; j += VF)
-			vf_store(to + j, vf_load(b + j));
-		vf_store(to + whole, vf_load_part(b + whole, last));
-	}
-}
-
-/* The same from columns: b[k][j] is b[j * b_col + k]. Squares of VF by VF turn in registers. */
-static void pack_columns(float *to, int64_t to_row, const float *b, int64_t b_col, int64_t depth,
-		int64_t n)
-{
-	for (int64_t j = 0; j < n; j += VF)
-		for (int64_t k = 0; k < depth; k += VF) {
-			int64_t columns = MIN(VF, n - j), rows = MIN(VF, depth - k);
-			vf_mask part = vf_first(rows);
-			vf square[VF];
-
-			UNROLL
-			for (int q = 0; q < VF; q++)
-				square[q] = q >= columns ? (vf){0}
-					: vf_load_part(b + (j + q) * b_col + k, part);
-			vf_transpose(square);
-			UNROLL
-			for (int q = 0; q < VF; q++)
-				if (q < rows)
-					vf_store(to + (k + q) * to_row + j, square[q]);
-		}
-}
-
-static void pack_any(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t b_col,
-		int64_t depth, int64_t n)
-{
-	for (int64_t k = 0; k < depth; k++)
-		for (int64_t j = 0; j < to_row; j++)
-			to[k * to_row + j] = j < n ? b[k * b_row + j * b_col] : 0;
-}
-
 /* Strips of a panel, one behind the other, each with rows as wide as its tiles. */
 static void pack_panel(float *to, const product *p, int64_t k, int64_t depth, int64_t j, int64_t n)
 {
 	const float *b = (const float *)p->b + k * p->b_row + j * p->b_col;
 
-	for (int64_t at = 0; at < n; at += STRIP, b += STRIP * p->b_col, to += depth * STRIP) {
-		int64_t width = MIN(STRIP, n - at), to_row = ALIGN_UP(width, VF);
-
-		if (p->b_col == 1)
-			pack_rows(to, to_row, b, p->b_row, depth, width);
-		else if (p->b_row == 1)
-			pack_columns(to, to_row, b, p->b_col, depth, width);
-		else
-			pack_any(to, to_row, b, p->b_row, p->b_col, depth, width);
-	}
+	for (int64_t at = 0; at < n; at += STRIP, b += STRIP * p->b_col, to += depth * STRIP)
+		pack_strip(to, b, p->b_row, p->b_col, depth, MIN(STRIP, n - at));
 }
 
 /* All rows of one strip; t->out and t->a stand at the first. */
@@ -217,7 +100,7 @@ static void run_product(const product *p)
 	_Alignas(64) float panel[DEPTH * PANEL];
 	/* Rows of b serve as they are if they are close together or not used often enough to pay
 	 * for packing. */
-	bool in_place = p->b_col == 1 && (p->b_row <= 2 * PANEL || p->m <= ROWS_MAX);
+	bool in_place = p->b_col == 1 && (p->b_row <= 2 * PANEL || p->m <= ROWS_FEW);
 
 	for (int64_t j = 0; j < p->n; j += PANEL)
 		for (int64_t k = 0; k < p->k; k += DEPTH) {
@@ -283,6 +166,8 @@ static void product_tiles_run(const product *p)
 				.k = p->k, .a_row = 0,
 			.a_col = p->b_row, .b_row = p->a_col, .b_col = p->a_row, .out_row = p->m};
 		run_product(&turned);
+	} else if (p->scratch) {
+		ISA(product_packed)(p);
 	} else {
 		run_product(p);
 	}
@@ -290,7 +175,7 @@ static void product_tiles_run(const product *p)
 
 static gt_err matmul(const kcall *c)
 {
-	return product_matmul(c, product_tiles_run, VF == 16);
+	return product_matmul(c, product_tiles_run);
 }
 
 void ISA(product_rows)(kernel **table)

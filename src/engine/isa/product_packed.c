@@ -1,0 +1,211 @@
+/* product_packed.c: products of float32 with both sides packed, bits as defined in product.c.
+ *
+ * Where a is large, its rows lie in many pages and, a power of two apart, in few sets of the
+ * caches; where it is transposed, each cache line holds one value of k for many rows. So ROWS rows
+ * by DEPTH columns of it are made contiguous, which then stay in the second-level cache: tile
+ * behind tile, and in each of them the rows interleaved. Strips of b as wide as a tile are packed
+ * one at a time, for the first-level cache; while the tiles run over one, the next one is fetched.
+ * A block of ROWS rows by COLUMNS columns of the result stays in the caches over all of k.
+ */
+#include "engine/isa/product_packed.h"
+
+#include "engine/isa/product_pack.h"
+#include "engine/isa/product_tile.h"
+
+#define ROWS 512
+#define COLUMNS 1024
+#define WIDTH 2
+#define STRIP (WIDTH * VF)
+#if VF == 16
+#define HEIGHT 14                  /* rows of a tile */
+#else
+#define HEIGHT 6
+#endif
+#define GROUP 8                    /* tiles that are packed together */
+#define LINE (CACHE_LINE / (int64_t)sizeof(float))
+
+_Static_assert(DEPTH * ROWS + VF <= PRODUCT_SCRATCH, "a block and what its last store writes");
+
+#define TILE(rows, width) \
+	static void tile_##rows##_##width(const tile *t) { tile_run(t, rows, width, true); }
+#define TILE_ENTRY(rows, width) [rows] = tile_##rows##_##width,
+#if VF == 16
+#define TILES(X, w) \
+	X(1, w) X(2, w) X(3, w) X(4, w) X(5, w) X(6, w) X(7, w) \
+	X(8, w) X(9, w) X(10, w) X(11, w) X(12, w) X(13, w) X(14, w)
+#else
+#define TILES(X, w) X(1, w) X(2, w) X(3, w) X(4, w) X(5, w) X(6, w)
+#endif
+
+TILES(TILE, 1)
+TILES(TILE, 2)
+
+static void (*const tiles[WIDTH + 1][HEIGHT + 1])(const tile *t) = {
+	[1] = {TILES(TILE_ENTRY, 1)}, [2] = {TILES(TILE_ENTRY, 2)},
+};
+
+/* Rows of a block in tiles: equal heights, not full ones and a rest. Of `count` tiles the first
+ * `higher` have a row more than `low`. */
+typedef struct heights { int64_t count, low, higher; } heights;
+
+static heights cut_rows(int64_t rows)
+{
+	int64_t count = (rows + HEIGHT - 1) / HEIGHT;
+
+	return (heights){count, rows / count, rows % count};
+}
+
+static int64_t height_of(const heights *h, int64_t t)
+{
+	return h->low + (t < h->higher);
+}
+
+static int64_t row_of(const heights *h, int64_t t)
+{
+	return t * h->low + MIN(t, h->higher);
+}
+
+/* a is transposed: its rows are columns of memory. A few tiles together, for they share lines. */
+static void pack_turned(float *to, const float *a, int64_t a_col, int64_t depth, const heights *h)
+{
+	for (int64_t group = 0; group < h->count; group += GROUP) {
+		const float *from = a + row_of(h, group);
+		int64_t end = MIN(h->count, group + GROUP);
+
+		for (int64_t k = 0; k < depth; k++, from += a_col)
+			for (int64_t t = group; t < end; t++) {
+				int64_t rows = height_of(h, t), at = row_of(h, t);
+				vf_mask part = vf_first(MIN(VF, rows));
+				const float *x = from + at - row_of(h, group);
+				float *place = to + at * depth + k * rows;
+
+				__builtin_prefetch(x + 8 * a_col);
+				vf_store_part(place, vf_load_part(x, part), part);
+			}
+	}
+}
+
+/* Rows of a are rows of memory: squares turn in registers. The lanes behind the rows of a tile are
+ * written, too, and written over by what comes next. */
+static void pack_straight(float *to, const float *a, int64_t a_row, int64_t depth, int64_t rows)
+{
+	for (int64_t k = 0; k < depth; k += VF) {
+		int64_t columns = MIN(VF, depth - k);
+		vf_mask part = vf_first(columns);
+		vf square[VF];
+
+		UNROLL
+		for (int q = 0; q < VF; q++)
+			square[q] = q >= rows ? (vf){0} : vf_load_part(a + q * a_row + k, part);
+		vf_transpose(square);
+		UNROLL
+		for (int q = 0; q < VF; q++)
+			if (q < columns)
+				vf_store(to + (k + q) * rows, square[q]);
+	}
+}
+
+static void pack_any_rows(float *to, const float *a, int64_t a_row, int64_t a_col, int64_t depth,
+		int64_t rows)
+{
+	for (int64_t k = 0; k < depth; k++)
+		for (int64_t r = 0; r < rows; r++)
+			*to++ = a[r * a_row + k * a_col];
+}
+
+static void pack_block(float *to, const product *p, const float *a, int64_t depth,
+		const heights *h)
+{
+	if (p->a_row == 1 && HEIGHT <= VF) {
+		pack_turned(to, a, p->a_col, depth, h);
+		return;
+	}
+	for (int64_t t = 0; t < h->count; t++) {
+		int64_t rows = height_of(h, t);
+
+		if (p->a_col == 1 && HEIGHT <= VF)
+			pack_straight(to, a, p->a_row, depth, rows);
+		else
+			pack_any_rows(to, a, p->a_row, p->a_col, depth, rows);
+		to += rows * depth;
+		a += rows * p->a_row;
+	}
+}
+
+/* Lines `from` to `to` of the next strip of b, which has DEPTH rows of STRIP columns. */
+static void fetch(const product *p, const float *b, int64_t depth, int64_t from, int64_t to)
+{
+	int64_t lines = p->b_col == 1 ? MAX(1, STRIP / LINE) : (depth + LINE - 1) / LINE;
+	int64_t step = p->b_col == 1 ? p->b_row : p->b_col;
+
+	for (int64_t k = from; k < to; k++)
+		__builtin_prefetch(b + k / lines * step + k % lines * LINE, 0, 2);
+}
+
+static int64_t lines_of(const product *p, int64_t depth)
+{
+	if (p->b_col == 1)
+		return depth * MAX(1, STRIP / LINE);
+	return p->b_row == 1 ? STRIP * ((depth + LINE - 1) / LINE) : 0;
+}
+
+/* One strip of b, packed, under all tiles of a block; `next` is where the next strip will be read,
+ * or NULL. */
+static void run_strip(tile t, const product *p, const heights *h, int64_t columns,
+		const float *next)
+{
+	int width = (int)((columns + VF - 1) / VF);
+	int64_t lines = next ? lines_of(p, t.k) : 0;
+	int64_t share = (lines + h->count - 1) / h->count;
+
+	t.last = columns - (width - 1) * VF;
+	for (int64_t k = 0; k < h->count; k++) {
+		int64_t rows = height_of(h, k);
+
+		fetch(p, next, t.k, MIN(lines, k * share), MIN(lines, (k + 1) * share));
+		tiles[width][rows](&t);
+		t.a += rows * t.k;
+		t.out += rows * t.out_row;
+	}
+}
+
+/* Rows from a and columns from b on times one another over all of k. */
+static void run_block(const product *p, const heights *h, const float *a, const float *b,
+		float *out, int64_t columns)
+{
+	_Alignas(64) float strip[DEPTH * STRIP];
+
+	for (int64_t k = 0; k < p->k; k += DEPTH, a += DEPTH * p->a_col, b += DEPTH * p->b_row) {
+		tile t = {.a = p->scratch, .b = strip, .add = k > 0, .out = out,
+			.out_row = p->out_row, .k = MIN(DEPTH, p->k - k)};
+		const float *from = b;
+
+		pack_block(p->scratch, p, a, t.k, h);
+		for (int64_t j = 0; j < columns; j += STRIP, from += STRIP * p->b_col) {
+			int64_t width = MIN(STRIP, columns - j);
+			bool whole = columns - j >= 2 * STRIP;
+
+			pack_strip(strip, from, p->b_row, p->b_col, t.k, width);
+			run_strip(t, p, h, width, whole ? from + STRIP * p->b_col : NULL);
+			t.out += STRIP;
+		}
+	}
+}
+
+void ISA(product_packed)(const product *p)
+{
+	int64_t row_blocks = (p->m + ROWS - 1) / ROWS;
+	int64_t column_blocks = (p->n + COLUMNS - 1) / COLUMNS;
+	int64_t rows = (p->m + row_blocks - 1) / row_blocks;
+	int64_t columns = ALIGN_UP((p->n + column_blocks - 1) / column_blocks, STRIP);
+
+	for (int64_t i = 0; i < p->m; i += rows) {
+		heights h = cut_rows(MIN(rows, p->m - i));
+
+		for (int64_t j = 0; j < p->n; j += columns)
+			run_block(p, &h, (const float *)p->a + i * p->a_row,
+					(const float *)p->b + j * p->b_col,
+					(float *)p->out + i * p->out_row + j,
+					MIN(columns, p->n - j));
+	}
+}
