@@ -68,14 +68,14 @@ static val exclusive(emit *e, val a, val b, val c)
 	return LLVMBuildXor(e->b, LLVMBuildXor(e->b, a, b, ""), c, "");
 }
 
-/* The words of blocks `first` and following, one a lane, in the low halves. */
-static void make_words(emit *e, int node, val first, val words[4])
+/* The words of blocks, one a lane, in the low halves. */
+static void make_words(emit *e, int node, val blocks, val words[4])
 {
 	const val draw = emit_splat(e, scalar_of(e, &e->g->nodes[node], 1));
-	val *c = words, number = LLVMBuildAdd(e->b, emit_splat(e, first), emit_lane_numbers(e), "");
+	val *c = words;
 
-	c[0] = number;
-	c[1] = high_half(e, number);
+	c[0] = blocks;
+	c[1] = high_half(e, blocks);
 	c[2] = draw;
 	c[3] = high_half(e, draw);
 	for (int k = 0; k < PHILOX_ROUNDS; k++) {
@@ -171,15 +171,30 @@ static val normal_narrow(emit *e, const val w[4], int lanes)
 
 static bool is_narrow(const group_node *n) { return n->dtype == GT_FLOAT32 && n->op != OP_randint; }
 
-/* A vector of numbers, of which `first` is the first of a block. */
-static val make_blocks(emit *e, int node, val first)
+/* first, first + 1, ..: so many, for each of the lines, one behind the other. */
+static val count_from(emit *e, const val *first, int each)
+{
+	const int lanes = e->lanes;
+	val parts[EMIT_LINES];
+
+	emit_lanes(e, each);
+	for (int k = 0; k < e->lines; k++)
+		parts[k] = LLVMBuildAdd(e->b, emit_splat(e, first[k]), emit_lane_numbers(e), "");
+	emit_lanes(e, lanes);
+	return emit_join(e, parts, e->lines);
+}
+
+/* A vector of numbers; each line begins with the first number of a block. */
+static val make_blocks(emit *e, int node, const val *first)
 {
 	const group_node *n = &e->g->nodes[node];
 	const int lanes = e->lanes, each = is_narrow(n) ? 4 : 2;
-	val w[4], words;
+	val w[4], words, from[EMIT_LINES];
 
+	for (int k = 0; k < e->lines; k++)
+		from[k] = LLVMBuildLShr(e->b, first[k], emit_size(e, each / 2), "block");
 	emit_lanes(e, lanes / each);
-	make_words(e, node, LLVMBuildLShr(e->b, first, emit_size(e, each / 2), ""), w);
+	make_words(e, node, count_from(e, from, emit_columns_each(e)), w);
 	if (n->op == OP_randn)
 		return normal_narrow(e, w, lanes);
 	words = interleave(e, pair(e, w[0], w[1]), pair(e, w[2], w[3]));
@@ -215,23 +230,17 @@ static val make_any(emit *e, const group_node *n, val elements)
 	}
 }
 
-/* ---- One line, all of them. ---- */
+/* ---- A vector. ---- */
 
-/* Neighbours from number `first` on. */
-static val draw_line(emit *e, int node, val first)
+/* Do all lines begin with the first number of a block? */
+static val are_whole(emit *e, const val *first, int64_t each)
 {
-	const group_node *n = &e->g->nodes[node];
-	const val inside = LLVMBuildAnd(e->b, first, emit_size(e, is_narrow(n) ? 3 : 1), "");
-	const val whole = LLVMBuildICmp(e->b, LLVMIntEQ, inside, emit_size(e, 0), "whole");
-	const val none = LLVMConstNull(e->vector[n->dtype]);
-	branch b;
-	val v;
+	val inside = emit_size(e, 0);
 
-	branch_open(e, &b, "blocks", whole);
-	v = branch_close(e, &b, make_blocks(e, node, first), none);
-	branch_open(e, &b, "apart", LLVMBuildNot(e->b, whole, ""));
-	return branch_close(e, &b, make_any(e, n, LLVMBuildAdd(e->b, emit_splat(e, first),
-			emit_lane_numbers(e), "")), v);
+	for (int k = 0; k < e->lines; k++)
+		inside = LLVMBuildOr(e->b, inside, first[k], "");
+	inside = LLVMBuildAnd(e->b, inside, emit_size(e, each - 1), "");
+	return LLVMBuildICmp(e->b, LLVMIntEQ, inside, emit_size(e, 0), "whole");
 }
 
 static bool are_neighbours(const emit *e, const group_node *n)
@@ -245,15 +254,17 @@ static bool are_neighbours(const emit *e, const group_node *n)
 val draw_value(emit *e, int node)
 {
 	const group_node *n = &e->g->nodes[node];
-	const int lanes = e->lanes, arg = e->g->nodes[n->in[0]].at;
-	val parts[EMIT_LINES];
+	const int arg = e->g->nodes[n->in[0]].at;
+	val first[EMIT_LINES], whole, v;
+	branch b;
 
 	if (!are_neighbours(e, n) || (n->op == OP_randn && n->dtype == GT_FLOAT64))
 		return make_any(e, n, node_value(e, n->in[0]));
-	emit_lanes(e, emit_columns_each(e));
 	for (int k = 0; k < e->lines; k++)
-		parts[k] = draw_line(e, node, LLVMBuildAdd(e->b,
-			emit_number(e, e->line[arg][k]), e->at, "first"));
-	emit_lanes(e, lanes);
-	return emit_join(e, parts, e->lines);
+		first[k] = LLVMBuildAdd(e->b, emit_number(e, e->line[arg][k]), e->at, "first");
+	whole = are_whole(e, first, is_narrow(n) ? 4 : 2);
+	branch_open(e, &b, "blocks", whole);
+	v = branch_close(e, &b, make_blocks(e, node, first), LLVMConstNull(e->vector[n->dtype]));
+	branch_open(e, &b, "apart", LLVMBuildNot(e->b, whole, ""));
+	return branch_close(e, &b, make_any(e, n, count_from(e, first, emit_columns_each(e))), v);
 }

@@ -469,14 +469,17 @@ static void do_short_pass(emit *e, pass *p)
 
 static void do_short_row(emit *e, pass *passes)
 {
+	val mask;
+
 	e->at = emit_size(e, 0);
 	e->end = e->cols;
-	e->mask = emit_vector_mask(e);
+	mask = emit_vector_mask(e);
 	for (int k = 0; k <= e->levels; k++) {
-		row_stage(e, true, k);
+		row_stage(e, true, k);   /* of values that no mask is for */
+		e->mask = mask;
 		do_short_pass(e, &passes[k]);
+		e->mask = NULL;
 	}
-	e->mask = NULL;
 }
 
 /* ---- The kernel. ---- */

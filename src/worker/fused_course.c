@@ -155,7 +155,7 @@ static void pass_op(fused_run *f, const script_part *part, uint32_t end)
 	pass_inputs(f, at);
 	if (uploads)
 		put(f->pass, COURSE_UPLOAD, at);
-	else if ((f->p->ops[at].eager || f->p->ops[at].check) && f->pass->to)
+	else if (f->p->ops[at].eager && f->pass->to)
 		f->pass->to->serves = false;
 	if (part->freed == SCRIPT_NEVER) {
 		put(f->pass, COURSE_FILE, at);

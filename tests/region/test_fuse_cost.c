@@ -74,6 +74,81 @@ static void test_chain(void **state)
 	}
 }
 
+static val draw(program *p, unsigned code, int rank, const int64_t *dims)
+{
+	room r;
+
+	program_begin(&r, code);
+	r.i->attr.dtype = GT_FLOAT32;
+	ins_put_operand(r.i, 3);
+	ins_put_operand(r.i, 4);
+	for (int k = 0; k < rank; k++)
+		ins_put_operand(r.i, dims[k]);
+	return program_put(p, &r);
+}
+
+/* Where an element is used once, drawing it there costs nothing more. One row of numbers is not
+ * drawn again for each of many rows. */
+static fuse_why draw_row(unsigned code, int64_t rows, bool once)
+{
+	program *p = begin("drawn");
+	const val x = LIVE(p, rows, 64);
+	const val r = once ? draw(p, code, DIMS(rows, 64)) : draw(p, code, DIMS(64));
+
+	return decide(p, r, op2(p, OP_mul, x, r));
+}
+
+static void test_draws(void **state)
+{
+	static const unsigned codes[] = { OP_rand, OP_randn };
+	static const int64_t rows[] = { 1, 2, 16, 1000 };
+
+	(void)state;
+	for (unsigned c = 0; c < COUNT(codes); c++) {
+		for (unsigned k = 0; k < COUNT(rows); k++)
+			assert_int_equal(draw_row(codes[c], rows[k], true), WHY_FUSED);
+		assert_int_equal(draw_row(codes[c], 2, false), WHY_FUSED);
+		assert_int_equal(draw_row(codes[c], 1000, false), WHY_COST);
+	}
+}
+
+static val first_of_all(program *p, int64_t n)
+{
+	const val at = program_live(p, GT_INT64, DIMS(n), PLAIN);
+
+	memset(program_view(p, at)->data, 0, (size_t)n * sizeof(int64_t));
+	return at;
+}
+
+static val select_rows(program *p, val x, val at)
+{
+	room r;
+
+	program_begin(&r, OP_index_select);
+	program_in(&r, x);
+	program_in(&r, at);
+	return program_put(p, &r);
+}
+
+/* What follows takes the picking along; what comes before, the table or the index, ends there. */
+static void test_picks(void **state)
+{
+	static const int64_t many[] = { 1, 20, 500 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(many); k++) {
+		program *p = begin("picked");
+		val x, y = select_rows(p, LIVE(p, 9, 64), first_of_all(p, many[k]));
+
+		assert_int_equal(decide(p, y, op1(p, OP_neg, y)), WHY_FUSED);
+		p = begin("picked from");
+		x = op1(p, OP_exp, LIVE(p, 9, 64));
+		y = select_rows(p, x, first_of_all(p, many[k]));
+		op1(p, OP_neg, y);
+		assert_int_equal(decide(p, x, y), WHY_PICKED);
+	}
+}
+
 static void test_reduction(void **state)
 {
 	static const unsigned axes[] = { 1, 2, 3 };
@@ -243,6 +318,7 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_draws), cmocka_unit_test(test_picks),
 		cmocka_unit_test(test_again), cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_reduction), cmocka_unit_test(test_wait),
 		cmocka_unit_test(test_mode),
