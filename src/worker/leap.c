@@ -462,8 +462,10 @@ unsigned leap_try(tenant *t, const ins *i)
 		return 0;
 	}
 	end = perform(&l, i, base);
-	if (end == l.from)
+	if (end == l.from) {     /* other shapes, or not yet: nor will it at the next op */
+		r->stumbles++;
 		return 0;
+	}
 	if (end < l.to && !l.listed)
 		leave_rest(&l, end);
 	r->rest.next = end;

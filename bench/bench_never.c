@@ -1,0 +1,181 @@
+/* bench_never.c: never slower? Each program of the stream laboratory executed eagerly and with hot
+ * paths, in processes of their own that take turns. A step is handed over as a whole and waited
+ * for; behind the first ones the compiler is waited for, and what a step takes counts from a while
+ * later on: the median of the steps, the least of the rounds.
+ *
+ *	bench_never [PROGRAM]...
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/flags.h"
+#include "base/mem.h"
+#include "embed/embed.h"
+#include "ir/batch.h"
+#include "tools/lab.h"
+
+enum { ROUNDS = 5, WAIT_AFTER = 20, SETTLE = 60, STEPS_MAX = 400, STEPS_MIN = 120,
+	OPS = 300000 };
+
+/* The stream on its way to a worker, a step at a time. */
+typedef struct drive {
+	struct link *l;
+	batch b;
+	const uint64_t *marks;
+	unsigned step, steps;
+	uint64_t ops;
+	answer **reads;
+	size_t count, room;
+	uint64_t *times;
+	gt_err e;                        /* the first that came */
+} drive;
+
+static void read_value(drive *d, uint64_t id)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_fetch, 0);
+
+	VEC_ROOM(d->reads, d->count, d->room);
+	d->reads[d->count++] = answer_new();
+	ins_put_input(i, id);
+	ins_put_operand(i, (int64_t)(intptr_t)d->reads[d->count - 1]);
+	batch_push(&d->b, i);
+}
+
+static void drop_reads(drive *d)
+{
+	while (d->count)
+		answer_drop(d->reads[--d->count]);
+}
+
+static void end_step(drive *d)
+{
+	const uint64_t begin = clock_ns();
+
+	if (!d->e)
+		d->e = d->l->ops->flush(d->l, d->b.words, d->b.used, d->b.count, 0);
+	if (!d->e)
+		d->e = d->l->ops->sync(d->l, NULL);
+	d->times[d->step++] = clock_ns() - begin;
+	d->b.used = d->b.count = 0;
+	drop_reads(d);
+	if (!d->e && d->step == WAIT_AFTER)
+		d->e = embed_compile_wait(d->l);
+}
+
+static void drive_ins(void *ctx, const ins *i, const meta *const *in, const meta *out)
+{
+	drive *d = ctx;
+
+	(void)in;
+	if (out && d->step + 1 < d->steps && d->ops == d->marks[d->step + 1])
+		end_step(d);
+	d->ops += out != NULL;
+	if (i->op == OP_fetch) {
+		read_value(d, ins_in(i)[0]);
+		return;
+	}
+	if (i->op == OP_upload)
+		blob_hold(ins_blob(i));
+	batch_push(&d->b, i);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* ---- a process ------------------------------------------------------------------------------- */
+
+static void set(flag f, const char *to)
+{
+	if (flag_set(f, to))
+		_exit(EXIT_FAILURE);
+}
+
+/* The median step, ns; 0: something failed. */
+static uint64_t run(const lab_program *p, unsigned steps, const uint64_t *marks, const char *compiles)
+{
+	const lab_options o = { .steps = steps, .seed = 1 };
+	drive d = { .marks = marks, .steps = steps, .times = mem_zero(steps * sizeof(uint64_t)) };
+
+	set(FLAG_GT_QUIET, "1");
+	set(FLAG_GT_CACHE_DIR, "");
+	set(FLAG_GT_AUTO_COMPILE, compiles);
+	if (embed_open(&d.l))
+		return 0;
+	lab_run(p, &o, drive_ins, &d, NULL);
+	end_step(&d);
+	d.l->ops->close(d.l);
+	qsort(d.times + SETTLE, d.step - SETTLE, sizeof *d.times, by_size);
+	return d.e ? 0 : d.times[SETTLE + (d.step - SETTLE) / 2];
+}
+
+static uint64_t run_apart(const lab_program *p, unsigned steps, const uint64_t *marks,
+	const char *compiles)
+{
+	uint64_t ns = 0;
+	int ends[2];
+	pid_t child;
+
+	if (pipe(ends) || (child = fork()) < 0)
+		return 0;
+	if (!child) {
+		ns = run(p, steps, marks, compiles);
+		_exit(write(ends[1], &ns, sizeof ns) != sizeof ns);
+	}
+	close(ends[1]);
+	if (read(ends[0], &ns, sizeof ns) != sizeof ns)
+		ns = 0;
+	close(ends[0]);
+	waitpid(child, NULL, 0);
+	return ns;
+}
+
+/* ---- a program ------------------------------------------------------------------------------- */
+
+static void count(void *ctx, const ins *i, const meta *const *in, const meta *out)
+{
+	(void)i;
+	(void)in;
+	*(uint64_t *)ctx += out != NULL;
+}
+
+static void measure(const lab_program *p)
+{
+	uint64_t first[3], ops = 0, least[2] = { UINT64_MAX, UINT64_MAX }, *marks;
+	const lab_options few = { .steps = 3, .seed = 1 };
+	lab_options o = { .seed = 1 };
+
+	lab_run(p, &few, count, &ops, first);
+	o.steps = (unsigned)MAX(MIN(OPS / (first[2] - first[1]), STEPS_MAX), STEPS_MIN);
+	marks = mem_zero(o.steps * sizeof *marks);
+	lab_run(p, &o, count, &ops, marks);
+	for (unsigned k = 0; k < 2 * ROUNDS; k++) {
+		const uint64_t ns = run_apart(p, o.steps, marks, k % 2 ? "1" : "0");
+
+		least[k % 2] = MIN(least[k % 2], ns);
+	}
+	printf("%-12s %6u %10.2f %10.2f %8.2f\n", p->name, (unsigned)(first[2] - first[1]),
+		(double)least[0] / 1000, (double)least[1] / 1000,
+		(double)least[0] / (double)least[1]);
+	fflush(stdout);
+	mem_free(marks);
+}
+
+int main(int argc, char **argv)
+{
+	printf("%-12s %6s %10s %10s %8s\n", "program", "ops", "eager, us", "hot, us", "times");
+	for (int k = 1; k < argc; k++)
+		if (lab_find(argv[k]))
+			measure(lab_find(argv[k]));
+	/* Steps of thousands of ops that compute next to nothing take minutes and say no more. */
+	for (unsigned k = 0; argc == 1 && k < lab_program_count; k++)
+		if (!lab_programs[k].heavy)
+			measure(&lab_programs[k]);
+	return EXIT_SUCCESS;
+}
