@@ -282,8 +282,9 @@ static void add_up(leap *l, fused_run *f, uint32_t end)
 	hide_freed(l, f, end);
 	l->r->rest.head.count = to->left - f->asked_count;
 	l->listed = true;
-	while (l->at < s->n && s->ops[l->at] < end)
-		l->at++;
+	for (; l->at < s->n && s->ops[l->at] < end; l->at++)
+		;
+	counter_add(&l->t->hot->counts.followed, l->at - f->at);
 	f->part = end;
 	f->at = l->at;
 }

@@ -135,12 +135,19 @@ static void follow_view(fused_run *f, const fused_step *st)
 		fusion_offset(f->p->f, *st->out, f->run);
 }
 
+/* It need not be run beside anything. */
+static bool is_sound(const fused_step *st)
+{
+	return !fused_is_barred(st) && atomic_load_explicit(&st->code->proved,
+		memory_order_relaxed) >= CODE_TRUSTED;
+}
+
 static bool follow_kernels(fused_run *f, fused_step *st)
 {
 	const unsigned count = 1 + st->s->together;
 
 	for (unsigned k = 0; k < count; k++)
-		if (UNLIKELY(fused_is_barred(&st[k])))
+		if (UNLIKELY(!is_sound(&st[k])))
 			return false;
 	if (UNLIKELY(!fused_kernels_compute(f, st, count)))
 		return false;
@@ -152,7 +159,7 @@ static bool follow_kernels(fused_run *f, fused_step *st)
 
 static bool follow_product(fused_run *f, fused_step *st)
 {
-	if (UNLIKELY(fused_is_barred(st) || !fused_product_compute(f, st)))
+	if (UNLIKELY(!is_sound(st) || !fused_product_compute(f, st)))
 		return false;
 	keep(f, st, st->places);
 	counter_add(&f->tenant->hot->counts.kernels, 1);

@@ -36,6 +36,7 @@ static void add_compilation(hot *h, hot_stats *to)
 	hot_counts *c = &h->counts;
 
 	to->compiled += load(&c->compiled);
+	to->followed += load(&c->followed);
 	to->hits += load(&c->hits);
 	to->loaded += load(&c->loaded);
 	to->compiles += load(&c->compiles);

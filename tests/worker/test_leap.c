@@ -8,6 +8,7 @@ enum { ROWS = 8, COLS = 6, STEPS = 120, MADE = 10 };
 typedef struct loop {
 	drive d;
 	uint64_t next, w;                /* id; what is carried */
+	uint64_t rows, table;            /* indices of all rows; what they choose from */
 	unsigned cut, since;             /* so many instructions are executed at a time; 0: 64 */
 } loop;
 
@@ -26,9 +27,15 @@ typedef struct way {
 	unsigned gone;                   /* .. an input is freed before its last use */
 	unsigned sizes;                  /* .. another batch size */
 	unsigned scopes;                 /* .. in a scope */
+	unsigned asks;                   /* .. all that was made is read before it is freed */
+	unsigned twice;                  /* .. something is freed twice */
+	unsigned wrong;                  /* .. indices are out of range (if it picks) */
+	bool data;                       /* the first value is uploaded */
+	bool picks;                      /* rows by indices */
 	bool vanishes;                   /* the client goes in the middle of a step */
 	bool whole;                      /* no run breaks off */
-	unsigned leapt;                  /* per cent of the operations, at least */
+	unsigned leapt;                  /* per cent of the operations, at least; */
+	unsigned followed;               /* .. on a course, in tier T2 */
 } way;
 
 static void send(loop *l, const ins *i)
@@ -83,6 +90,35 @@ static uint64_t put_rand(loop *l, int64_t rows, int64_t cols)
 	return l->next - 1;
 }
 
+static uint64_t put_data(loop *l, int64_t rows, int64_t cols)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_upload, l->next++);
+	blob *b = blob_new((size_t)(rows * cols) * sizeof(float));
+
+	i->attr.dtype = GT_FLOAT32;
+	ins_put_operand(i, (int64_t)(intptr_t)b);
+	ins_put_operand(i, rows);
+	ins_put_operand(i, cols);
+	send(l, i);
+	blob_drop(b);
+	return l->next - 1;
+}
+
+/* first, first + 1, .. */
+static uint64_t put_rows(loop *l, int64_t first)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_arange, l->next++);
+
+	i->attr.dtype = GT_INT64;
+	ins_put_scalar(i, KIND_INT, (scalar){ .i = first });
+	ins_put_scalar(i, KIND_INT, (scalar){ .i = 1 });
+	ins_put_operand(i, ROWS);
+	send(l, i);
+	return l->next - 1;
+}
+
 static void put_free(loop *l, uint64_t x)
 {
 	ins_room room;
@@ -111,10 +147,11 @@ static bool is_time(unsigned every, unsigned k)
 static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 {
 	const int64_t rows = is_time(a->sizes, k) ? ROWS / 2 : ROWS;
+	uint64_t picked;
 
 	if (is_time(a->scopes, k))
 		put_scope(l, OP_enter);
-	made[0] = put_rand(l, rows, COLS);
+	made[0] = a->data ? put_data(l, rows, COLS) : put_rand(l, rows, COLS);
 	made[1] = put(l, OP_matmul, made[0], l->w);
 	made[2] = put(l, OP_tanh, made[1], 0);
 	if (is_time(a->gone, k))
@@ -128,7 +165,10 @@ static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 		return false;
 	if (is_time(a->read, k))
 		drive_read(&l->d, made[4]);
-	made[6] = put(l, OP_mul, made[2], made[1]);
+	picked = a->picks ? put(l, OP_index_select, l->table, l->rows) : made[2];
+	made[6] = put(l, OP_mul, picked, made[1]);
+	if (a->picks)
+		put_free(l, picked);
 	made[7] = put(l, OP_sum, made[6], 0);
 	made[8] = put_scaled(l, made[7], 0.01 / (k + 1));
 	made[9] = put(l, OP_sub, l->w, made[8]);
@@ -143,10 +183,29 @@ static void free_made(loop *l, const uint64_t *made, unsigned n, bool turned)
 		put_free(l, made[turned ? n - 1 - j : j]);
 }
 
+/* What a step with wrong indices leaves is of no use to the next one. */
+static void turn_wrong(loop *l, const way *a, unsigned k)
+{
+	const bool wrong = is_time(a->wrong, k), right = k && is_time(a->wrong, k - 1);
+
+	if (!wrong && !right)
+		return;
+	put_free(l, l->rows);
+	l->rows = put_rows(l, wrong);
+	if (right) {
+		put_free(l, l->w);
+		l->w = put_rand(l, COLS, COLS);
+	}
+}
+
 static void carry(loop *l, const way *a, unsigned k, uint64_t w)
 {
 	put_free(l, l->w);
 	l->w = w;
+	if (is_time(a->twice, k))
+		put_free(l, w - 3);
+	if (a->picks)
+		turn_wrong(l, a, k);
 	if (!is_time(a->swapped, k) && !is_time(a->other, k) && !is_time(a->gone, k))
 		return;
 	put_free(l, l->w);
@@ -164,6 +223,10 @@ static void play(loop *l, const way *a)
 
 	l->next = 1;
 	l->w = put_rand(l, COLS, COLS);
+	if (a->picks) {
+		l->rows = put_rows(l, 0);
+		l->table = put_rand(l, ROWS, COLS);
+	}
 	for (unsigned k = 0; k < a->steps; k++) {
 		const bool whole = compute(l, a, k, made), keeps = is_time(a->late, k);
 
@@ -171,6 +234,8 @@ static void play(loop *l, const way *a)
 			return;
 		if (k % 5 == 0)
 			drive_read(&l->d, made[whole ? 8 : 5]);
+		for (unsigned j = 0; is_time(a->asks, k) && whole && j < MADE; j++)
+			drive_read(&l->d, made[j]);
 		if (late)
 			put_free(l, late);
 		late = keeps ? made[5] : 0;
@@ -224,6 +289,11 @@ static void compare(const way *a)
 			fail_msg("%s, cut %u, tier %s: %u of %u operations in leaps, expected %u %%",
 				a->what, a->cut, ways[k].tier, (unsigned)s.hot.leapt,
 				(unsigned)s.hot.ops, a->leapt);
+		if (ways[k].mode == DRIVE_SYNC && *ways[k].tier == '2' &&
+				s.hot.followed * 100 < s.hot.ops * a->followed)
+			fail_msg("%s, cut %u: %u of %u operations on a course, expected %u %%",
+				a->what, a->cut, (unsigned)s.hot.followed, (unsigned)s.hot.ops,
+				a->followed);
 	}
 }
 
@@ -235,7 +305,7 @@ static void test_cut_anywhere(void **state)
 	(void)state;
 	for (unsigned k = 0; k < COUNT(cuts); k++) {
 		const way a = { .what = "plain", .cut = cuts[k], .steps = STEPS, .whole = true,
-			.leapt = cuts[k] < 5 ? 0 : 50 };
+			.leapt = cuts[k] < 5 ? 0 : 50, .followed = cuts[k] < 5 ? 0 : 50 };
 
 		compare(&a);
 	}
@@ -245,7 +315,7 @@ static void test_cut_anywhere(void **state)
 static void test_around_the_end(void **state)
 {
 	const way a = { .what = "long", .cut = 501, .steps = 12 * STEPS, .leapt = 90,
-		.whole = true };
+		.followed = 90, .whole = true };
 
 	(void)state;
 	compare(&a);
@@ -254,18 +324,26 @@ static void test_around_the_end(void **state)
 static void test_disturbed(void **state)
 {
 	static const way ways[] = {
-		{ .what = "foreign", .foreign = 3, .leapt = 20 },
-		{ .what = "between", .between = 3, .leapt = 20 },
-		{ .what = "turned", .turned = 2, .leapt = 20 },
-		{ .what = "read", .read = 3, .leapt = 20 },
-		{ .what = "broken", .broken = 7, .leapt = 20 },
-		{ .what = "late", .late = 4, .leapt = 20 },
-		{ .what = "swapped", .swapped = 3, .leapt = 5 },
-		{ .what = "other", .other = 11, .leapt = 0 },
-		{ .what = "gone", .gone = 5, .leapt = 20 },
-		{ .what = "sizes", .sizes = 6, .leapt = 0 },
-		{ .what = "scopes", .scopes = 1, .leapt = 20 },
-		{ .what = "vanishes", .vanishes = true, .leapt = 20 },
+		{ .what = "foreign", .foreign = 3, .leapt = 20, .followed = 30 },
+		{ .what = "between", .between = 3, .leapt = 20, .followed = 40 },
+		{ .what = "turned", .turned = 2, .leapt = 20, .followed = 60 },
+		{ .what = "read", .read = 3, .leapt = 20, .followed = 60 },
+		{ .what = "broken", .broken = 7, .leapt = 20, .followed = 40 },
+		{ .what = "late", .late = 4, .leapt = 20, .followed = 40 },
+		{ .what = "swapped", .swapped = 3, .leapt = 5, .followed = 15 },
+		{ .what = "other", .other = 11, .leapt = 0, .followed = 10 },
+		{ .what = "gone", .gone = 5, .leapt = 20, .followed = 25 },
+		{ .what = "sizes", .sizes = 6, .leapt = 0, .followed = 40 },
+		{ .what = "scopes", .scopes = 1, .leapt = 20, .followed = 60 },
+		{ .what = "asks", .asks = 1, .leapt = 20, .followed = 60 },
+		{ .what = "asks at times", .asks = 4, .leapt = 20, .followed = 60 },
+		{ .what = "twice", .twice = 2, .leapt = 20, .followed = 60 },
+		{ .what = "data", .data = true, .followed = 60 },
+		{ .what = "data and reads", .data = true, .asks = 3, .read = 4, .turned = 5,
+			.followed = 50 },
+		{ .what = "picks", .picks = true, .leapt = 20, .followed = 60 },
+		{ .what = "picks wrongly", .picks = true, .wrong = 6 },
+		{ .what = "vanishes", .vanishes = true, .leapt = 20, .followed = 60 },
 		{ .what = "all", .foreign = 5, .between = 7, .turned = 3, .read = 11, .broken = 13,
 			.late = 4, .swapped = 17, .sizes = 19 },
 	};
@@ -279,6 +357,7 @@ static void test_disturbed(void **state)
 			a.cut = cuts[c];
 			a.steps = STEPS;
 			a.leapt = cuts[c] < 20 ? 0 : a.leapt;
+			a.followed = cuts[c] < 20 ? 0 : a.followed;
 			compare(&a);
 		}
 }
