@@ -77,29 +77,32 @@ static void add(_Atomic uint64_t *counter, uint64_t n)
 		memory_order_relaxed);
 }
 
-static void count(session *s, const parcel *p)
+/* Count what is handed over. Returns the bytes that uploads bring. */
+static uint64_t count(session *s, const parcel *p)
 {
 	const uint64_t *records = p->records;
-	uint64_t bytes = p->words * sizeof *records;
+	uint64_t uploaded = 0;
 
 	for (size_t k = 0; k < p->n; k++) {
 		const ins *i = (const ins *)records;
 
 		CHECK_OWN(i);
 		if (UNLIKELY(i->op == OP_upload))
-			bytes += ins_blob(i)->size;
+			uploaded += ins_blob(i)->size;
 		records += i->words;
 	}
 	add(&s->stats.instructions, p->n);
-	add(&s->stats.bytes, bytes);
+	add(&s->stats.bytes, p->words * sizeof *p->records + uploaded);
+	return uploaded;
 }
 
 gt_err dispatcher_flush(session *s, const parcel *p, const interrupt *in)
 {
-	count(s, p);
+	const uint64_t uploaded = count(s, p);
+
 	if (UNLIKELY(s->dump != NULL))
 		dump_put(s->dump, p->records, p->n);
-	return line_push(s->line, p, in);
+	return uploaded ? line_push(s->line, p, in) : line_push_light(s->line, p, in);
 }
 
 void dispatcher_close(dispatcher *d, session *s)

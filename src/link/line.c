@@ -198,6 +198,15 @@ static gt_err wait_for_room(line *l, const interrupt *in)
 	return line_wait(l, &g, in);
 }
 
+/* Push what there is room for of a parcel without uploads, which needs no credit. */
+static void push_light(line *l, const parcel *p, const uint64_t **at, size_t *n)
+{
+	size_t taken;
+
+	*n -= ring_push(&l->ring, p->records, p->words, p->n, &taken);
+	*at += taken;
+}
+
 /* Push everything; on an error *at and *n are what is left. */
 static gt_err push_all(line *l, const uint64_t **at, size_t *n, const interrupt *in)
 {
@@ -254,7 +263,7 @@ static gt_err push_spilled(line *l, const interrupt *in)
 	return e;
 }
 
-gt_err line_push(line *l, const parcel *p, const interrupt *in)
+static gt_err push_parcel(line *l, const parcel *p, bool light, const interrupt *in)
 {
 	const uint64_t *records = p->records;
 	size_t n = p->n;
@@ -267,6 +276,8 @@ gt_err line_push(line *l, const parcel *p, const interrupt *in)
 	l->cost = ring_used(&l->ring) ? l->cost + p->cost : p->cost;
 	if (UNLIKELY(l->spilled))
 		e = push_spilled(l, in);
+	if (LIKELY(!e && light))
+		push_light(l, p, &records, &n);
 	if (LIKELY(!e))
 		e = push_all(l, &records, &n, in);
 	if (UNLIKELY(e))
@@ -274,6 +285,16 @@ gt_err line_push(line *l, const parcel *p, const interrupt *in)
 	if (l->cost >= LINE_URGENT_NS && !atomic_load(&l->urgent))
 		line_mark(l);
 	return e;
+}
+
+gt_err line_push(line *l, const parcel *p, const interrupt *in)
+{
+	return push_parcel(l, p, false, in);
+}
+
+gt_err line_push_light(line *l, const parcel *p, const interrupt *in)
+{
+	return push_parcel(l, p, true, in);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

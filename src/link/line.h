@@ -66,6 +66,8 @@ typedef struct parcel {
 
 /* As link_ops.flush. */
 gt_err line_push(line *l, const parcel *p, const interrupt *in);
+/* The same where no upload among the records brings bytes: nobody need look for one. */
+gt_err line_push_light(line *l, const parcel *p, const interrupt *in);
 /* Any thread. GT_ECLOSED if the line went and the goal can no longer be reached. */
 gt_err line_wait(line *l, const goal *g, const interrupt *in);
 /* Wait until everything pushed has run. */
