@@ -54,6 +54,8 @@ typedef struct hot_run {
 	uint64_t until;                  /* BARRED, or eagerly on trial: op to begin at again */
 	uint64_t untested;               /* time of the last eager stretch, if it was the loop */
 	unsigned tries, round;           /* of the trial */
+	bool tested;                     /* it was on trial */
+	uint32_t moves;                  /* stretches in a row with other shapes than before */
 	uint32_t rests;                  /* runs that are not timed: nothing is open */
 	uint64_t warm;                   /* eager time of a stretch before there was a plan; 0 */
 	hot_times replay, eager;

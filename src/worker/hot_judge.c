@@ -6,7 +6,8 @@
  * of any sixteen, is dearer than that, or the shapes have changed since, the plan goes on trial:
  * eager stretches and replayed ones take turns, and the leasts are compared (hot_times_compare). A
  * plan that loses is barred for a while, which doubles each time, and at last for good. One that
- * nothing speaks against is timed one stretch in sixteen.
+ * nothing speaks against is timed one stretch in sixteen. Where each stretch has other shapes than
+ * the one before there is no least time that says anything: medians of sixteen are compared.
  *
  * With GT_COMPILE_SYNC nothing is judged: tests want the same runs every time.
  */
@@ -18,6 +19,9 @@
 #define STRETCH_OPS 32           /* a stretch has at least as many */
 #define GAIN        98           /* per cent of the other's time that the faster one takes at most */
 #define FIRST       4            /* replayed stretches that are compared with times before */
+#define MOVES       HOT_TIMES    /* stretches with new shapes each time: that is how the loop is */
+#define TESTED_AT   (2 * HOT_TIMES)
+#define CLEAR       40           /* hundredths of eager's time: that is not tested */
 #define RESTS       15           /* stretches that are not timed, behind one that is */
 #define TRIES_MAX   64           /* eager stretches of a trial; those that were disturbed too */
 #define BARRED_RUNS 64           /* the first time */
@@ -114,10 +118,17 @@ void hot_judge_new(hot *h, hot_run *r)
 
 /* ---- trials ---------------------------------------------------------------------------------- */
 
+static bool moves(const hot_run *r)
+{
+	return r->moves >= MOVES;
+}
+
 static void begin_trial(hot_run *r)
 {
 	r->verdict = HOT_ON_TRIAL;
-	r->replay.n = r->eager.n = r->tries = r->round = 0;
+	r->tested = true;
+	r->replay.n = r->eager.n = r->tries = 0;
+	r->round = moves(r) ? HOT_ROUNDS - 1 : 0;
 }
 
 /* The next stretch runs eagerly; of what is settled the miner is told as if it were replayed. */
@@ -172,6 +183,8 @@ static void bar(hot *h, hot_run *r)
 	if (!r->root) {          /* nobody sees how often a root could run */
 		r->until += r->skips * r->plan->region->n;
 		r->skips = 0;
+		if (h->count == 1)       /* what is eager now need not be recorded either */
+			recorder_nap(&h->recorder, (r->until - hot_ops(h)) / 2);
 	}
 	r->since = 0;
 	counter_add(r->verdict == HOT_BLACKLISTED ? &h->counts.blacklisted : &h->counts.demotions,
@@ -194,6 +207,11 @@ static void demote(hot *h, hot_run *r)
 static bool is_dearer(uint64_t replay, uint64_t eager)
 {
 	return replay * GAIN > eager * 100;
+}
+
+static int compare_medians(const hot_times *a, const hot_times *b)
+{
+	return is_dearer(hot_times_median(a), hot_times_median(b));
 }
 
 static void lose(hot *h, hot_run *r)
@@ -223,7 +241,8 @@ static void try_further(hot *h, hot_run *r)
 		run_eagerly(h, r);
 	if (r->eager.n < wanted || r->replay.n < wanted)
 		return;
-	than = hot_times_compare(&r->replay, &r->eager, r->round);
+	than = moves(r) ? compare_medians(&r->replay, &r->eager) :
+		hot_times_compare(&r->replay, &r->eager, r->round);
 	if (than > 0)
 		lose(h, r);
 	else if (than < 0 || r->round == HOT_ROUNDS - 1)
@@ -241,19 +260,29 @@ static bool is_due(const hot_run *r)
 		((n == FIRST && r->warm) || n % HOT_TIMES == 0);
 }
 
+/* What a young session took may have been the price of everything that is done for the first time.
+ * Once, later, eager execution shows what it takes by then, unless it cannot win. */
+static bool is_suspect(const hot_run *r)
+{
+	const uint64_t least = hot_times_least(&r->replay);
+
+	return is_dearer(least, r->warm) || (!r->tested && r->replay.n >= TESTED_AT &&
+		least * 100 > r->warm * CLEAR);
+}
+
 static void judge(hot *h, hot_run *r)
 {
 	if (r->verdict == HOT_ON_TRIAL)
 		try_further(h, r);
-	else if (is_due(r) && is_dearer(hot_times_least(&r->replay), r->warm))
+	else if (is_due(r) && is_suspect(r))
 		begin_trial(r);
 }
 
 /* A stretch was timed, and nothing is open. */
 static bool may_rest(const hot_run *r)
 {
-	return r->verdict == HOT_RUNS && r->replay.n >= HOT_TIMES &&
-		!fused_judge_tries(&r->fused);
+	return r->verdict == HOT_RUNS && !fused_judge_tries(&r->fused) &&
+		r->replay.n >= (r->tested ? HOT_TIMES : TESTED_AT + 1u);
 }
 
 static void add_time(hot *h, hot_run *r, uint64_t ns)
@@ -278,8 +307,10 @@ static void end_stretch(hot *h, hot_run *r)
 	const uint64_t now = hot_busy(h);
 
 	r->stretch = 0;
-	if (r->changes != r->plan->changes) {
+	r->moves = r->changes != r->plan->changes ? r->moves + 1 : 0;
+	if (r->moves && (!moves(r) || r->moves == MOVES)) {
 		forget(r);
+		r->warm = moves(r) ? 0 : r->warm;
 	} else if (r->since) {
 		add_time(h, r, now - r->since);
 		r->rests = may_rest(r) ? RESTS * r->reps : 0;
