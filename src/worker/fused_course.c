@@ -212,6 +212,19 @@ static void add_up(const fused_run *f, fused_course *c, uint32_t k)
 		c->done = k + 1;
 }
 
+/* Most runs that leave their course do so when they are complete: some of what they made is freed in
+ * the next run. */
+static void note_end(const fused_run *f, fused_course *c, uint32_t part)
+{
+	course_end *to = &c->ends[part == c->s->count];
+
+	if (part != c->s->count && part != c->s->ops[c->s->n - 1] + 1)
+		return;
+	*to = (course_end){ .part = part, .alive = f->alive,
+		.slots = mem_alloc((f->p->slots + 1) * sizeof *to->slots) };
+	memcpy(to->slots, f->slots, f->p->slots * sizeof *to->slots);
+}
+
 /* By counting `f`, which has just begun and begins anew afterwards. */
 static fused_course *make(fused_run *f, const script *s)
 {
@@ -226,6 +239,7 @@ static fused_course *make(fused_run *f, const script *s)
 	for (uint32_t k = 0; k < s->count; k++) {
 		pass_part(f, k);
 		add_up(f, c, k);
+		note_end(f, c, k + 1);
 	}
 	mem_free(pass.holders);
 	f->pass = NULL;
@@ -238,6 +252,8 @@ void fused_course_free(fused_course *c)
 {
 	if (!c)
 		return;
+	mem_free(c->ends[0].slots);
+	mem_free(c->ends[1].slots);
 	mem_free(c->parts);
 	mem_free(c->acts);
 	mem_free(c);
@@ -360,21 +376,45 @@ static void share_out(fused_run *f)
 	}
 }
 
-void fused_course_leave_at(fused_run *f, uint32_t at, uint32_t step)
+static void count_up(fused_run *f, uint32_t at, uint32_t step)
 {
-	const fused_course *c = f->course;
-	fused_pass pass = { .holders = mem_zero((f->p->slots + 1) * sizeof *pass.holders) };
 	const uint32_t end = f->part - (at != SCRIPT_NEVER);
-	const bool held = f->held;
+	fused_pass pass = { .holders = mem_zero((f->p->slots + 1) * sizeof *pass.holders) };
 
 	f->pass = &pass;
-	f->held = true;
 	for (uint32_t k = 0; k < end; k++)
 		pass_part(f, k);
 	if (at != SCRIPT_NEVER)
-		pass_op(f, &c->s->parts[end], step);
+		pass_op(f, &f->course->s->parts[end], step);
 	mem_free(pass.holders);
 	f->pass = NULL;
+}
+
+/* The same where it was counted once. */
+static bool take_end(fused_run *f)
+{
+	const course_end *all = f->course->ends, *from = &all[f->part == all[1].part];
+
+	if (!from->slots || f->part != from->part)
+		return false;
+	for (uint32_t v = 0; v < f->p->slots; v++) {
+		f->slots[v].need = from->slots[v].need;
+		f->slots[v].state = from->slots[v].state;
+	}
+	f->alive = from->alive;
+	f->at = f->p->n;
+	f->step = f->p->f->steps.count;
+	return true;
+}
+
+void fused_course_leave_at(fused_run *f, uint32_t at, uint32_t step)
+{
+	const fused_course *c = f->course;
+	const bool held = f->held;
+
+	f->held = true;
+	if (at != SCRIPT_NEVER || !take_end(f))
+		count_up(f, at, step);
 	f->held = held;
 	share_out(f);
 	for (uint32_t k = 0; k < c->s->n; k++)

@@ -41,6 +41,12 @@ typedef struct course_part {
 	uint64_t spent;
 } course_part;
 
+/* What is counted of a run that is complete and has come to that part. */
+typedef struct course_end {
+	uint32_t part, alive;
+	fused_slot *slots;       /* needs and states */
+} course_end;
+
 typedef struct fused_course {
 	const script *s;
 	uint64_t number;         /* script.learnt when it was made */
@@ -48,6 +54,7 @@ typedef struct fused_course {
 	course_act *acts;
 	uint32_t count, room;
 	uint32_t done;           /* from that part on nothing is left of a run; SCRIPT_NEVER */
+	course_end ends[2];      /* behind the last op, and behind all */
 	bool serves;             /* else it holds something that only counting runs can do */
 } fused_course;
 

@@ -30,6 +30,7 @@ typedef struct way {
 	unsigned asks;                   /* .. all that was made is read before it is freed */
 	unsigned twice;                  /* .. something is freed twice */
 	unsigned wrong;                  /* .. indices are out of range (if it picks) */
+	bool names;                      /* values are freed when the next step has made its own */
 	bool data;                       /* the first value is uploaded */
 	bool picks;                      /* rows by indices */
 	bool vanishes;                   /* the client goes in the middle of a step */
@@ -198,6 +199,16 @@ static void turn_wrong(loop *l, const way *a, unsigned k)
 	}
 }
 
+/* As a program does that gives the same names to what it makes in each step. */
+static void free_last(loop *l, const uint64_t *made, uint64_t *last)
+{
+	for (unsigned j = 0; j < MADE - 1; j++) {
+		if (last[j])
+			put_free(l, last[j]);
+		last[j] = made[j];
+	}
+}
+
 static void carry(loop *l, const way *a, unsigned k, uint64_t w)
 {
 	put_free(l, l->w);
@@ -219,7 +230,7 @@ static void carry(loop *l, const way *a, unsigned k, uint64_t w)
 
 static void play(loop *l, const way *a)
 {
-	uint64_t made[MADE] = { 0 }, late = 0;
+	uint64_t made[MADE] = { 0 }, last[MADE] = { 0 }, late = 0;
 
 	l->next = 1;
 	l->w = put_rand(l, COLS, COLS);
@@ -239,9 +250,13 @@ static void play(loop *l, const way *a)
 		if (late)
 			put_free(l, late);
 		late = keeps ? made[5] : 0;
-		free_made(l, made, keeps ? 5 : 6, is_time(a->turned, k));
+		if (a->names)
+			free_last(l, made, last);
+		else
+			free_made(l, made, keeps ? 5 : 6, is_time(a->turned, k));
 		if (whole) {
-			free_made(l, made + 6, 3, false);
+			if (!a->names)
+				free_made(l, made + 6, 3, false);
 			carry(l, a, k, made[9]);
 		}
 		if (is_time(a->between, k))
@@ -338,6 +353,9 @@ static void test_disturbed(void **state)
 		{ .what = "asks", .asks = 1, .leapt = 20, .followed = 60 },
 		{ .what = "asks at times", .asks = 4, .leapt = 20, .followed = 60 },
 		{ .what = "twice", .twice = 2, .leapt = 20, .followed = 60 },
+		{ .what = "names", .names = true, .leapt = 20, .followed = 60 },
+		{ .what = "names, reads", .names = true, .read = 3, .leapt = 20, .followed = 60 },
+		{ .what = "names, asks", .names = true, .asks = 1, .sizes = 9 },
 		{ .what = "data", .data = true, .followed = 60 },
 		{ .what = "data and reads", .data = true, .asks = 3, .read = 4, .turned = 5,
 			.followed = 50 },
