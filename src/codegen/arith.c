@@ -5,18 +5,25 @@
 
 /* ---- Helpers. ---- */
 
-val arith_helper_on(emit *e, helper h, gt_dtype d, val x, val b)
+void arith_call(emit *e, helper h, const val args[4])
 {
-	type t = e->vector[d], word = e->ptr, kinds[] = { word, word, word, e->i64 };
+	type word = e->ptr, kinds[] = { word, word, word, e->i64 };
 	type f = LLVMFunctionType(LLVMVoidTypeInContext(e->context), kinds, 4, 0);
 	val number = LLVMConstInt(e->i64, h, 0);
 	val entry = LLVMBuildGEP2(e->b, e->ptr, e->helpers, &number, 1, "");
 	val call = LLVMBuildLoad2(e->b, e->ptr, entry, "helper");
+
+	LLVMBuildCall2(e->b, f, call, (val *)args, 4, "");
+}
+
+val arith_helper_on(emit *e, helper h, gt_dtype d, val x, val b)
+{
+	type t = e->vector[d];
 	val out = emit_slot(e, t, "helped"), a = emit_slot(e, LLVMTypeOf(x), "first");
 	val args[] = { out, a, b ? b : a, emit_size(e, e->lanes) };
 
 	LLVMBuildStore(e->b, x, a);
-	LLVMBuildCall2(e->b, f, call, args, 4, "");
+	arith_call(e, h, args);
 	return LLVMBuildLoad2(e->b, t, out, "");
 }
 

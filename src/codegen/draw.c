@@ -2,15 +2,21 @@
  *
  * Neighbours share their words: a block of the generator makes four numbers (of eight bytes: two).
  * So where a vector begins at the first number of a block, the generator runs once for each block
- * of the vector, a counter in each 64-bit lane, and the words are dealt out. Anywhere else, and
- * where elements of the row are no neighbours in what was drawn, a helper makes the numbers.
+ * of the vector, a counter in each 64-bit lane, and the words are dealt out. The round keys are
+ * computed once a call, and read from the stack.
  *
- * The round keys are computed once a call, and read from the stack.
+ * Where it begins inside of a block, or has too few blocks to fill a register (rows that reduce), the
+ * engine's generator makes the numbers of the next columns beforehand, on the stack. Elements that
+ * are no neighbours in what is drawn are asked for one by one.
  */
 #include "base/philox.h"     /* first: a name of it is a type's in emit.h */
 #include "codegen/emit.h"
 
 enum { KEYS = 2 * PHILOX_ROUNDS };
+
+/* Columns that are made beforehand; in GROUP_COLS, where a row's part of a tile is done at a time,
+ * no more than the smallest tile has. */
+enum { AHEAD = 256, AHEAD_COLS = 64 };
 
 static val scalar_of(emit *e, const group_node *n, int k)
 {
@@ -230,6 +236,80 @@ static val make_any(emit *e, const group_node *n, val elements)
 	}
 }
 
+/* ---- Numbers made beforehand. ---- */
+
+static int64_t columns_ahead(const emit *e)
+{
+	return e->g->mode == GROUP_COLS ? AHEAD_COLS : AHEAD;
+}
+
+/* What lies there: randint's are words. */
+static gt_dtype dtype_ahead(const group_node *n)
+{
+	return n->op == OP_randint ? GT_INT64 : (gt_dtype)n->dtype;
+}
+
+static helper run_of(const group_node *n)
+{
+	const bool narrow = n->dtype == GT_FLOAT32;
+
+	if (n->op == OP_randint)
+		return HELPER_run_words_INT64;
+	if (n->op == OP_rand)
+		return narrow ? HELPER_run_rand_FLOAT32 : HELPER_run_rand_FLOAT64;
+	return narrow ? HELPER_run_randn_FLOAT32 : HELPER_run_randn_FLOAT64;
+}
+
+/* Numbers first, first + 1, .. for the columns from e->at on, as many as there are. */
+static void fill(emit *e, const group_node *n, val first, val memory)
+{
+	const val left = LLVMBuildSub(e->b, e->cols, e->at, "");
+	const val from = emit_slot(e, e->i64, "from");
+	const val args[] = { memory, from, emit_address(e, e->scalars, emit_size(e, 8 * n->at)),
+		emit_min(e, left, emit_size(e, columns_ahead(e))) };
+
+	LLVMBuildStore(e->b, first, from);
+	arith_call(e, run_of(n), args);
+}
+
+/* One line of the vector. Columns begin anew with each row, block and tile. */
+static val take_line(emit *e, int node, int line, val first)
+{
+	const group_node *n = &e->g->nodes[node];
+	const gt_dtype d = dtype_ahead(n);
+	const int64_t size = (int64_t)dtype_size(d);
+	val *memory = &e->drawn[node][line], at = e->at;
+	branch b;
+
+	if (!*memory)
+		*memory = emit_slot(e, LLVMArrayType(e->i8,
+			(unsigned)((columns_ahead(e) + EMIT_LANES) * size)), "drawn");
+	if (e->g->mode == GROUP_COLS)
+		at = LLVMBuildSub(e->b, at, e->tile, "");
+	at = LLVMBuildAnd(e->b, at, emit_size(e, columns_ahead(e) - 1), "");
+	branch_open(e, &b, "fill", LLVMBuildICmp(e->b, LLVMIntEQ, at, emit_size(e, 0), ""));
+	fill(e, n, first, *memory);
+	branch_close(e, &b, NULL, NULL);
+	at = LLVMBuildLoad2(e->b, e->vector[d],
+		emit_address(e, *memory, LLVMBuildMul(e->b, at, emit_size(e, size), "")), "");
+	LLVMSetAlignment(at, (unsigned)size);
+	return at;
+}
+
+static val take_ahead(emit *e, int node, const val *first)
+{
+	const group_node *n = &e->g->nodes[node];
+	const int lanes = e->lanes;
+	val parts[EMIT_LINES], all;
+
+	emit_lanes(e, emit_columns_each(e));
+	for (int k = 0; k < e->lines; k++)
+		parts[k] = take_line(e, node, k, first[k]);
+	emit_lanes(e, lanes);
+	all = emit_join(e, parts, e->lines);
+	return n->op == OP_randint ? within(e, n, all) : all;
+}
+
 /* ---- A vector. ---- */
 
 /* Do all lines begin with the first number of a block? */
@@ -241,6 +321,16 @@ static val are_whole(emit *e, const val *first, int64_t each)
 		inside = LLVMBuildOr(e->b, inside, first[k], "");
 	inside = LLVMBuildAnd(e->b, inside, emit_size(e, each - 1), "");
 	return LLVMBuildICmp(e->b, LLVMIntEQ, inside, emit_size(e, 0), "whole");
+}
+
+/* Normal numbers of float64 are the C library's. */
+static bool is_ahead(const emit *e, const group_node *n)
+{
+	static const int counters[ISA_COUNT] = { 2, 4, 8 };
+	const int blocks = e->lanes / (is_narrow(n) ? 4 : 2);
+
+	return (n->op == OP_randn && n->dtype == GT_FLOAT64) ||
+		(e->g->mode != GROUP_ELEMENT && blocks < counters[e->isa]);
 }
 
 static bool are_neighbours(const emit *e, const group_node *n)
@@ -258,13 +348,15 @@ val draw_value(emit *e, int node)
 	val first[EMIT_LINES], whole, v;
 	branch b;
 
-	if (!are_neighbours(e, n) || (n->op == OP_randn && n->dtype == GT_FLOAT64))
+	if (!are_neighbours(e, n))
 		return make_any(e, n, node_value(e, n->in[0]));
 	for (int k = 0; k < e->lines; k++)
 		first[k] = LLVMBuildAdd(e->b, emit_number(e, e->line[arg][k]), e->at, "first");
+	if (is_ahead(e, n))
+		return take_ahead(e, node, first);
 	whole = are_whole(e, first, is_narrow(n) ? 4 : 2);
 	branch_open(e, &b, "blocks", whole);
 	v = branch_close(e, &b, make_blocks(e, node, first), LLVMConstNull(e->vector[n->dtype]));
 	branch_open(e, &b, "apart", LLVMBuildNot(e->b, whole, ""));
-	return branch_close(e, &b, make_any(e, n, count_from(e, first, emit_columns_each(e))), v);
+	return branch_close(e, &b, take_ahead(e, node, first), v);
 }

@@ -73,7 +73,8 @@ typedef struct emit {
 
 	val inverse[GROUP_NODES];        /* of a divisor: divide.c */
 	val divides[GROUP_NODES];        /* it is out of the range of the short way */
-	val keys[GROUP_NODES];           /* of a draw: memory of its round keys */
+	val keys[GROUP_NODES];           /* of a draw: memory of its round keys, */
+	val drawn[GROUP_NODES][EMIT_LINES];      /* .. and of numbers that are made beforehand */
 	int keep[GROUP_NODES];           /* argument that holds the value for later passes, or -1 */
 	val column[GROUP_NODES];         /* GROUP_COLS: memory of a column's values, one tile */
 	val tile;                        /* first column of that memory */
@@ -164,6 +165,7 @@ void fun_normal32(emit *e, val x, val y, val numbers[2]);
 val arith_op(emit *e, op o, gt_dtype in, gt_dtype out, const val *x);
 val arith_helper(emit *e, helper h, gt_dtype d, val x, val y);   /* y may be NULL */
 val arith_helper_on(emit *e, helper h, gt_dtype d, val x, val b);   /* b: an address */
+void arith_call(emit *e, helper h, const val args[4]);
 
 /* ---- divide.c ---- */
 

@@ -69,6 +69,12 @@ static int64_t neighbours(const int64_t *at, int64_t k, int64_t lanes)
 }
 
 #define DEFINE_DRAW(name, dtype, type, fill)                                                     \
+	static void run_##name##_##dtype(void *out, const void *a, const void *b, int64_t lanes) \
+	{                                                                                        \
+		const uint64_t *first = a, *s = b;                                               \
+                                                                                                 \
+		fill(out, *first, lanes, s[0], s[1]);                                            \
+	}                                                                                        \
 	static void name##_##dtype(void *out, const void *a, const void *b, int64_t lanes)       \
 	{                                                                                        \
 		const int64_t *at = a;                                                           \
@@ -95,4 +101,6 @@ kernel_helper *const helpers[HELPER_COUNT] = {
 #define HELPER_ROW(name, dtype, type) [HELPER_##name##_##dtype] = name##_##dtype,
 	HELPERS_BINARY(HELPER_ROW)
 	HELPERS_DRAW(HELPER_ROW)
+#define HELPER_RUN(name, dtype, type) [HELPER_run_##name##_##dtype] = run_##name##_##dtype,
+	HELPERS_DRAW(HELPER_RUN)
 };

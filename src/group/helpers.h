@@ -17,7 +17,8 @@
 	X(pow, INT32, int32_t) X(pow, INT64, int64_t)
 
 /* Elements a[k] of what a draw makes, of which b are the scalars (NODE_DRAW): rand and randn;
- * randint's words are the 64 random bits that its number is made of. */
+ * randint's words are the 64 random bits that its number is made of. Those of run_<name> follow
+ * a[0], the only one there is. */
 #define HELPERS_DRAW(X)                                                        \
 	X(rand, FLOAT32, float) X(rand, FLOAT64, double)                       \
 	X(randn, FLOAT32, float) X(randn, FLOAT64, double)                     \
@@ -31,6 +32,9 @@ typedef enum helper {
 #define HELPER_ENUM(name, dtype, type) HELPER_##name##_##dtype,
 	HELPERS_BINARY(HELPER_ENUM)
 	HELPERS_DRAW(HELPER_ENUM)
+#define HELPER_RUN(name, dtype, type) HELPER_run_##name##_##dtype,
+	HELPERS_DRAW(HELPER_RUN)
+#undef HELPER_RUN
 #undef HELPER_ENUM
 	HELPER_COUNT
 } helper;
