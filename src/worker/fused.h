@@ -110,6 +110,7 @@ typedef struct fused_plan {
 	uint32_t alive;                  /* of them, with a need */
 	bool *own;                       /* per slot: never in the arena, whatever the fusion says */
 	bool *contiguous;
+	uint64_t *bytes;                 /* per slot: of its elements */
 	uint32_t *due, *due_at;          /* ops by when they are freed, and when that is */
 	uint32_t due_count;
 	uint32_t kernels;                /* launches of a run */

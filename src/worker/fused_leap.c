@@ -192,6 +192,20 @@ static void show(const walker *w, uint32_t slot)
 		f->shown[slot]->run = NULL;
 }
 
+/* Where a live-in's value has the only other reference, nobody else can change the count. */
+static void drop(const walker *w, uint32_t slot)
+{
+	const hot_run *r = w->l->r;
+	storage *s = w->f->slots[slot].s;
+	const value *v = slot < w->f->p->n || slot >= r->plan->pattern.slots ? NULL :
+		r->values[slot];
+
+	if (v && v->id == r->match.ids[slot] && v->s == s && __atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 2)
+		__atomic_store_n(&s->refs, 1, __ATOMIC_RELAXED);
+	else
+		storage_drop(s);
+}
+
 /* False: what is freed may be the run's own. */
 static bool control(const walker *w, uint32_t part)
 {
@@ -231,7 +245,7 @@ static bool act(walker *w, const course_act *a)
 		show(w, a->which);
 		return true;
 	case COURSE_DROP:
-		storage_drop(w->f->slots[a->which].s);
+		drop(w, a->which);
 		return true;
 	default:
 		return control(w, a->which);

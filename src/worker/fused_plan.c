@@ -357,7 +357,7 @@ static void count_savings(fused_plan *p)
 			continue;
 		launches++;
 		if (o->where == FUSE_FUSED || o->where == FUSE_DEAD)
-			p->bytes_saved += bytes_of(&o->m);
+			p->bytes_saved += p->bytes[k];
 	}
 	p->launches_saved = launches > now ? launches - now : 0;
 }
@@ -374,9 +374,12 @@ fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const
 	p->slots = f->values.count;
 	p->own = take(p, p->slots, sizeof *p->own);
 	p->contiguous = take(p, p->slots, sizeof *p->contiguous);
-	for (uint32_t v = 0; v < p->slots; v++)
+	p->bytes = take(p, p->slots, sizeof *p->bytes);
+	for (uint32_t v = 0; v < p->slots; v++) {
 		p->contiguous[v] = shape_is_contiguous(&f->values.at[v].m,
 			f->values.at[v].strides);
+		p->bytes[v] = bytes_of(&f->values.at[v].m);
+	}
 	list_inputs(p);
 	prepare_steps(p, codes, e);
 	prepare_ops(p);

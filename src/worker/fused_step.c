@@ -3,13 +3,6 @@
 
 /* ---- memory for results ---------------------------------------------------------------------- */
 
-static size_t bytes_of(const fused_run *f, uint32_t slot)
-{
-	const meta *m = &f->p->f->values.at[slot].m;
-
-	return (size_t)meta_count(m) * dtype_size((gt_dtype)m->dtype);
-}
-
 static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, fused_place *to)
 {
 	const fuse_value *o = &f->p->f->values.at[slot];
@@ -18,7 +11,7 @@ static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, fused_
 		*to = (fused_place){ (char *)f->arena->s->data + o->at, NULL, SLOT_ARENA };
 		return true;
 	}
-	to->s = storage_new(f->tenant->worker->engine->memory, bytes_of(f, slot));
+	to->s = storage_new(f->tenant->worker->engine->memory, f->p->bytes[slot]);
 	to->data = to->s ? to->s->data : NULL;
 	to->how = 0;
 	return to->s;
