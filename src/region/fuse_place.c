@@ -68,6 +68,7 @@ bool fuse_place_takes(fuse_graph *g, const ins *row, const meta *const *in, cons
 	return true;
 }
 
+/* In memory before the op arrives: its own rows (fuse_index.c) must not be what computes it. */
 void fuse_place_need(fuse_graph *g)
 {
 	for (uint32_t k = 0; k < g->f->checks.count; k++) {
@@ -75,7 +76,7 @@ void fuse_place_need(fuse_graph *g)
 		fuse_node *n = &g->nodes[c->value];
 
 		n->pin = n->pin ? n->pin : WHY_PICKED;
-		n->deadline = MIN(n->deadline, c->op);
+		n->deadline = MIN(n->deadline, c->op ? c->op - 1 : 0);
 	}
 }
 

@@ -161,6 +161,29 @@ static void test_base(void **state)
 	}
 }
 
+/* What is looked at when the op arrives has been launched by then: it is no part of the comparison. */
+static void test_index_made_here(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < COUNT(pickings); n++) {
+		const picking *k = &pickings[n];
+		program *p = begin("index made here");
+		int64_t one[3];
+		const val x = program_live(p, k->dtype, k->rank, k->dims, k->how);
+		const val from = classes(p, k), at = op2(p, OP_minimum, from, from);
+		const val dy = program_live(p, k->dtype, k->rank, one_a_row(k, one), PLAIN);
+		const val d = op1(p, OP_neg, indexed(p, OP_scatter_add, k->axis, x, at, dy));
+		fusion *f = fuse(p, &d, 1);
+		const fuse_check *c = f->checks.at;
+
+		assert_false(calls(f, OP_scatter_add));
+		assert_int_equal(f->checks.count, 1);
+		assert_true(f->steps.at[f->values.at[c->value].step].launch < c->op);
+		check(p, f);
+		end(p, f);
+	}
+}
+
 /* ---- where it is not ---- */
 
 /* A scatter_add to 7 columns of so many rows at so many picks a row. */
@@ -226,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_base),
+		cmocka_unit_test(test_index_made_here),
 		cmocka_unit_test(test_calls), cmocka_unit_test(test_out_of_range),
 	};
 	const int failed = cmocka_run_group_tests_name("fuse_index", tests, trial_open,
