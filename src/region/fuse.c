@@ -146,6 +146,11 @@ static bool is_range(const ins *i)
 	return limits[0] < limits[1];
 }
 
+bool fusion_asks_numbers(const ins *i)
+{
+	return i->kinds && (i->op == OP_randint || op_rows[i->op].kind == KIND_COMPOSITE);
+}
+
 bool fusion_fits(const fusion *f, uint32_t op_at, const ins *i)
 {
 	const ins *seen = f->seen[op_at];

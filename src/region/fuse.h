@@ -207,8 +207,11 @@ gt_err fuse_make(const fuse_input *in, fusion **out);
 void   fusion_free(fusion *f);                   /* NULL is fine */
 
 /* Is instruction `i`, op `op` of a later run, one that the fusion was made for? Sizes, counts and
- * steps of slices and the scalars of composites count; slice bounds, seeds and scalars do not. */
+ * steps of slices, the scalars of composites and an empty range to draw from count; slice bounds,
+ * seeds and scalars do not. */
 bool fusion_fits(const fusion *f, uint32_t op, const ins *i);
+/* .. and do its scalars count? Then one that has the same sizes need not fit. */
+bool fusion_asks_numbers(const ins *i);
 
 /* Bytes from element 0 of the base to element 0 of the view, for that run. */
 int64_t fusion_offset(const fusion *f, uint32_t value, const ins *const *run);

@@ -103,14 +103,6 @@ static void pass_steps(fused_run *f, uint32_t end)
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-static bool has_numbers(const ins *i)
-{
-	for (unsigned k = 0; k < i->nin; k++)
-		if (ins_kind(i, k))
-			return true;
-	return false;
-}
-
 /* The words of the script that matter are those of every run on the course: what is to be seen by
  * them need not be looked at again. Loose parts are in no leap. */
 static void check_sizes(fused_run *f, const script_part *part)
@@ -119,7 +111,7 @@ static void check_sizes(fused_run *f, const script_part *part)
 
 	if (!f->pass->to || part->kind == PART_LOOSE)
 		return;
-	if (op_rows[i->op].kind == KIND_COMPOSITE && has_numbers(i))
+	if (fusion_asks_numbers(i))
 		put(f->pass, COURSE_FITS, part->op);
 	else if (!fusion_fits(f->p->f, part->op, i))
 		f->pass->to->serves = false;
@@ -148,7 +140,7 @@ static void pass_inputs(fused_run *f, uint32_t at)
 
 static void pass_op(fused_run *f, const script_part *part, uint32_t end)
 {
-	const uint32_t at = part->op;
+	const uint32_t at = part->op, check = f->p->ops[at].check;
 	const bool uploads = f->p->f->seen[at]->op == OP_upload;
 
 	check_sizes(f, part);
@@ -164,8 +156,10 @@ static void pass_op(fused_run *f, const script_part *part, uint32_t end)
 	f->at = at + 1;
 	if (uploads)
 		present(f, at, 0);
-	if (f->p->ops[at].check)
+	if (check) {
+		assert(f->slots[f->p->f->checks.at[check - 1].value].state & SLOT_PRESENT);
 		put(f->pass, COURSE_CHECK, at);
+	}
 	pass_steps(f, end);
 }
 

@@ -30,8 +30,10 @@ typedef struct way {
 	unsigned asks;                   /* .. all that was made is read before it is freed */
 	unsigned twice;                  /* .. something is freed twice */
 	unsigned wrong;                  /* .. indices are out of range (if it picks) */
+	unsigned empty;                  /* .. no integer lies in the range (if it draws) */
 	bool names;                      /* values are freed when the next step has made its own */
 	bool data;                       /* the first value is uploaded */
+	bool draws;                      /* .. is of random integers */
 	bool picks;                      /* rows by indices */
 	bool vanishes;                   /* the client goes in the middle of a step */
 	bool whole;                      /* no run breaks off */
@@ -106,6 +108,22 @@ static uint64_t put_data(loop *l, int64_t rows, int64_t cols)
 	return l->next - 1;
 }
 
+static uint64_t put_randint(loop *l, int64_t low, int64_t rows, int64_t cols)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_randint, l->next);
+
+	i->attr.dtype = GT_FLOAT32;
+	ins_put_scalar(i, KIND_INT, (scalar){ .i = low });
+	ins_put_scalar(i, KIND_INT, (scalar){ .i = 9 });
+	ins_put_operand(i, 7);
+	ins_put_operand(i, (int64_t)l->next++);
+	ins_put_operand(i, rows);
+	ins_put_operand(i, cols);
+	send(l, i);
+	return l->next - 1;
+}
+
 /* first, first + 1, .. */
 static uint64_t put_rows(loop *l, int64_t first)
 {
@@ -152,7 +170,9 @@ static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 
 	if (is_time(a->scopes, k))
 		put_scope(l, OP_enter);
-	made[0] = a->data ? put_data(l, rows, COLS) : put_rand(l, rows, COLS);
+	made[0] = a->data ? put_data(l, rows, COLS) : a->draws ?
+		put_randint(l, is_time(a->empty, k) ? 9 : -9, rows, COLS) :
+		put_rand(l, rows, COLS);
 	made[1] = put(l, OP_matmul, made[0], l->w);
 	made[2] = put(l, OP_tanh, made[1], 0);
 	if (is_time(a->gone, k))
@@ -361,6 +381,8 @@ static void test_disturbed(void **state)
 			.followed = 50 },
 		{ .what = "picks", .picks = true, .leapt = 20, .followed = 60 },
 		{ .what = "picks wrongly", .picks = true, .wrong = 6 },
+		{ .what = "draws", .draws = true, .leapt = 20, .followed = 60 },
+		{ .what = "draws nothing", .draws = true, .empty = 6, .swapped = 6 },
 		{ .what = "vanishes", .vanishes = true, .leapt = 20, .followed = 60 },
 		{ .what = "all", .foreign = 5, .between = 7, .turned = 3, .read = 11, .broken = 13,
 			.late = 4, .swapped = 17, .sizes = 19 },
