@@ -1,46 +1,14 @@
 /* miner.c: feeds the tracks, the whole stream's first, and the separate graphs' when that covers
  * too little; collects what they propose. */
-#include "hotpath/miner.h"
+#include "hotpath/miner_parts.h"
 
-#include <stdlib.h>
 #include "base/mem.h"
-#include "hotpath/company.h"
-#include "hotpath/doze.h"
-#include "hotpath/graphs.h"
-#include "hotpath/scope.h"
-#include "hotpath/side.h"
-#include "hotpath/token.h"
 
 #define GRAPHS_AFTER  4096u      /* ops badly covered before graphs are looked at */
 #define GRAPHS_SHARE  80u        /* per cent of the stream that is enough */
 #define LOOK          4096u      /* ops between two looks at who takes what */
 #define REST_SHARE    95u        /* per cent that graphs take: the whole stream is left alone, .. */
 #define REST_LOOKS    16u        /* .. but for one look in so many */
-
-struct miner {
-	miner_options options;
-	tokens tokens;
-	track whole;
-	graphs graphs;
-	scopes scopes;
-	sides sides;
-	bool in_scope;           /* what is listed is a named scope's, .. */
-	uint8_t mode;            /* .. to be compiled so */
-	track *last;             /* the track of which a hot loop took the last op, or NULL */
-
-	proposal *queue;
-	size_t queued, room, taken;
-
-	uint64_t ops, covered, hot_covered, lost, skipped;
-	uint64_t bad_since;      /* op at which the coverage was last good */
-	uint64_t look_ops, look_covered;         /* at the last look */
-	unsigned looks;          /* in a row at which graphs took nearly everything */
-	company company;
-	uint64_t idle_since;     /* op that a loop last took */
-	recorder *from;          /* whose records are read; NULL: nobody's, or not just now */
-	doze doze;
-	uint64_t past_runs, past_hot_runs;       /* of tracks that are gone */
-};
 
 miner *miner_new(const miner_options *o)
 {
@@ -67,13 +35,6 @@ void miner_free(miner *m)
 	sides_fini(&m->sides);
 	tokens_fini(&m->tokens);
 	mem_free(m);
-}
-
-/* Track k: 0 is the whole stream, then the graphs; NULL where there is none. */
-#define TRACKS (1 + GRAPHS_TRACKS)
-static track *track_at(miner *m, unsigned k)
-{
-	return k ? graphs_track(&m->graphs, k - 1) : &m->whole;
 }
 
 /* ---- proposals ------------------------------------------------------------------------------ */
@@ -293,19 +254,6 @@ static bool is_dozing(miner *m)
 	else if (!m->doze.asleep && doze_wants_nap(&m->doze, m->ops, m->ops - m->idle_since))
 		fall_asleep(m);
 	return m->doze.asleep;
-}
-
-static const loop *hot_loop(const track *t)
-{
-	const loop *best = NULL;
-
-	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
-		const loop *l = &t->loops[k];
-
-		if (l->hot && !l->replaced && l->streak && (!best || l->n > best->n))
-			best = l;
-	}
-	return best;
 }
 
 /* The op is a scope's, or that of a stream that is compiled whole. */
@@ -548,92 +496,4 @@ void miner_feed(miner *m, const record *r)
 	feed(m, r);
 	while (work(m))
 		;
-}
-
-/* ---- what is known -------------------------------------------------------------------------- */
-
-static int compare_loops(const void *a, const void *b)
-{
-	const miner_loop *x = a, *y = b;
-
-	return x->n != y->n ? (x->n < y->n) - (x->n > y->n) :
-		(x->signature > y->signature) - (x->signature < y->signature);
-}
-
-/* A region that several have found is one. */
-static size_t list(miner_loop *to, size_t count, size_t room, miner_loop l)
-{
-	for (size_t k = 0; k < count; k++)
-		if (to[k].signature == l.signature) {
-			to[k].runs = MAX(to[k].runs, l.runs);
-			to[k].hot |= l.hot;
-			return count;
-		}
-	if (count < room)
-		to[count++] = l;
-	return count;
-}
-
-static size_t list_all(miner *m, miner_loop *to, size_t room)
-{
-	size_t count = 0;
-
-	for (unsigned k = 0; k < TRACKS; k++)
-		for (unsigned j = 0; track_at(m, k) && j < TRACK_LOOPS; j++) {
-			const loop *l = &track_at(m, k)->loops[j];
-
-			if (l->n && !l->replaced)
-				count = list(to, count, room, (miner_loop){ l->signature, l->runs,
-					l->n, l->hot });
-		}
-	for (unsigned k = 0; k < SCOPES_MAX; k++) {
-		const scope *s = &m->scopes.known[k];
-
-		if (s->told)
-			count = list(to, count, room, (miner_loop){ s->signature, s->runs, s->n,
-				true });
-	}
-	return count;
-}
-
-size_t miner_loops(miner *m, miner_loop *to, size_t room)
-{
-	const size_t count = list_all(m, to, room);
-
-	qsort(to, count, sizeof(*to), compare_loops);
-	return count;
-}
-
-void miner_stats_of(miner *m, miner_stats *s)
-{
-	miner_loop loops[TRACKS * TRACK_LOOPS + SCOPES_MAX];
-	const size_t n = list_all(m, loops, COUNT(loops));
-
-	*s = (miner_stats){ .ops = m->ops, .covered = m->covered,
-		.hot_covered = m->hot_covered, .lost = m->lost,
-		.skipped = m->skipped + (m->doze.asleep ? m->ops - m->doze.since : 0),
-		.runs = m->past_runs, .hot_runs = m->past_hot_runs,
-		.loops = n, .bytes = sizeof(*m) + m->tokens.capacity * sizeof(sig) };
-	for (size_t k = 0; k < n; k++) {
-		const uint64_t cold = scopes_told(&m->scopes, loops[k].signature) ? 1 :
-			m->options.threshold;
-
-		s->runs += loops[k].runs;
-		s->hot_runs += loops[k].runs - MIN(loops[k].runs, cold);
-		s->hot_loops += loops[k].hot;
-	}
-	for (unsigned k = 0; k < TRACKS; k++)
-		if (track_at(m, k)) {
-			s->bytes += track_bytes(track_at(m, k));
-			s->runs += track_at(m, k)->past_runs;
-			s->hot_runs += track_at(m, k)->past_hot_runs;
-		}
-}
-
-bool miner_hot(miner *m, uint32_t *n)
-{
-	const loop *l = m->last ? hot_loop(m->last) : NULL;
-
-	*n = l ? l->n : 0;
-	return l != NULL;
 }
