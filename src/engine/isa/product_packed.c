@@ -132,37 +132,28 @@ static void pack_block(float *to, const product *p, const float *a, int64_t dept
 	}
 }
 
-/* Lines `from` to `to` of the next strip of b, which has DEPTH rows of STRIP columns. */
-static void fetch(const product *p, const float *b, int64_t depth, int64_t from, int64_t to)
+/* Rows `from` to `to` of a strip of b. */
+static void fetch(const float *b, int64_t b_row, int64_t from, int64_t to)
 {
-	int64_t lines = p->b_col == 1 ? MAX(1, STRIP / LINE) : (depth + LINE - 1) / LINE;
-	int64_t step = p->b_col == 1 ? p->b_row : p->b_col;
-
 	for (int64_t k = from; k < to; k++)
-		__builtin_prefetch(b + k / lines * step + k % lines * LINE, 0, 2);
+		UNROLL
+		for (int64_t j = 0; j < STRIP; j += LINE)
+			__builtin_prefetch(b + k * b_row + j, 0, 2);
 }
 
-static int64_t lines_of(const product *p, int64_t depth)
-{
-	if (p->b_col == 1)
-		return depth * MAX(1, STRIP / LINE);
-	return p->b_row == 1 ? STRIP * ((depth + LINE - 1) / LINE) : 0;
-}
-
-/* One strip of b, packed, under all tiles of a block; `next` is where the next strip will be read,
- * or NULL. */
+/* One strip of b, packed, under all tiles of a block; `next` is the next one if its rows are short
+ * pieces of memory, which no hardware fetches ahead, or NULL. */
 static void run_strip(tile t, const product *p, const heights *h, int64_t columns,
 		const float *next)
 {
 	int width = (int)((columns + VF - 1) / VF);
-	int64_t lines = next ? lines_of(p, t.k) : 0;
-	int64_t share = (lines + h->count - 1) / h->count;
+	int64_t depth = next ? t.k : 0, share = (depth + h->count - 1) / h->count;
 
 	t.last = columns - (width - 1) * VF;
 	for (int64_t k = 0; k < h->count; k++) {
 		int64_t rows = height_of(h, k);
 
-		fetch(p, next, t.k, MIN(lines, k * share), MIN(lines, (k + 1) * share));
+		fetch(next, p->b_row, MIN(depth, k * share), MIN(depth, (k + 1) * share));
 		tiles[width][rows](&t);
 		t.a += rows * t.k;
 		t.out += rows * t.out_row;
@@ -183,10 +174,10 @@ static void run_block(const product *p, const heights *h, const float *a, const 
 		pack_block(p->scratch, p, a, t.k, h);
 		for (int64_t j = 0; j < columns; j += STRIP, from += STRIP * p->b_col) {
 			int64_t width = MIN(STRIP, columns - j);
-			bool whole = columns - j >= 2 * STRIP;
+			bool ahead = p->b_col == 1 && columns - j >= 2 * STRIP;
 
 			pack_strip(strip, from, p->b_row, p->b_col, t.k, width);
-			run_strip(t, p, h, width, whole ? from + STRIP * p->b_col : NULL);
+			run_strip(t, p, h, width, ahead ? from + STRIP : NULL);
 			t.out += STRIP;
 		}
 	}
