@@ -12,7 +12,6 @@
 static void place_by_step(fuse_graph *g, uint32_t at)
 {
 	const fuse_step *s = &g->f->steps.at[at];
-	const fuse_arg *args = g->f->args.at + s->args;
 	const group *to;
 
 	if (s->kind != STEP_KERNEL) {
@@ -31,7 +30,7 @@ static void place_by_step(fuse_graph *g, uint32_t at)
 	to = g->f->groups.at[s->group].g;
 	for (unsigned k = 0; k < to->args_count; k++)
 		if (to->args[k].out)
-			fuse_value_at(g, args[k].value)->where = FUSE_STORED;
+			fuse_value_at(g, g->f->args.at[s->args + k].value)->where = FUSE_STORED;
 }
 
 static void find_places(fuse_graph *g)

@@ -93,6 +93,37 @@ print([step(gt.randn(5, 3)).item() for _ in range(8)], net.weight.tolist())
     assert run(program.replace("COMPILE", ""), GT_COMPILE="1", GT_CHECK="1") == plain
 
 
+EMBEDS = """
+F = gt.nn.functional
+gt.manual_seed(3)
+words, places = gt.nn.Embedding(20, 12), gt.nn.Embedding(6, 12)
+out = gt.nn.Linear(12, 20)
+modules = gt.nn.Sequential(words, places, out)
+optimiser = gt.optim.SGD(modules.parameters(), lr=0.1)
+text, target = gt.randint(0, 20, (4, 6)), gt.randint(0, 20, (24,))
+for step in range(30):
+    h = words(text) + places(gt.arange(6))
+    h = F.dropout(gt.relu(h), 0.25, True)
+    loss = F.cross_entropy(out(h).reshape(24, 20), target)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    print(loss.item())
+"""
+
+
+def test_embedding_and_dropout_are_in_kernels():
+    eager = run(EMBEDS, GT_AUTO_COMPILE="0")
+    assert len(set(eager.split())) == 30
+    hot = run(
+        EMBEDS + "print(gt.debug.explain())\n", GT_AUTO_COMPILE="1", GT_QUIET="1", GT_HOTPATH_TIER="2"
+    )
+    assert hot.startswith(eager)
+    for op in ("rand", "index_select"):
+        lines = [line for line in hot.splitlines() if f" = {op}" in line]
+        assert lines and any("    in " in line for line in lines), hot
+
+
 def test_signals():
     run(STATS + """
 gt.signal.compile("forward")

@@ -231,10 +231,10 @@ static val indices(program *p, gt_dtype d, int rank, const int64_t *dims, layout
 {
 	const val v = program_live(p, d, rank, dims, how);
 	const view *to = program_view(p, v);
-	int64_t span = 1;
+	int64_t span = meta_count(&to->m) != 0;
 
-	for (int k = 0; k < rank; k++)
-		span += MAX(dims[k] - 1, 0) * to->strides[k];
+	for (int k = 0; k < rank && span; k++)
+		span += (dims[k] - 1) * to->strides[k];
 	for (int64_t at = 0; at < span; at++) {
 		const int64_t index = (int64_t)(trial_random() % (uint64_t)(2 * n)) - n;
 
