@@ -42,6 +42,7 @@ void hot_drop(hot *h, hot_run *r)
 	unsigned k = 0;
 	uint32_t below;
 
+	h->quiet = false;
 	leap_file_all(h->tenant);
 	hot_side_gone(h, r);
 	while (h->runs[k] != r)
@@ -124,6 +125,7 @@ static void adopt(hot *h, hot_run *r)
 	below = (1u << k) - 1;
 	h->under_way = (h->under_way & below) | (h->under_way & ~below) << 1;
 	h->again = h->took_k = HOT_RUNS_MAX;
+	h->quiet = false;
 	hot_judge_new(h, r);
 }
 
@@ -192,6 +194,7 @@ void hot_note(hot *h, const ins *i, const meta *const *in, const meta *out)
 {
 	if (UNLIKELY(h->learner != NULL))
 		hot_unlearn(h);
+	h->quiet = false;
 	if (LIKELY(!h->mute))
 		recorder_op(&h->recorder, i, in, out);
 	past_put(&h->past, i);
@@ -237,7 +240,7 @@ void hot_slice_begin(hot *h)
 	read_post(h);
 	if (UNLIKELY(hot_ops(h) - h->swept >= HOT_SWEEP_OPS))
 		hot_side_sweep(h);
-	if (!h->started)
+	if (!h->started && !h->quiet)
 		h->started = clock_ns();
 	h->crowded = recorder_is_behind(&h->recorder, RING_WORDS / 4);
 }
@@ -247,7 +250,7 @@ static void look_around(hot *h)
 {
 	const uint64_t now = clock_ns();
 
-	h->busy += now - h->started;
+	h->busy += h->started ? now - h->started : 0;
 	h->started = now;
 	h->looked = hot_ops(h);
 	hot_mark_pace(h);

@@ -166,7 +166,8 @@ typedef struct hot {
 	failure *wrong;                  /* what it found, for the next read; NULL: nothing */
 	uint32_t complaints;             /* exits that were told of */
 	hot_counts counts;
-	uint64_t started;                /* the time since then is not in `busy` yet; 0: not at work */
+	uint64_t started;                /* the time since then is not in `busy` yet; 0: not at work, .. */
+	bool quiet;                      /* .. or nobody wants to know: all there is is a plan that rests */
 	uint64_t busy;                   /* ns at work */
 	uint64_t looked;                 /* op at which the clock was looked at last */
 	uint64_t fresh;                  /* when the ring was last seen empty */
@@ -294,7 +295,7 @@ void hot_side_sweep(hot *h);
 
 /* ---- hot_judge.c ---- */
 
-uint64_t hot_busy(const hot *h);         /* ns spent on the stream so far */
+uint64_t hot_busy(hot *h);               /* ns spent on the stream so far */
 void hot_mark_pace(hot *h);              /* at the end of a slice */
 void hot_judge_new(hot *h, hot_run *r);
 /* The plan may run now, as far as its speed is concerned. */

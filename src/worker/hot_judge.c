@@ -27,8 +27,10 @@
 #define BARRED_RUNS 64           /* the first time */
 #define LIVES       5
 
-uint64_t hot_busy(const hot *h)
+uint64_t hot_busy(hot *h)
 {
+	if (UNLIKELY(!h->started))       /* it was quiet */
+		h->started = clock_ns();
 	return h->busy + (clock_ns() - h->started);
 }
 
@@ -329,6 +331,7 @@ void hot_judge_run(hot *h, hot_run *r)
 	if (r->rests && r->verdict == HOT_RUNS) {
 		r->rests--;
 		hot_judge_exit(r);
+		h->quiet = r->rests && h->count == 1;
 	} else if (!r->since || ++r->stretch >= r->reps) {
 		end_stretch(h, r);
 	}

@@ -299,6 +299,7 @@ void hot_stop(hot *h, unsigned k)
 	if (!(h->under_way >> k & 1))
 		return;
 	h->under_way &= ~(1u << k);
+	h->quiet = false;
 	match_leave(&r->match);
 	r->noting = false;
 	if (h->learner == r)
