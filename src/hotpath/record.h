@@ -105,23 +105,23 @@ typedef enum scope_wish { SCOPE_PLAIN, SCOPE_COMPILE, SCOPE_EXCLUDE } scope_wish
 typedef struct recorder {
 	uint64_t *words;
 	uint64_t room, chunk;                                 /* words, powers of two */
-	uint16_t *places;                                     /* the executor's, read behind `written` */
+	uint16_t *places;                                /* the executor's, read behind `written` */
 	_Alignas(CACHE_LINE) _Atomic uint64_t written;        /* the executor's */
-	uint64_t end;                                         /* of the chunk; while records are lost
-	                                                         `written` */
+	uint64_t end;                                         /* of the chunk; while records are
+	                                                         lost `written` */
 	uint64_t *here;                                       /* the chunk */
 	uint64_t seen;                                        /* `read` as last looked up */
-	uint64_t left;                                        /* chunks that the miner has left, .. */
-	uint16_t *spare;                                      /* .. as far as they are here; the last */
-	unsigned spares;                                      /* .. one is taken first */
-	uint64_t nap, unseen;                                 /* ops of a nap, 0: none; those so far */
+	uint64_t left;                                        /* chunks left by the miner, .. */
+	uint16_t *spare;                                      /* .. that are here: the last one is */
+	unsigned spares;                                      /* .. taken first */
+	uint64_t nap, unseen;                                 /* ops of a nap; those so far */
 	uint64_t lost;                                        /* records of the present gap */
 	uint64_t skipped;                                     /* ops since the scope was excluded */
 	unsigned depth, compiled, excluded;      /* the scope at hand; 1 + that of the outermost ones */
 	uint64_t name;                                        /* of the compiled one */
 	_Alignas(CACHE_LINE) _Atomic uint64_t read;           /* the miner's */
 	uint64_t until;                                       /* `written` as last looked up */
-	_Atomic uint64_t wish;                                /* for a nap of so many ops; 0: none */
+	_Atomic uint64_t wish;                                /* for a nap of so many ops */
 } recorder;
 
 /* `room` in words, a power of two, from 8 * RECORD_CHUNK_MIN to 2^16 * RECORD_CHUNK_MAX. */

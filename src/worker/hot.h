@@ -166,8 +166,8 @@ typedef struct hot {
 	failure *wrong;                  /* what it found, for the next read; NULL: nothing */
 	uint32_t complaints;             /* exits that were told of */
 	hot_counts counts;
-	uint64_t started;                /* the time since then is not in `busy` yet; 0: not at work, .. */
-	bool quiet;                      /* .. or nobody wants to know: all there is is a plan that rests */
+	uint64_t started;                /* time since then is not in `busy` yet; 0: no work, or .. */
+	bool quiet;                      /* .. nobody asks: all there is is a plan that rests */
 	uint64_t busy;                   /* ns at work */
 	uint64_t looked;                 /* op at which the clock was looked at last */
 	uint64_t fresh;                  /* when the ring was last seen empty */
@@ -194,7 +194,7 @@ typedef struct hot {
 	bool warmed;                     /* what the last process knew was looked up, .. */
 	struct hot_shelf *shelf;         /* .. else so far */
 	hot_memo *kept;                  /* regions of which there was something */
-	job *unsampled;                  /* of plans that the executor made: without a sample so far */
+	job *unsampled;                  /* of plans made by the executor, without a sample */
 	buf program;                     /* its name in the cache, once it is asked for */
 	hot_memo *barred;                /* not to be kept any more */
 } hot;
