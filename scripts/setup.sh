@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 PACKAGES=(
 	gcc libc6-dev pkg-config    # the compiler; libgcc brings the sanitizers
 	clang libclang-rt-14-dev    # the second compiler and libFuzzer
-	libopenblas-dev             # matrix products
+	libopenblas-dev             # matrix products of float64
 	llvm-19-dev                 # the code generator
 	libxxhash-dev               # names and checksums of the code cache
 	libcmocka-dev libmpfr-dev   # C tests
