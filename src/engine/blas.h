@@ -1,7 +1,8 @@
 /* blas.h: OpenBLAS, loaded at the first product of float64.
  *
- * Loading costs about 2 ms (relocation and start-up), and most programs never need it. Its own threads are off: GT cuts products itself. This sets the thread count for
- * everybody in the process who uses the same library.
+ * Loading costs about 2 ms (relocation and start-up), and most programs never need it. Its own
+ * threads are off: GT cuts products itself. This sets the thread count for everybody in the process
+ * who uses the same library.
  */
 #ifndef ENGINE_BLAS_H
 #define ENGINE_BLAS_H

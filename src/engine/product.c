@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "engine/blas.h"
 
-/* From here on tiles pack their left side: m * n * k, if its rows lie in one piece each, and if not;
- * and what shares the cost. */
+/* From here on tiles pack their left side: m * n * k if its rows lie in one piece each, and if not;
+ * and the columns and rows that share the cost. */
 #define PACKED_WORK ((int64_t)1 << 26)
 #define PACKED_TURNED_WORK ((int64_t)1 << 21)
 #define PACKED_COLUMNS 128

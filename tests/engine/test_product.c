@@ -112,7 +112,8 @@ static void test_layouts(void **state)
 				}
 }
 
-/* Large enough to pack the left side, float64 for BLAS with all four flags, and with operands that have to be copied. */
+/* Large enough to pack the left side, float64 for BLAS with all four flags, and with operands that
+ * have to be copied. */
 static void test_large(void **state)
 {
 	static const int64_t shapes[][3] = {
