@@ -384,6 +384,8 @@ fused_run *fused_run_begin(tenant *t, fused_plan *p)
 	fused_run *f, *before;
 
 	leap_file_all(t);
+	if (p->runs)             /* all that is left of it may be filed already */
+		fused_leave_course(p->runs);
 	clear_stale(p);
 	before = p->runs;
 	f = p->idle ? p->idle : new_run(t, p);

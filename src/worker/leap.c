@@ -134,6 +134,8 @@ static void keep_rest(tenant *t, hot_run *r, fused_run *f, uint64_t base)
 
 	if (o->base != base || o->f != f || (t->store.unfiled && t->store.unfiled != &o->head))
 		leap_file_all(t);
+	if (o->f != f)
+		list_rest(o);
 	if (o->base != base)
 		o->next = 0;
 	if (!o->is) {
@@ -380,8 +382,7 @@ static void miss(tenant *t, hot_run *r)
 	if (r->misses < MISSES)
 		return;
 	leap_file_all(t);
-	if (r->fused.now)
-		fused_leave_course(r->fused.now);
+	list_rest(&r->rest);
 	r->misses = 0;
 	r->noting = false;
 	r->calls.known = false;

@@ -31,6 +31,8 @@ typedef struct way {
 	unsigned twice;                  /* .. something is freed twice */
 	unsigned wrong;                  /* .. indices are out of range (if it picks) */
 	unsigned empty;                  /* .. no integer lies in the range (if it draws) */
+	bool early;                      /* most is freed as soon as it can be: two are left, */
+	unsigned keeps;                  /* .. and every so many steps one of them is kept on */
 	bool names;                      /* values are freed when the next step has made its own */
 	bool data;                       /* the first value is uploaded */
 	bool draws;                      /* .. is of random integers */
@@ -162,6 +164,12 @@ static bool is_time(unsigned every, unsigned k)
 	return every && k > STEPS / 4 && k % every == every - 1;
 }
 
+static void free_made(loop *l, const uint64_t *made, unsigned n, bool turned)
+{
+	for (unsigned j = 0; j < n; j++)
+		put_free(l, made[turned ? n - 1 - j : j]);
+}
+
 /* Returns false if the step ended early. */
 static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 {
@@ -192,16 +200,12 @@ static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 		put_free(l, picked);
 	made[7] = put(l, OP_sum, made[6], 0);
 	made[8] = put_scaled(l, made[7], 0.01 / (k + 1));
+	if (a->early)
+		free_made(l, made, 5, false);
 	made[9] = put(l, OP_sub, l->w, made[8]);
 	if (is_time(a->scopes, k))
 		put_scope(l, OP_leave);
 	return true;
-}
-
-static void free_made(loop *l, const uint64_t *made, unsigned n, bool turned)
-{
-	for (unsigned j = 0; j < n; j++)
-		put_free(l, made[turned ? n - 1 - j : j]);
 }
 
 /* What a step with wrong indices leaves is of no use to the next one. */
@@ -248,9 +252,22 @@ static void carry(loop *l, const way *a, unsigned k, uint64_t w)
 	l->w = w;
 }
 
+/* What is left of a step; `kept` is from a step before. */
+static void free_left(loop *l, const way *a, unsigned k, const uint64_t *made, uint64_t *kept)
+{
+	free_made(l, made + 6, 3, true);
+	if (!is_time(a->keeps, k)) {
+		put_free(l, made[5]);
+	} else {
+		if (*kept)
+			put_free(l, *kept);
+		*kept = made[5];
+	}
+}
+
 static void play(loop *l, const way *a)
 {
-	uint64_t made[MADE] = { 0 }, last[MADE] = { 0 }, late = 0;
+	uint64_t made[MADE] = { 0 }, last[MADE] = { 0 }, late = 0, kept = 0;
 
 	l->next = 1;
 	l->w = put_rand(l, COLS, COLS);
@@ -266,16 +283,19 @@ static void play(loop *l, const way *a)
 		if (k % 5 == 0)
 			drive_read(&l->d, made[whole ? 8 : 5]);
 		for (unsigned j = 0; is_time(a->asks, k) && whole && j < MADE; j++)
-			drive_read(&l->d, made[j]);
+			if (!a->early || j == 5)
+				drive_read(&l->d, made[j]);
 		if (late)
 			put_free(l, late);
 		late = keeps ? made[5] : 0;
 		if (a->names)
 			free_last(l, made, last);
+		else if (a->early)
+			free_left(l, a, k, made, &kept);
 		else
 			free_made(l, made, keeps ? 5 : 6, is_time(a->turned, k));
 		if (whole) {
-			if (!a->names)
+			if (!a->names && !a->early)
 				free_made(l, made + 6, 3, false);
 			carry(l, a, k, made[9]);
 		}
@@ -383,6 +403,14 @@ static void test_disturbed(void **state)
 		{ .what = "picks wrongly", .picks = true, .wrong = 6 },
 		{ .what = "draws", .draws = true, .leapt = 20, .followed = 60 },
 		{ .what = "draws nothing", .draws = true, .empty = 6, .swapped = 6 },
+		{ .what = "early", .early = true, .leapt = 20, .followed = 60 },
+		{ .what = "early, asks", .early = true, .asks = 1, .leapt = 20, .followed = 40 },
+		{ .what = "asked, then kept", .early = true, .asks = 1, .keeps = 5 },
+		{ .what = "asked, then kept, read", .early = true, .asks = 2, .keeps = 8, .read = 3 },
+		{ .what = "asked, kept, gone", .early = true, .asks = 1, .keeps = 5,
+			.vanishes = true },
+		{ .what = "asked, kept, then other", .early = true, .asks = 1, .keeps = 9,
+			.foreign = 2, .sizes = 17 },
 		{ .what = "vanishes", .vanishes = true, .leapt = 20, .followed = 60 },
 		{ .what = "all", .foreign = 5, .between = 7, .turned = 3, .read = 11, .broken = 13,
 			.late = 4, .swapped = 17, .sizes = 19 },
