@@ -2,9 +2,9 @@
  * loop is made, never a bit of a result. */
 #include "codegen/emit.h"
 
-/* Ten rounds of a generator are one long chain: two vectors at a time take 0.6 of the time, and masks
- * are nothing beside it. Functions with an error of more than a rounding are polynomials of some twenty steps; in float64
- * they are calls, as are the others that are dear here. */
+/* Ten rounds of a generator are one long chain: two vectors at a time take 0.6 of the time, and
+ * masks are nothing beside it. Functions with an error of more than a rounding are polynomials of
+ * some twenty steps; in float64 they are calls, as are the others that are dear here. */
 int cost_node(const group_node *n)
 {
 	enum { OP_erfc = 0, FUNCTION = 20, CALL = 60, DRAW = 150 };

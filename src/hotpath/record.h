@@ -254,10 +254,10 @@ static inline bool recorder_is_empty(const recorder *r)
 void recorder_make_ready(recorder *r);
 
 /* The oldest record, NULL if there is none; it stays until recorder_pop. */
+const record *recorder_peek(recorder *r);
+void recorder_pop(recorder *r, const record *first);
 /* Wish not to hear of the next so many ops, nor of what belongs to them: nothing that comes will be
  * looked at. The executor sees it soon, and ends it early where a scope is to be compiled. */
 void recorder_nap(recorder *r, uint64_t ops);
-const record *recorder_peek(recorder *r);
-void recorder_pop(recorder *r, const record *first);
 
 #endif

@@ -19,7 +19,7 @@
 #include "worker/hot.h"
 
 typedef enum course_what {
-	COURSE_FITS,             /* op: its numbers have to be those that the plan was made for */
+	COURSE_FITS,             /* op: its numbers have to be what the plan was made for */
 	COURSE_INPUTS,           /* op: live-ins come with it */
 	COURSE_LOOK,             /* op: live-ins are there still, unless a free was theirs */
 	COURSE_FILE,             /* op: its tensor outlives the run */

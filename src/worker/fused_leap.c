@@ -200,7 +200,8 @@ static void drop(const walker *w, uint32_t slot)
 	const value *v = slot < w->f->p->n || slot >= r->plan->pattern.slots ? NULL :
 		r->values[slot];
 
-	if (v && v->id == r->match.ids[slot] && v->s == s && __atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 2)
+	if (v && v->id == r->match.ids[slot] && v->s == s &&
+			__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 2)
 		__atomic_store_n(&s->refs, 1, __ATOMIC_RELAXED);
 	else
 		storage_drop(s);
