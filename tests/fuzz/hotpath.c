@@ -339,8 +339,8 @@ static void open_machine(machine *x, const uint8_t *data, size_t size)
 	*x = (machine){ .data = data, .size = size, .steps = data[2] };
 	x->ops = mem_alloc(OPS_MAX * sizeof *x->ops);
 	x->run = mem_alloc((OPS_MAX + 1) * sizeof *x->run);
-	recorder_init(&x->ring, 1 << (9 + data[2] % 6u));
-	recorder_init(&x->once, 512);
+	recorder_init(&x->ring, 8 * RECORD_CHUNK_MIN << data[2] % 5u);
+	recorder_init(&x->once, 8 * RECORD_CHUNK_MIN);
 	x->miner = miner_new(&o);
 }
 
