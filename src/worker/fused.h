@@ -226,8 +226,9 @@ typedef struct fused_judge {
 	unsigned round, skips;           /* of the trial; stretches that do not count */
 	unsigned tries, demotions;
 	bool blacklisted;
-	double ratio;                    /* T1's time over T2's when it was demoted last, .. */
-	uint32_t over;                   /* .. of so many stretches */
+	double ratio;                    /* the winner's time over T2's when it was demoted last, .. */
+	uint32_t over;                   /* .. of so many stretches; */
+	bool by_eager;                   /* it was eager execution that won, else T1 */
 } fused_judge;
 
 /* What a hot_run knows of tier T2. */
@@ -301,8 +302,9 @@ void fused_judge_forget(fused_judge *j);
 bool fused_judge_tries(const fused *u);
 /* T1 has learnt to leap: its times before are of no use. */
 void fused_judge_leaps(fused_judge *j);
-/* Slower than eager execution: T1 for a while, or for good. */
-void fused_judge_bar(struct hot *h, struct hot_run *r);
+/* Slower than eager execution, whose time was `ratio` of its, over so many stretches: T1 for a while,
+ * or for good. */
+void fused_judge_lost(struct hot *h, struct hot_run *r, double ratio, uint32_t over);
 
 /* ---- fused_trust.c --------------------------------------------------------------------------- */
 

@@ -190,8 +190,8 @@ void fused_explain(const hot_run *r, bool full, buf *to)
 		j->blacklisted ? "; off: no faster than T1" : j->off ?
 		"; off for a while" : "");
 	if (j->demotions)
-		buf_printf(to, "  demoted %u times, at last for %.2fx of T1\n", j->demotions,
-			j->ratio);
+		buf_printf(to, "  demoted %u times, at last for %.2fx of %s\n", j->demotions,
+			j->ratio, j->by_eager ? "eager" : "T1");
 	if (u->failed)
 		buf_printf(to, "  could not be compiled %u times\n", u->failed);
 	put_times(r, to);

@@ -78,14 +78,11 @@ static bool is_far(const fused_judge *j)
 	return hot_times_least(&j->times[1]) * 100 > hot_times_least(&j->times[0]) * FAR;
 }
 
-void fused_judge_bar(hot *h, hot_run *r)
+static void bar(hot *h, hot_run *r)
 {
 	fused_judge *j = &r->fused.judge;
 	const uint64_t penalty = (uint64_t)BARRED_RUNS << (j->demotions + 2 * is_far(j));
 
-	j->ratio = hot_times_least(&j->times[1]) ? (double)hot_times_least(&j->times[0]) /
-		(double)hot_times_least(&j->times[1]) : 0;
-	j->over = MIN(j->times[1].n, HOT_TIMES);
 	j->blacklisted = ++j->demotions > LIVES;
 	j->until = r->runs + penalty + (hot_ops(h) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
 	j->settled = false;
@@ -98,6 +95,24 @@ void fused_judge_bar(hot *h, hot_run *r)
 		hot_say_demoted(r);
 }
 
+static void lose(hot *h, hot_run *r)
+{
+	fused_judge *j = &r->fused.judge;
+
+	j->ratio = (double)hot_times_least(&j->times[0]) / (double)hot_times_least(&j->times[1]);
+	j->over = MIN(j->times[1].n, HOT_TIMES);
+	j->by_eager = false;
+	bar(h, r);
+}
+
+void fused_judge_lost(hot *h, hot_run *r, double ratio, uint32_t over)
+{
+	r->fused.judge.ratio = ratio;
+	r->fused.judge.over = over;
+	r->fused.judge.by_eager = true;
+	bar(h, r);
+}
+
 /* Both were seen often enough for this round. */
 static void decide(hot *h, hot_run *r)
 {
@@ -107,7 +122,7 @@ static void decide(hot *h, hot_run *r)
 	if (than < 0)
 		settle(h, r);
 	else if (than > 0 || j->round == HOT_ROUNDS - 1)
-		fused_judge_bar(h, r);
+		lose(h, r);
 	else
 		j->round++;
 }

@@ -55,6 +55,7 @@ void hot_drop(hot *h, hot_run *r)
 		h->mute = false;
 	}
 	fused_settle(&r->fused);
+	h->lost -= r->verdict == HOT_BLACKLISTED;
 	give_up(h, r);
 	below = (1u << k) - 1;
 	h->count--;

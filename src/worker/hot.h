@@ -52,10 +52,11 @@ typedef struct hot_run {
 	uint64_t since;                  /* busy time at the last border; 0: none yet */
 	uint64_t changes;                /* plan.changes then */
 	uint64_t until;                  /* BARRED, or eagerly on trial: op to begin at again */
+	uint64_t lead;                   /* of a trial: ops after which the eager stretch begins */
 	uint64_t untested;               /* time of the last eager stretch, if it was the loop */
 	unsigned tries, round;           /* of the trial */
 	bool tested;                     /* it was on trial */
-	uint32_t moves;                  /* stretches in a row with other shapes than before */
+	uint32_t moves;                  /* how usual it is that shapes are others than before */
 	uint32_t rests;                  /* runs that are not timed: nothing is open */
 	uint64_t warm;                   /* eager time of a stretch before there was a plan; 0 */
 	hot_times replay, eager;
@@ -144,7 +145,7 @@ typedef struct hot {
 	/* The executor's. */
 	recorder recorder;
 	hot_run *runs[HOT_RUNS_MAX];     /* longest first */
-	unsigned count;
+	unsigned count, lost;            /* of them lost for good */
 	uint32_t under_way;              /* bit k: runs[k] has begun and not completed */
 	hot_run *took;                   /* runs[took_k], who took an op last: one look less; .. */
 	unsigned took_k;                 /* .. a number that no run has if runs[] has changed */
@@ -216,6 +217,12 @@ static inline value *hot_find(tenant *t, hot_run *r, uint32_t slot, uint64_t id,
 static inline uint64_t hot_ops(hot *h)
 {
 	return atomic_load_explicit(&h->counts.ops, memory_order_relaxed);
+}
+
+/* No plan is to run any more. */
+static inline bool hot_is_over(const hot *h)
+{
+	return h->lost == h->count && !h->under_way;
 }
 
 /* ---- hot.c: the executor's side; the role is held -------------------------------------------- */

@@ -6,7 +6,7 @@
  * of any sixteen, is dearer than that, or the shapes have changed since, the plan goes on trial:
  * eager stretches and replayed ones take turns, and the leasts are compared (hot_times_compare). A
  * plan that loses is barred for a while, which doubles each time, and at last for good. One that
- * nothing speaks against is timed one stretch in sixteen. Where each stretch has other shapes than
+ * nothing speaks against is timed one stretch in sixteen. Where many stretches have other shapes than
  * the one before there is no least time that says anything: medians of sixteen are compared.
  *
  * With GT_COMPILE_SYNC nothing is judged: tests want the same runs every time.
@@ -18,8 +18,11 @@
 
 #define STRETCH_OPS 32           /* a stretch has at least as many */
 #define GAIN        98           /* per cent of the other's time that the faster one takes at most */
+#define LEAD_OPS    64           /* of which whole runs come before an eager stretch: it is timed warm */
 #define FIRST       4            /* replayed stretches that are compared with times before */
-#define MOVES       HOT_TIMES    /* stretches with new shapes each time: that is how the loop is */
+#define MOVED       8            /* what a stretch with new shapes adds to hot_run.moves, */
+#define MOVES       16           /* above which that is how the loop is, */
+#define MOVES_MAX   (4 * MOVES)  /* and from which stretches as before take one each */
 #define TESTED_AT   (2 * HOT_TIMES)
 #define CLEAR       40           /* hundredths of eager's time: that is not tested */
 #define RESTS       15           /* stretches that are not timed, behind one that is */
@@ -122,7 +125,7 @@ void hot_judge_new(hot *h, hot_run *r)
 
 static bool moves(const hot_run *r)
 {
-	return r->moves >= MOVES;
+	return r->moves > MOVES;
 }
 
 static void begin_trial(hot_run *r)
@@ -136,6 +139,8 @@ static void begin_trial(hot_run *r)
 /* The next stretch runs eagerly; of what is settled the miner is told as if it were replayed. */
 static void run_eagerly(hot *h, hot_run *r)
 {
+	const uint64_t n = r->plan->region->n;
+
 	if (r->root) {           /* hot_side.c sees to it, the next time it could run */
 		r->tries++;
 		r->declined = true;
@@ -145,13 +150,16 @@ static void run_eagerly(hot *h, hot_run *r)
 		return;
 	h->trial = r;
 	h->mute = r->settled;
-	r->until = hot_ops(h) + (uint64_t)r->reps * r->plan->region->n;
+	r->lead = hot_ops(h) + (LEAD_OPS - 1) / n * n;
+	r->until = r->lead + r->reps * n;
 }
 
 void hot_judge_eager(hot *h)
 {
 	hot_run *r = h->trial;
 
+	if (hot_ops(h) == r->lead)
+		r->since = hot_busy(h);
 	if (hot_ops(h) < r->until)
 		return;
 	r->untested = hot_busy(h) - r->since;
@@ -172,11 +180,19 @@ static void take_eager(hot_run *r)
 	r->untested = 0;
 }
 
+/* Eager time over replay's, as they were compared. */
+static double ratio_of(const hot_run *r)
+{
+	uint64_t (*const time_of)(const hot_times *) = moves(r) ? hot_times_median : hot_times_least;
+
+	return (double)time_of(&r->eager) / (double)time_of(&r->replay);
+}
+
 static void bar(hot *h, hot_run *r)
 {
 	const uint64_t penalty = (uint64_t)BARRED_RUNS << r->demotions;
 
-	r->ratio = (double)hot_times_least(&r->eager) / (double)hot_times_least(&r->replay);
+	r->ratio = ratio_of(r);
 	r->over = MIN(r->replay.n, HOT_TIMES);
 	r->verdict = ++r->demotions > LIVES ? HOT_BLACKLISTED : HOT_BARRED;
 	/* A few odd runs more, so that two plans do not come back in step for ever. */
@@ -191,8 +207,10 @@ static void bar(hot *h, hot_run *r)
 	r->since = 0;
 	counter_add(r->verdict == HOT_BLACKLISTED ? &h->counts.blacklisted : &h->counts.demotions,
 		1);
-	if (r->verdict == HOT_BLACKLISTED)
+	if (r->verdict == HOT_BLACKLISTED) {
+		h->lost++;
 		hot_bar_kept(h, r->plan->region->signature);
+	}
 	if (h->talks)
 		hot_say_disabled(r);
 }
@@ -200,7 +218,7 @@ static void bar(hot *h, hot_run *r)
 /* It was T2 that was too slow; what T1 takes will be seen. */
 static void demote(hot *h, hot_run *r)
 {
-	fused_judge_bar(h, r);
+	fused_judge_lost(h, r, ratio_of(r), MIN(r->replay.n, HOT_TIMES));
 	r->verdict = HOT_RUNS;
 	r->warm = hot_times_least(&r->eager);
 	r->replay.n = 0;
@@ -303,14 +321,26 @@ static void forget(hot_run *r)
 	r->verdict = HOT_RUNS;
 }
 
+/* Whether times before this stretch say nothing of it: its shapes are new, and that is rare; or it has
+ * just become usual, or ceased to be. */
+static bool has_moved(hot_run *r)
+{
+	const bool changed = r->changes != r->plan->changes, usual = moves(r);
+
+	if (changed)
+		r->moves = MIN(r->moves + MOVED, MOVES_MAX);
+	else
+		r->moves -= r->moves > 0;
+	return moves(r) != usual || (changed && !usual);
+}
+
 /* The border of two stretches. */
 static void end_stretch(hot *h, hot_run *r)
 {
 	const uint64_t now = hot_busy(h);
 
 	r->stretch = 0;
-	r->moves = r->changes != r->plan->changes ? r->moves + 1 : 0;
-	if (r->moves && (!moves(r) || r->moves == MOVES)) {
+	if (has_moved(r)) {
 		forget(r);
 		r->warm = moves(r) ? 0 : r->warm;
 	} else if (r->since) {

@@ -172,9 +172,11 @@ void hot_say_speedup(const hot_run *r)
 
 void hot_say_demoted(const hot_run *r)
 {
-	say("[COMPILE] Disabled %012llx: %.2fx of replay over %u runs%s\n",
-		(unsigned long long)r->plan->region->signature, r->fused.judge.ratio, r->fused.judge.over,
-		r->fused.judge.blacklisted ? ", for good" : "");
+	const fused_judge *j = &r->fused.judge;
+
+	say("[COMPILE] Disabled %012llx: %.2fx of %s over %u runs%s\n",
+		(unsigned long long)r->plan->region->signature, j->ratio,
+		j->by_eager ? "eager" : "replay", j->over, j->blacklisted ? ", for good" : "");
 }
 
 /* ---- leaving --------------------------------------------------------------------------------- */

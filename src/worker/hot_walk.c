@@ -509,7 +509,7 @@ bool hot_replay(tenant *t, const ins *i, value *out)
 	hot *h = t->hot;
 	call c;
 
-	if (UNLIKELY(h->recorder.excluded))
+	if (UNLIKELY(h->recorder.excluded) || UNLIKELY(hot_is_over(h)))
 		return false;
 	if (UNLIKELY(h->trial != NULL)) {
 		hot_judge_eager(h);

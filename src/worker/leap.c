@@ -446,7 +446,7 @@ unsigned leap_try(tenant *t, const ins *i)
 {
 	hot *h = t->hot;
 	unsigned k;
-	hot_run *r = candidate(h, &k);
+	hot_run *r = hot_is_over(h) ? NULL : candidate(h, &k);
 	leap l = { .t = t, .r = r };
 	uint64_t base;
 	uint32_t end, before;

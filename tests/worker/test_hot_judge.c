@@ -230,6 +230,68 @@ static void test_other_shapes(void **state)
 	end(&b);
 }
 
+/* Sizes are drawn from a few, so now and then they are what they were: it is judged all the same. */
+static void test_shapes_that_mostly_change(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	for (unsigned k = 0; k < 200; k++) {
+		b.plan.changes += k % 3 != 0;
+		run(&b, (10 + k % 5) * MS, (12 + k % 5) * MS);
+	}
+	assert_true(b.r.demotions > 0);
+	assert_true(b.r.ratio > 0.75 && b.r.ratio < 0.95);
+	end(&b);
+	/* A last batch that is smaller, each epoch, is no such thing. */
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	for (unsigned k = 0; k < 400; k++) {
+		b.plan.changes += k % 50 < 2;
+		run(&b, 10 * MS, 8 * MS);
+	}
+	assert_int_equal(b.r.demotions, 0);
+	assert_true(b.r.moves <= 16);
+	end(&b);
+}
+
+/* What comes right behind a replay is not eager execution as it will be. */
+static void test_short_eager_stretches_begin_warm(void **state)
+{
+	uint64_t cold = 0;
+	bench b;
+
+	(void)state;
+	begin(&b, 40);
+	warm_up(&b, 1 * MS);
+	for (unsigned k = 0; k < 400; k++) {
+		cold = b.h->trial ? cold + 1 : 0;
+		run(&b, cold == 1 ? 9 * MS : 1 * MS, 2 * MS);
+	}
+	assert_true(b.r.demotions > 0);
+	assert_in_range(hot_times_least(&b.r.eager), 1 * MS - MS / 2, 1 * MS + MS / 2);
+	end(&b);
+}
+
+static void test_nothing_is_asked_of_what_lost_for_good(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, 100);
+	warm_up(&b, 10 * MS);
+	assert_false(hot_is_over(b.h));
+	run_many(&b, 20000, 10 * MS, 11 * MS);
+	assert_int_equal(b.r.verdict, HOT_BLACKLISTED);
+	assert_true(hot_is_over(b.h));
+	b.h->count++;                    /* another plan */
+	assert_false(hot_is_over(b.h));
+	b.h->count--;
+	end(&b);
+}
+
 /* Eager stretches of a trial in which something else ran do not count. */
 static void test_disturbed_trials_end(void **state)
 {
@@ -571,6 +633,9 @@ int main(void)
 		cmocka_unit_test(test_what_does_not_pay_goes),
 		cmocka_unit_test(test_code_is_tried_once_it_is_there),
 		cmocka_unit_test(test_other_shapes),
+		cmocka_unit_test(test_shapes_that_mostly_change),
+		cmocka_unit_test(test_short_eager_stretches_begin_warm),
+		cmocka_unit_test(test_nothing_is_asked_of_what_lost_for_good),
 		cmocka_unit_test(test_disturbed_trials_end),
 		cmocka_unit_test(test_trials_of_settled_loops),
 		cmocka_unit_test(test_side_that_pays),
