@@ -180,12 +180,16 @@ static void take_eager(hot_run *r)
 	r->untested = 0;
 }
 
-/* Eager time over replay's, as they were compared. */
+/* What stands for all of them. */
+static uint64_t time_of(const hot_run *r, const hot_times *t)
+{
+	return moves(r) ? hot_times_median(t) : hot_times_least(t);
+}
+
+/* Eager time over replay's. */
 static double ratio_of(const hot_run *r)
 {
-	uint64_t (*const time_of)(const hot_times *) = moves(r) ? hot_times_median : hot_times_least;
-
-	return (double)time_of(&r->eager) / (double)time_of(&r->replay);
+	return (double)time_of(r, &r->eager) / (double)time_of(r, &r->replay);
 }
 
 static void bar(hot *h, hot_run *r)
@@ -220,7 +224,7 @@ static void demote(hot *h, hot_run *r)
 {
 	fused_judge_lost(h, r, ratio_of(r), MIN(r->replay.n, HOT_TIMES));
 	r->verdict = HOT_RUNS;
-	r->warm = hot_times_least(&r->eager);
+	r->warm = time_of(r, &r->eager);
 	r->replay.n = 0;
 }
 
@@ -266,7 +270,7 @@ static void try_further(hot *h, hot_run *r)
 	if (than > 0)
 		lose(h, r);
 	else if (than < 0 || r->round == HOT_ROUNDS - 1)
-		win(r, hot_times_least(&r->eager));
+		win(r, time_of(r, &r->eager));
 	else
 		r->round++;
 }
@@ -284,10 +288,10 @@ static bool is_due(const hot_run *r)
  * Once, later, eager execution shows what it takes by then, unless it cannot win. */
 static bool is_suspect(const hot_run *r)
 {
-	const uint64_t least = hot_times_least(&r->replay);
+	const uint64_t ns = time_of(r, &r->replay);
 
-	return is_dearer(least, r->warm) || (!r->tested && r->replay.n >= TESTED_AT &&
-		least * 100 > r->warm * CLEAR);
+	return is_dearer(ns, r->warm) || (!r->tested && r->replay.n >= TESTED_AT &&
+		ns * 100 > r->warm * CLEAR);
 }
 
 static void judge(hot *h, hot_run *r)
@@ -399,7 +403,7 @@ bool hot_allowed(hot *h, hot_run *r)
 	if (r->verdict == HOT_BLACKLISTED || hot_ops(h) < r->until)
 		return false;
 	r->verdict = HOT_RUNS;
-	r->warm = hot_times_least(&r->eager);
+	r->warm = time_of(r, &r->eager);
 	r->replay.n = 0;
 	return true;
 }
