@@ -184,19 +184,28 @@ void recorder_mark(recorder *r, unsigned code, uint64_t what, uint64_t out)
 
 /* ---- scopes: told apart here, where nothing is ever lost ---- */
 
+/* A border of what is to be compiled: the miner hears of it also when it naps. */
+static void mark_border(recorder *r, unsigned code)
+{
+	if (UNLIKELY(r->nap))
+		end_nap(r);
+	recorder_mark(r, code, r->name, 0);
+}
+
 static void enter(recorder *r, scope_wish wish, uint64_t name)
 {
 	r->depth++;
 	if (r->depth > SCOPE_DEPTH_MAX || r->excluded)
 		return;
 	if (wish == SCOPE_COMPILE && !r->compiled) {
-		if (UNLIKELY(r->nap))
-			end_nap(r);
 		r->compiled = r->depth;
 		r->name = name;
-		recorder_mark(r, RECORD_BEGIN, name, 0);
+		mark_border(r, RECORD_BEGIN);
 	} else if (wish == SCOPE_EXCLUDE) {
-		recorder_mark(r, r->compiled ? RECORD_END : RECORD_FLUSH, r->name, 0);
+		if (r->compiled)
+			mark_border(r, RECORD_END);
+		else
+			recorder_mark(r, RECORD_FLUSH, r->name, 0);
 		r->excluded = r->depth;
 		r->skipped = 0;
 	}
@@ -210,10 +219,10 @@ static void leave(recorder *r)
 		r->excluded = 0;
 		recorder_mark(r, RECORD_SKIP, 0, r->skipped);
 		if (r->compiled)
-			recorder_mark(r, RECORD_BEGIN, r->name, 0);
+			mark_border(r, RECORD_BEGIN);
 	} else if (r->compiled == r->depth) {
 		r->compiled = 0;
-		recorder_mark(r, RECORD_END, r->name, 0);
+		mark_border(r, RECORD_END);
 	}
 	r->depth--;
 }

@@ -495,30 +495,51 @@ static void test_far(void **state)
 	end(t);
 }
 
-/* A scope that is to be compiled ends a nap. */
+static void begin_nap(recorder *r, uint64_t unseen)
+{
+	const record *first;
+
+	recorder_nap(r, 1000);
+	for (unsigned k = 0; k < 100; k++)
+		recorder_free(r, k);
+	assert_int_equal(r->nap, 1000);
+	while ((first = recorder_peek(r)))
+		recorder_pop(r, first);
+	r->unseen = unseen;
+}
+
+/* Then a border. */
+static void check_nap(recorder *r, uint64_t unseen, unsigned border)
+{
+	const record *first = recorder_peek(r);
+
+	assert_int_equal(r->nap, 0);
+	assert_non_null(first);
+	assert_int_equal(first->op, RECORD_NAP);
+	assert_int_equal(first->out, unseen);
+	recorder_pop(r, first);
+	assert_non_null(first = recorder_peek(r));
+	assert_int_equal(first->op, border);
+	recorder_pop(r, first);
+}
+
+/* A scope that is to be compiled ends a nap, where it begins and where it ends. */
 static void test_nap_ends(void **state)
 {
 	ins_room room;
 	ins *i = ins_init(&room, OP_enter, 0);
-	const record *first;
 	recorder r;
 
 	(void)state;
 	recorder_init(&r, 1 << 10);
-	recorder_nap(&r, 1000);
-	for (unsigned k = 0; k < 100; k++)
-		recorder_free(&r, k);
-	assert_int_equal(r.nap, 1000);
-	while ((first = recorder_peek(&r)))
-		recorder_pop(&r, first);
-	r.unseen = 7;
 	ins_put_name(i, "forward", 7);
+	begin_nap(&r, 7);
 	recorder_enter(&r, i, SCOPE_COMPILE);
-	first = recorder_peek(&r);
-	assert_int_equal(first->op, RECORD_NAP);
-	assert_int_equal(first->out, 7);
-	recorder_pop(&r, first);
-	assert_int_equal(recorder_peek(&r)->op, RECORD_BEGIN);
+	check_nap(&r, 7, RECORD_BEGIN);
+	begin_nap(&r, 9);
+	i = ins_init(&room, OP_leave, 0);
+	recorder_control(&r, i);
+	check_nap(&r, 9, RECORD_END);
 	recorder_fini(&r);
 }
 
