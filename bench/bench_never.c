@@ -11,60 +11,32 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/flags.h"
-#include "base/mem.h"
-#include "embed/embed.h"
-#include "ir/batch.h"
+#include "tools/feed.h"
 #include "tools/lab.h"
 
 enum { ROUNDS = 5, WAIT_AFTER = 20, SETTLE = 60, STEPS_MAX = 400, STEPS_MIN = 120,
 	OPS = 300000 };
 
-/* The stream on its way to a worker, a step at a time. */
 typedef struct drive {
-	struct link *l;
-	batch b;
+	feed to;
 	const uint64_t *marks;
 	unsigned step, steps;
 	uint64_t ops;
-	answer **reads;
-	size_t count, room;
 	uint64_t *times;
-	gt_err e;                        /* the first that came */
 } drive;
-
-static void read_value(drive *d, uint64_t id)
-{
-	ins_room room;
-	ins *i = ins_init(&room, OP_fetch, 0);
-
-	VEC_ROOM(d->reads, d->count, d->room);
-	d->reads[d->count++] = answer_new();
-	ins_put_input(i, id);
-	ins_put_operand(i, (int64_t)(intptr_t)d->reads[d->count - 1]);
-	batch_push(&d->b, i);
-}
-
-static void drop_reads(drive *d)
-{
-	while (d->count)
-		answer_drop(d->reads[--d->count]);
-}
 
 static void end_step(drive *d)
 {
 	const uint64_t begin = clock_ns();
 
-	if (!d->e)
-		d->e = d->l->ops->flush(d->l, d->b.words, d->b.used, d->b.count, 0);
-	if (!d->e)
-		d->e = d->l->ops->sync(d->l, NULL);
+	feed_sync(&d->to);
 	d->times[d->step++] = clock_ns() - begin;
-	d->b.used = d->b.count = 0;
-	drop_reads(d);
-	if (!d->e && d->step == WAIT_AFTER)
-		d->e = embed_compile_wait(d->l);
+	feed_drop_reads(&d->to);
+	if (!d->to.e && d->step == WAIT_AFTER)
+		d->to.e = embed_compile_wait(d->to.l);
 }
 
+/* A step is handed over as a whole. */
 static void drive_ins(void *ctx, const ins *i, const meta *const *in, const meta *out)
 {
 	drive *d = ctx;
@@ -73,13 +45,7 @@ static void drive_ins(void *ctx, const ins *i, const meta *const *in, const meta
 	if (out && d->step + 1 < d->steps && d->ops == d->marks[d->step + 1])
 		end_step(d);
 	d->ops += out != NULL;
-	if (i->op == OP_fetch) {
-		read_value(d, ins_in(i)[0]);
-		return;
-	}
-	if (i->op == OP_upload)
-		blob_hold(ins_blob(i));
-	batch_push(&d->b, i);
+	feed_ins(&d->to, i);
 }
 
 static int by_size(const void *a, const void *b)
@@ -106,13 +72,13 @@ static uint64_t run(const lab_program *p, unsigned steps, const uint64_t *marks,
 	set(FLAG_GT_QUIET, "1");
 	set(FLAG_GT_CACHE_DIR, "");
 	set(FLAG_GT_AUTO_COMPILE, compiles);
-	if (embed_open(&d.l))
+	if (embed_open(&d.to.l))
 		return 0;
 	lab_run(p, &o, drive_ins, &d, NULL);
 	end_step(&d);
-	d.l->ops->close(d.l);
+	feed_close(&d.to);
 	qsort(d.times + SETTLE, d.step - SETTLE, sizeof *d.times, by_size);
-	return d.e ? 0 : d.times[SETTLE + (d.step - SETTLE) / 2];
+	return d.to.e ? 0 : d.times[SETTLE + (d.step - SETTLE) / 2];
 }
 
 static uint64_t run_apart(const lab_program *p, unsigned steps, const uint64_t *marks,

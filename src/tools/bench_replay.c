@@ -5,53 +5,25 @@
 #include "tools/tools.h"
 
 #include "base/flags.h"
-#include "base/mem.h"
-#include "embed/embed.h"
-#include "ir/batch.h"
+#include "tools/feed.h"
 
 #define AT_ONCE 64               /* instructions handed over */
 
-/* The stream on its way to a worker. */
 typedef struct drive {
-	struct link *l;
-	batch b;
+	feed to;
 	const uint64_t *marks;
 	unsigned half;                   /* step from which on it counts */
 	uint64_t ops, before, replayed;  /* ops sent; executed and replayed by that step */
-	answer **reads;
-	size_t count, room;
-	gt_err e;                        /* the first that came; nothing is sent any more */
 } drive;
 
-static void hand_over(drive *d)
-{
-	if (!d->e)
-		d->e = d->l->ops->flush(d->l, d->b.words, d->b.used, d->b.count, 0);
-	d->b.used = d->b.count = 0;      /* the link has the references */
-}
-
-static hot_stats look(drive *d)
+static hot_stats look(feed *to)
 {
 	worker_stats s = { 0 };
 
-	hand_over(d);
-	if (!d->e)
-		d->e = d->l->ops->sync(d->l, NULL);
-	if (!d->e)
-		d->e = embed_stats(d->l, &s);
+	feed_sync(to);
+	if (!to->e)
+		to->e = embed_stats(to->l, &s);
 	return s.hot;
-}
-
-static void read_value(drive *d, uint64_t id)
-{
-	ins_room room;
-	ins *i = ins_init(&room, OP_fetch, 0);
-
-	VEC_ROOM(d->reads, d->count, d->room);
-	d->reads[d->count++] = answer_new();
-	ins_put_input(i, id);
-	ins_put_operand(i, (int64_t)(intptr_t)d->reads[d->count - 1]);
-	batch_push(&d->b, i);
 }
 
 static void drive_ins(void *ctx, const ins *i, const meta *const *in, const meta *out)
@@ -60,34 +32,24 @@ static void drive_ins(void *ctx, const ins *i, const meta *const *in, const meta
 
 	(void)in;
 	if (out && d->ops == d->marks[d->half]) {
-		const hot_stats s = look(d);
+		const hot_stats s = look(&d->to);
 
 		d->before = s.ops;
 		d->replayed = s.replayed;
 	}
 	d->ops += out != NULL;
-	if (i->op == OP_fetch) {
-		read_value(d, ins_in(i)[0]);
-	} else {
-		if (i->op == OP_upload)
-			blob_hold(ins_blob(i));
-		batch_push(&d->b, i);
-	}
-	if (d->b.count >= AT_ONCE)
-		hand_over(d);
+	feed_ins(&d->to, i);
+	if (d->to.b.count >= AT_ONCE)
+		feed_hand_over(&d->to);
 }
 
 /* Answers that will not come are not waited for. */
 static void close_drive(drive *d)
 {
-	for (size_t k = 0; k < d->count; k++) {
-		if (!d->e)
-			d->e = d->l->ops->wait(d->l, d->reads[k], NULL);
-		answer_drop(d->reads[k]);
-	}
-	d->l->ops->close(d->l);
-	batch_fini(&d->b);
-	mem_free(d->reads);
+	for (size_t k = 0; k < d->to.count && !d->to.e; k++)
+		d->to.e = d->to.l->ops->wait(d->to.l, d->to.reads[k], NULL);
+	feed_drop_reads(&d->to);
+	feed_close(&d->to);
 }
 
 static gt_err set_flags(void)
@@ -109,13 +71,13 @@ gt_err bench_replay(const lab_program *p, unsigned steps, const uint64_t *marks,
 	drive d = { .marks = marks, .half = steps / 2 };
 	hot_stats end;
 
-	d.e = set_flags();
-	if (d.e || (d.e = embed_open(&d.l)))
-		return d.e;
+	d.to.e = set_flags();
+	if (d.to.e || (d.to.e = embed_open(&d.to.l)))
+		return d.to.e;
 	lab_run(p, &o, drive_ins, &d, NULL);
-	end = look(&d);
+	end = look(&d.to);
 	*percent = end.ops > d.before ? 100.0 * (double)(end.replayed - d.replayed) /
 		(double)(end.ops - d.before) : 0;
 	close_drive(&d);
-	return d.e;
+	return d.to.e;
 }
