@@ -101,6 +101,6 @@ void fused_pass_show(fused_run *f, uint32_t slot);
 
 /* Of fused_arena_serves: what depends on others; what depends on the run's own frees. */
 bool fused_arena_is_free(fused_run *f, uint32_t at);
-bool fused_is_late(fused_run *f, uint32_t at);
+bool fused_is_late(fused_run *f, uint64_t time);
 
 #endif

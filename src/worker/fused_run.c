@@ -190,7 +190,7 @@ static bool is_private(const fused_arena *a)
 }
 
 /* Is something not freed yet that was freed by then when the plan was made? */
-static bool is_late(fused_run *f, uint64_t time)
+bool fused_is_late(fused_run *f, uint64_t time)
 {
 	const fused_plan *p = f->p;
 
@@ -201,7 +201,7 @@ static bool is_late(fused_run *f, uint64_t time)
 
 bool fused_arena_serves(fused_run *f, uint32_t at)
 {
-	return !is_late(f, at) && fused_arena_is_free(f, at);
+	return !fused_is_late(f, at) && fused_arena_is_free(f, at);
 }
 
 bool fused_arena_is_free(fused_run *f, uint32_t at)
@@ -209,12 +209,7 @@ bool fused_arena_is_free(fused_run *f, uint32_t at)
 	const fused_arena *a = f->arena;
 
 	return is_private(a) &&
-		!(a->before && is_late(a->before, (uint64_t)at + f->p->n));
-}
-
-bool fused_is_late(fused_run *f, uint32_t at)
-{
-	return is_late(f, at);
+		!(a->before && fused_is_late(a->before, (uint64_t)at + f->p->n));
 }
 
 static void drop_arena(fused_arena *a)
