@@ -31,6 +31,7 @@ typedef struct fused_code {
 	group *g;
 	image image;
 	kernel_fn *run;                  /* NULL: the interpreter does it (GT_HOTPATH_CODE) */
+	int64_t short_rows;              /* from so many rows on short ones are joined; 0: never */
 	_Atomic uint32_t proved;         /* runs whose bits were right */
 	_Atomic bool barred;             /* they were not */
 	_Atomic bool dumped;
@@ -102,6 +103,9 @@ bool compile_busy(const struct hot *h);
  * 1 the disk, 2 the compiler, if that may be asked. NULL with the thread's error. */
 fused_code *code_find(const group *g, const buf *key, const codegen_options *way, bool compiles,
 	int *from);
+
+/* fused_short.c: what short_rows is. */
+int64_t code_short_rows(const group *g);
 
 /* How many the process has. */
 uint64_t code_count(void);

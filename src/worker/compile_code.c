@@ -101,6 +101,7 @@ static fused_code *put(const group *g, const buf *name, uint64_t hash, const cod
 	set_name(c);
 	c->image = *made;
 	c->run = made->run;
+	c->short_rows = code_short_rows(g);
 	pthread_mutex_lock(&lock);
 	other = find(name, hash);
 	if (!other) {

@@ -12,7 +12,7 @@
 
 void fused_kernel_run(const fused_code *c, const kernel_call *what)
 {
-	if (c->g->mode == GROUP_ELEMENT && fused_short_pays(what) && fused_short_run(c, what))
+	if (UNLIKELY(fused_short_pays(c, what)) && fused_short_run(c, what))
 		return;
 	if (LIKELY(c->run != NULL))
 		c->run(what);

@@ -10,10 +10,25 @@
 #define BUFFER_BYTES 8192
 #define VECTOR 16                /* columns of the widest */
 
+/* Joining rows costs some 30 ns, and saves what is left of each row's last vector: by measurement,
+ * 128 rows of 10 columns take 0.6 of the time. Of what is drawn it saves beginning anew in each row,
+ * some 50 ns: 16 rows of 10 columns take 0.35 of the time. */
+enum { ROWS = 24, ROWS_DRAWN = 4 };
+
 typedef struct buffer {
 	size_t used;
 	_Alignas(CACHE_LINE) char bytes[BUFFER_BYTES];
 } buffer;
+
+int64_t code_short_rows(const group *g)
+{
+	int64_t rows = g->mode == GROUP_ELEMENT ? ROWS : 0;
+
+	for (unsigned k = 0; k < g->nodes_count && rows; k++)
+		if (g->nodes[k].what == NODE_DRAW)
+			rows = ROWS_DRAWN;
+	return rows;
+}
 
 static bool is_close(const kernel_call *c, const group_arg *a, const kernel_arg *at)
 {

@@ -48,11 +48,10 @@ static inline int64_t fused_arg_step(const group_arg *a, const kernel_arg *at)
 
 /* ---- fused_short.c --------------------------------------------------------------------------- */
 
-/* Joining rows costs some 30 ns, and saves what is left of each row's last vector: by measurement,
- * 128 rows of 10 columns take 0.6 of the time. */
-static inline bool fused_short_pays(const kernel_call *c)
+/* Does it pay to join the rows? */
+static inline bool fused_short_pays(const fused_code *code, const kernel_call *c)
 {
-	return c->cols < 64 && c->cols % 16 && c->rows >= 24;
+	return code->short_rows && c->rows >= code->short_rows && c->cols < 64 && c->cols % 16;
 }
 
 /* The kernel, which is of GROUP_ELEMENT, on longer rows made of these. False: they cannot be

@@ -24,7 +24,7 @@ typedef struct sample {
 	group g;
 	kernel_arg args[ARGS];
 	double memory[ARGS][ROWS * (COLS + 1)];
-	uint64_t scalars[1];
+	uint64_t scalars[2];             /* of a draw */
 	int64_t rows, cols;
 } sample;
 
@@ -81,7 +81,7 @@ static bool run_both(sample *s)
 	memcpy(wanted, s->memory, sizeof wanted);
 	memcpy(args, s->args, sizeof args);
 	for (int k = 0; k < s->g.args_count; k++)
-		args[k].data = wanted[k];
+		args[k].data = s->g.args[k].counts ? args[k].data : wanted[k];
 	plain.args = args;
 	joined = fused_short_run(&code, &c);
 	if (joined)
@@ -144,12 +144,58 @@ static void test_no_repeats(void **unused)
 	free(s);
 }
 
+/* Random numbers go on from row to row. Where the draw begins does not matter. */
+static void make_noise(sample *s, int64_t first)
+{
+	int number, bias;
+
+	make_start(&s->g, GROUP_ELEMENT);
+	number = make_count(&s->g, ACCESS_RUN);
+	bias = make_load(&s->g, GT_FLOAT32, ACCESS_RUN);
+	s->g.args[1].fixed = true;
+	make_store(&s->g, make_op(&s->g, OP_add, make_draw(&s->g, OP_randn, GT_FLOAT32, number),
+		bias, 0), ACCESS_RUN);
+	make_data(s, GT_FLOAT32, 0);
+	s->args[0] = (kernel_arg){ KERNEL_NUMBERS + 8 * first, 8 * s->cols, 0 };
+}
+
+static void test_draws(void **unused)
+{
+	(void)unused;
+	for (int64_t cols = 1; cols <= COLS; cols++)
+		for (int64_t rows = 2; rows <= 30; rows += 1 + (int64_t)random_below(5)) {
+			sample *s = new_sample(GT_FLOAT32, rows, cols, 0);
+
+			make_noise(s, (int64_t)random_below(1000));
+			assert_true(run_both(s) || 2 * cols > 64);
+			free(s);
+		}
+}
+
+/* From how many rows on. */
+static void test_when(void **unused)
+{
+	sample *s = new_sample(GT_FLOAT32, 16, 10, 0);
+	const int64_t plain = code_short_rows(&s->g);
+	int64_t drawn;
+
+	(void)unused;
+	make_noise(s, 0);
+	drawn = code_short_rows(&s->g);
+	assert_true(drawn > 1 && drawn < plain);
+	s->g.mode = GROUP_COLS;
+	assert_int_equal(code_short_rows(&s->g), 0);
+	free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_joined),
 		cmocka_unit_test(test_not_joined),
 		cmocka_unit_test(test_no_repeats),
+		cmocka_unit_test(test_draws),
+		cmocka_unit_test(test_when),
 	};
 
 	return cmocka_run_group_tests_name("fused_short", tests, NULL, NULL);
