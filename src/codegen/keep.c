@@ -1,4 +1,4 @@
-/* keep.c: which values of GROUP_ROWS are worth storing on the way.
+/* keep.c: which values are worth storing on the way, or getting back from where they are stored.
  *
  * A value that is known in one pass and used in a later one is computed again there, unless that is
  * dear and there is a place: an argument that the group writes anyway, as softmax has for e^(x -
@@ -6,6 +6,9 @@
  * is served, which a buffer of the kernel's own could not do; and the bits are the same either way,
  * because the place has the dtype of the value. Values of which the first is done with when the
  * second is made take turns in one place.
+ *
+ * In GROUP_COLS a tile of all rows may be far away by the next pass, so nothing is stored for that
+ * alone; but what is stored anyway is taken from there.
  */
 #include "codegen/emit.h"
 
@@ -18,8 +21,7 @@ static bool may_keep(const emit *e, int node)
 {
 	const uint8_t what = e->g->nodes[node].what;
 
-	return e->g->mode == GROUP_ROWS && !e->brief && e->shapes[node].cols &&
-		(what == NODE_OP || what == NODE_DRAW);
+	return e->shapes[node].cols && (what == NODE_OP || what == NODE_DRAW);
 }
 
 static bool is_chunk(const emit *e, int node) { return e->shapes[node].cols; }
@@ -73,12 +75,10 @@ static int find_place(const emit *e, int node, const int *until)
 }
 
 /* Nodes come in the order of their passes, so one that is done with makes room for the next. */
-void keep_plan(emit *e)
+static void plan_rows(emit *e)
 {
 	int until[GROUP_ARGS] = { 0 };
 
-	for (int k = 0; k < e->g->nodes_count; k++)
-		e->keep[k] = -1;
 	for (int pass = 0; pass < e->levels; pass++)
 		for (int k = 0; k < e->g->nodes_count; k++) {
 			bool seen[GROUP_NODES] = { false };
@@ -91,4 +91,66 @@ void keep_plan(emit *e)
 			if (e->keep[k] >= 0)
 				until[e->keep[k]] = last;
 		}
+}
+
+/* ---- GROUP_COLS ---- */
+
+/* The argument that the value is stored to along the row as it is; -1: none. */
+static int stored_to(const emit *e, int node)
+{
+	for (int k = node + 1; k < e->g->nodes_count; k++) {
+		const group_node *n = &e->g->nodes[k];
+
+		if (n->what == NODE_STORE && n->in[0] == node && n->dtype == e->g->nodes[node].dtype &&
+			e->g->args[n->at].access == ACCESS_RUN && !e->g->args[n->at].fixed)
+			return n->at;
+	}
+	return -1;
+}
+
+/* The last pass that computes node k: its own, or one in which `last` says that a value is computed
+ * which takes it in. A reduction is known a pass after it was made. */
+static int last_computed(const emit *e, int node, const int *last)
+{
+	int found = e->shapes[node].level;
+
+	for (int k = node + 1; k < e->g->nodes_count; k++)
+		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
+			if (e->g->nodes[k].in[j] == node)
+				found = MAX(found, last[k] - (e->g->nodes[k].what == NODE_REDUCE));
+	return found;
+}
+
+static bool is_dear(const emit *e, int node)
+{
+	bool seen[GROUP_NODES] = { false };
+
+	return cost_of(e, node, seen) >= DEAR;
+}
+
+/* From the last one on: what is kept asks for nothing in later passes. */
+static void plan_cols(emit *e)
+{
+	int last[GROUP_NODES];
+
+	for (int k = e->g->nodes_count; k--;) {
+		const group_shape *s = &e->shapes[k];
+
+		last[k] = last_computed(e, k, last);
+		if (!s->rows || !s->cols || last[k] == s->level || !is_dear(e, k))
+			continue;
+		e->keep[k] = stored_to(e, k);
+		if (e->keep[k] >= 0)
+			last[k] = s->level;
+	}
+}
+
+void keep_plan(emit *e)
+{
+	for (int k = 0; k < e->g->nodes_count; k++)
+		e->keep[k] = -1;
+	if (e->g->mode == GROUP_COLS)
+		plan_cols(e);
+	else if (e->g->mode == GROUP_ROWS && !e->brief)
+		plan_rows(e);
 }

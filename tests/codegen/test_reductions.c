@@ -86,6 +86,27 @@ static void test_softmax(void **state)
 	run_lengths(&g, 70);
 }
 
+/* Two functions that are stored, and what is made of both less its mean: the second pass takes the
+ * functions from where they were stored by the first. */
+static void test_kept_columns(void **state)
+{
+	group g;
+	int x, e, t, y, mean;
+
+	(void)state;
+	make_start(&g, GROUP_COLS);
+	x = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	e = make_op(&g, OP_exp, x, 0, 0);
+	t = make_op(&g, OP_tanh, make_op(&g, OP_mul, e, x, 0), 0, 0);
+	make_store(&g, t, ACCESS_RUN);
+	make_store(&g, e, ACCESS_RUN);
+	y = make_op(&g, OP_add, make_op(&g, OP_mul, t, e, 0), x, 0);
+	mean = make_op(&g, OP_mul, make_reduce(&g, OP_sum, y), make_scalar(&g, GT_FLOAT32), 0);
+	make_store(&g, make_op(&g, OP_sub, y, mean, 0), ACCESS_RUN);
+	store_result(&g, make_reduce(&g, OP_sum, make_op(&g, OP_mul, e, mean, 0)));
+	run_lengths(&g, 70);
+}
+
 /* (x - mean) / sqrt(var + eps) * weight + bias of gelu(x), which is stored as well. */
 static void make_layer_norm(group *g, bool store_gelu)
 {
@@ -402,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_softmax),
+		cmocka_unit_test(test_kept_columns),
 		cmocka_unit_test(test_layer_norm),
 		cmocka_unit_test(test_norm_softmax),
 		cmocka_unit_test(test_bias),
