@@ -11,7 +11,7 @@
 #define DOZE_FAR      16u        /* looks at loops, one in 4,096 ops, that found all of them far */
 #define DOZE_LOOK     8192u      /* ops that are looked at between naps, .. */
 #define DOZE_LONG_IN  16u        /* .. and one time in so many as many as long loops take */
-#define DOZE_NAPS_MAX 15u        /* times DOZE_LOOK */
+#define DOZE_NAPS_MAX 31u        /* times DOZE_LOOK */
 
 typedef struct doze {
 	bool asleep;

@@ -380,12 +380,16 @@ static void feed_side(miner *m, const record *r)
 	}
 }
 
-/* The executor may have seen the wish after the miner was awake again. */
-static void feed_nap(miner *m, uint64_t ops)
+/* The executor may have seen the wish after the miner was awake again; or it has rested by itself. */
+static void feed_nap(miner *m, uint64_t ops, bool stirs)
 {
 	m->ops += ops;
 	scopes_spoil(&m->scopes);
 	sides_spoil(&m->sides);
+	if (m->doze.asleep && stirs) {
+		wake(m);
+		return;
+	}
 	forget_all(m);
 	if (m->doze.asleep)
 		return;
@@ -416,7 +420,7 @@ static void feed_mark(miner *m, const record *r)
 		break_off(m);
 		break;
 	case RECORD_NAP:
-		feed_nap(m, r->out);
+		feed_nap(m, r->out, r->attr);
 		break;
 	case RECORD_REPLAY:
 		feed_replay(m, r);

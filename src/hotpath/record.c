@@ -115,10 +115,11 @@ static void close_lost(recorder *r)
 }
 
 /* What comes is heard of again. */
-static void end_nap(recorder *r)
+static void end_nap(recorder *r, bool stirs)
 {
 	r->nap = 0;
-	recorder_mark(r, RECORD_NAP, 0, r->unseen);
+	recorder_mark(r, RECORD_NAP, stirs, r->unseen);
+	r->unseen = 0;
 }
 
 /* Between two chunks there is time to see to what the miner wishes. */
@@ -137,7 +138,7 @@ record *recorder_room_slow(recorder *r, unsigned words)
 	if (UNLIKELY(r->nap)) {
 		if (r->unseen < r->nap)
 			return NULL;
-		end_nap(r);
+		end_nap(r, false);
 		return recorder_room(r, words);
 	}
 	/* Once records are lost it does not matter when the miner is looked after: now and then. */
@@ -182,13 +183,30 @@ void recorder_mark(recorder *r, unsigned code, uint64_t what, uint64_t out)
 	recorder_publish(r, RECORD_HEAD_WORDS);
 }
 
+void recorder_pass(recorder *r, uint64_t ops)
+{
+	if (r->excluded)
+		r->skipped += ops;
+	else if (r->nap)
+		r->unseen += ops;
+	else
+		recorder_mark(r, RECORD_NAP, 0, ops);
+}
+
+void recorder_stir(recorder *r)
+{
+	atomic_store_explicit(&r->wish, 0, memory_order_relaxed);
+	r->unseen = r->nap ? r->unseen : 0;
+	end_nap(r, true);
+}
+
 /* ---- scopes: told apart here, where nothing is ever lost ---- */
 
 /* A border of what is to be compiled: the miner hears of it also when it naps. */
 static void mark_border(recorder *r, unsigned code)
 {
 	if (UNLIKELY(r->nap))
-		end_nap(r);
+		end_nap(r, false);
 	recorder_mark(r, code, r->name, 0);
 }
 

@@ -30,7 +30,8 @@ enum {
 	                            expected: what follows is a stretch of its own (side.h), .. */
 	RECORD_BACK,             /* .. up to here, where the region begins anew: `out` ns, .. */
 	RECORD_ASTRAY,           /* .. or it is none */
-	RECORD_NAP,              /* the miner wished not to hear of `out` ops */
+	RECORD_NAP,              /* the miner wished not to hear of `out` ops; `attr`: and it is to be
+	                            awake now */
 	RECORD_UNUSED            /* the plan of such a stretch, `attr`, is gone */
 };
 
@@ -225,6 +226,16 @@ void recorder_flush(recorder *r);
 void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
 /* Note one of RECORD_LEFT .. RECORD_UNUSED, `what` for its attr. */
 void recorder_mark(recorder *r, unsigned code, uint64_t what, uint64_t out);
+
+/* So many ops ran of which nothing was noted: as if the miner had wished to nap. */
+void recorder_pass(recorder *r, uint64_t ops);
+/* The program has changed: a nap is over, also the miner's. */
+void recorder_stir(recorder *r);
+/* Ops of the miner's nap that are still to come. */
+static inline uint64_t recorder_naps(const recorder *r)
+{
+	return r->nap > r->unseen ? r->nap - r->unseen : 0;
+}
 
 /* Whether the miner has yet to read more than so many words. Where it has come to is looked up only
  * if what was seen last does not say: its line of memory is on its way from there to here. */

@@ -249,7 +249,7 @@ static void make_value(tenant *t, const ins *i)
 	failure *why;
 	call c;
 
-	if (UNLIKELY(!out) || (UNLIKELY(t->hot != NULL) && t->hot->count &&
+	if (UNLIKELY(!out) || (UNLIKELY(t->heard != NULL) && t->heard->count &&
 			hot_replay(t, i, out)))
 		return;
 	if (UNLIKELY(!find_inputs(t, i, &c, &why))) {
@@ -260,8 +260,8 @@ static void make_value(tenant *t, const ins *i)
 		poison(out, fault_new(t, i, NULL));
 		return;
 	}
-	if (UNLIKELY(t->hot != NULL))
-		hot_note(t->hot, i, c.metas, &out->v.m);
+	if (UNLIKELY(t->heard != NULL))
+		hot_note(t->heard, i, c.metas, &out->v.m);
 	t->worker->spent += cost_ns(i->op, i->nin ? c.metas[0] : NULL, &out->v.m);
 	exec_finish(t, i, &c, t->worker->engine->kernels[i->op], out);
 }
@@ -369,8 +369,8 @@ void exec_ins(tenant *t, const ins *i)
 			hot_scope(t, i);
 			return;
 		}
-		if (UNLIKELY(t->hot != NULL))
-			hot_note_control(t->hot, i);
+		if (UNLIKELY(t->heard != NULL))
+			hot_note_control(t->heard, i);
 		control(t, i);
 		return;
 	}

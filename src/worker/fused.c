@@ -471,6 +471,8 @@ void fused_receive(hot *h, job *j)
 		hot_say_compiled(h, j);
 	if (r)
 		take_made(r, j);
+	if (r && r->fused.count)
+		hot_rest_plan(h, r);
 	compile_give_up(h, j);
 }
 

@@ -128,6 +128,7 @@ static void adopt(hot *h, hot_run *r)
 	h->again = h->took_k = HOT_RUNS_MAX;
 	h->quiet = false;
 	hot_judge_new(h, r);
+	hot_rest_plan(h, r);
 }
 
 static void settle(hot *h, uint64_t signature, bool settled)
@@ -239,10 +240,15 @@ static void mine_backlog(hot *h, uint64_t now)
 void hot_slice_begin(hot *h)
 {
 	read_post(h);
+	hot_rest_slice(h);
+	if (h->rest.phase == HOT_RESTS)
+		return;
 	if (UNLIKELY(hot_ops(h) - h->swept >= HOT_SWEEP_OPS))
 		hot_side_sweep(h);
-	if (!h->started && !h->quiet)
+	if (!h->started && !h->quiet) {
 		h->started = clock_ns();
+		h->rest.reads++;
+	}
 	h->crowded = recorder_is_behind(&h->recorder, RING_WORDS / 4);
 }
 
@@ -252,6 +258,7 @@ static void look_around(hot *h)
 	const uint64_t now = clock_ns();
 
 	h->busy += h->started ? now - h->started : 0;
+	h->rest.reads++;
 	h->started = now;
 	h->looked = hot_ops(h);
 	hot_mark_pace(h);
@@ -265,6 +272,9 @@ static void look_around(hot *h)
 
 void hot_slice_end(hot *h)
 {
+	hot_rest_count(h);
+	if (h->rest.phase == HOT_RESTS)
+		return;
 	if (hot_ops(h) - h->looked >= HOT_MARK_OPS || h->tenant->worker->spent >= LOOK_NS)
 		look_around(h);
 }
@@ -309,10 +319,11 @@ void hot_begin(tenant *t, uint64_t threshold)
 	h->checks = flag_int(FLAG_GT_CHECK);
 	h->tier = (hot_tier)flag_int(FLAG_GT_HOTPATH_TIER);
 	h->started = clock_ns();
+	hot_rest_init(h);
 	recorder_init(&h->recorder, RING_WORDS);
 	pthread_mutex_init(&h->mining, NULL);
 	h->miner = miner_new(&o);
-	t->hot = h;
+	t->hot = t->heard = h;
 	hot_warm(h, h->sync ? UINT32_MAX : HOT_WARM_OPS);        /* nobody else knows it yet */
 	read_post(h);
 	hot_miner_add(h);
@@ -347,5 +358,5 @@ void hot_end(tenant *t)
 	recorder_fini(&h->recorder);
 	pthread_mutex_destroy(&h->mining);
 	mem_free(h);
-	t->hot = NULL;
+	t->hot = t->heard = NULL;
 }

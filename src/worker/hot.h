@@ -56,6 +56,7 @@ typedef struct hot_run {
 	uint64_t untested;               /* time of the last eager stretch, if it was the loop */
 	unsigned tries, round;           /* of the trial */
 	bool tested;                     /* it was on trial */
+	bool clear;                      /* it is far ahead of eager execution */
 	uint32_t moves;                  /* how usual it is that shapes are others than before */
 	uint32_t rests;                  /* runs that are not timed: nothing is open */
 	uint64_t warm;                   /* eager time of a stretch before there was a plan; 0 */
@@ -139,6 +140,29 @@ typedef struct hot_mark { uint64_t ops, busy; } hot_mark;
 #define HOT_YOUNG_OPS 4096u      /* at first there are marks more often */
 #define HOT_YOUNG_MARK 8u
 
+/* Whether to listen at all: hot_rest.c. */
+typedef enum hot_phase { HOT_LISTENS, HOT_LEADS, HOT_TRIES, HOT_RESTS } hot_phase;
+#define HOT_FRONTS 16u           /* words of 64 bits */
+
+typedef struct hot_rest {
+	hot_phase phase;         /* LEADS, TRIES: the two pieces of a trial's, .. */
+	bool still;              /* .. or RESTS: nothing is recorded or matched */
+	bool never;              /* somebody has marked a part of the program: always listen */
+	bool planned;            /* there was a plan once */
+	uint64_t due;            /* op at which the phase is over; UINT64_MAX: never */
+	uint64_t since;          /* op at which it fell still */
+	uint64_t before;         /* worker.operations when the slice began */
+	uint64_t length, wait;   /* of the next rest; ops to the next trial */
+	unsigned round, delays;  /* of the trial, which was put off so often */
+	hot_times times[2];      /* of its pieces: ps an op, listening and still */
+	uint64_t from, busy;     /* op and busy time at the piece's beginning */
+	uint64_t looks, reads;   /* at the clock, then and so far */
+	uint64_t told, asked;    /* ops told as a whole, by plans far ahead, since that op */
+	_Atomic bool stirred;    /* somebody waits for what is hot */
+	uint64_t fronts[HOT_FRONTS];     /* a bit for each op that slices began with */
+	unsigned slices, news;   /* all of them; the latest of those that were new */
+} hot_rest;
+
 typedef struct hot {
 	tenant *tenant;
 
@@ -176,6 +200,7 @@ typedef struct hot {
 	uint64_t helping;                /* ns that it has mined */
 	hot_mark marks[HOT_MARKS];
 	uint64_t marked;                 /* all that were made */
+	hot_rest rest;
 
 	_Alignas(CACHE_LINE) _Atomic(hot_letter *) post;
 	_Atomic(job *) jobs, made;       /* compile.h: to the miner's side, and back */
@@ -214,7 +239,7 @@ static inline value *hot_find(tenant *t, hot_run *r, uint32_t slot, uint64_t id,
 	return LIKELY(v && !v->why) ? r->values[slot] = v : NULL;
 }
 
-static inline uint64_t hot_ops(hot *h)
+static inline uint64_t hot_ops(const hot *h)
 {
 	return atomic_load_explicit(&h->counts.ops, memory_order_relaxed);
 }
@@ -314,8 +339,24 @@ void hot_judge_exit(hot_run *r);
 void hot_judge_made(hot_run *r);
 /* A run of a side plan took so long. */
 void hot_judge_side(hot *h, hot_run *r, uint64_t ns);
+/* What the plan costs is not known yet. */
+bool hot_judge_settles(const hot *h, const hot_run *r);
 /* There is a trial: is its eager stretch over? */
 void hot_judge_eager(hot *h);
+
+/* ---- hot_rest.c ---- */
+
+void hot_rest_init(hot *h);
+/* A slice begins: is it time to fall still, or to listen again? */
+void hot_rest_slice(hot *h);
+/* It is over: what ran still is counted. */
+void hot_rest_count(hot *h);
+/* A plan has come, or a fused one for it: between slices. */
+void hot_rest_plan(hot *h, const hot_run *r);
+/* Listen from now on; what is known of the program may be out of date. */
+void hot_rest_end(hot *h);
+/* The program marks what is to be compiled. */
+void hot_rest_never(hot *h);
 
 /* ---- hot_miner.c ---- */
 
@@ -382,5 +423,6 @@ void hot_say_compiled(const hot *h, const job *j);
 void hot_say_speedup(const hot_run *r);
 void hot_say_demoted(const hot_run *r);
 void hot_say_launching(const hot_run *r);
+void hot_say_resting(const hot *h);
 
 #endif

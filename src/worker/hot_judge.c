@@ -25,7 +25,9 @@
 #define MOVES_MAX   (4 * MOVES)  /* and from which stretches as before take one each */
 #define TESTED_AT   (2 * HOT_TIMES)
 #define CLEAR       40           /* hundredths of eager's time: that is not tested */
+#define AHEAD       90           /* that is far ahead (hot_rest.c) */
 #define RESTS       15           /* stretches that are not timed, behind one that is */
+#define UNUSED      8192         /* ops without a run: nobody waits for what will be said of it */
 #define TRIES_MAX   64           /* eager stretches of a trial; those that were disturbed too */
 #define BARRED_RUNS 64           /* the first time */
 #define LIVES       5
@@ -309,10 +311,22 @@ static bool may_rest(const hot_run *r)
 		r->replay.n >= (r->tested ? HOT_TIMES : TESTED_AT + 1u);
 }
 
+bool hot_judge_settles(const hot *h, const hot_run *r)
+{
+	const bool waits = r->fused.asked && !r->fused.count;
+
+	if (r->verdict >= HOT_BARRED || r->moves == MOVES_MAX ||
+			hot_ops(h) - r->completed > UNUSED)
+		return false;
+	return r->verdict == HOT_ON_TRIAL || waits || !may_rest(r);
+}
+
 static void add_time(hot *h, hot_run *r, uint64_t ns)
 {
 	if (r->verdict == HOT_ON_TRIAL || !fused_judge_tries(&r->fused))
 		hot_times_add(&r->replay, ns);
+	r->clear = r->warm < UINT64_MAX / 256 &&
+		time_of(r, &r->replay) * 100 <= r->warm * AHEAD;
 	fused_judge_stretch(h, r, ns);
 }
 
@@ -365,7 +379,7 @@ void hot_judge_run(hot *h, hot_run *r)
 	if (r->rests && r->verdict == HOT_RUNS) {
 		r->rests--;
 		hot_judge_exit(r);
-		h->quiet = r->rests && h->count == 1;
+		h->quiet = r->rests && h->count == 1 && h->rest.phase == HOT_LISTENS;
 	} else if (!r->since || ++r->stretch >= r->reps) {
 		end_stretch(h, r);
 	}

@@ -437,8 +437,10 @@ void worker_compile_wait(worker *w)
 	atomic_fetch_add(&waiters, 1);
 	pthread_mutex_lock(&lock);
 	for (h = mined; h; h = h->next)
-		if (h->tenant->worker == w)
+		if (h->tenant->worker == w) {
+			atomic_store(&h->rest.stirred, true);
 			hot_mine_all(h);
+		}
 	pthread_mutex_unlock(&lock);
 	while ((h = next_busy(w, &wait)) || wait) {
 		if (!h) {

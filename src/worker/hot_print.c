@@ -158,6 +158,15 @@ void hot_say_launching(const hot_run *r)
 	say("[HotPath] Compiling and executing %u operations\n", r->plan->region->n);
 }
 
+void hot_say_resting(const hot *h)
+{
+	const double with = (double)hot_times_median(&h->rest.times[0]);
+
+	say("[COMPILE] Nothing is recorded or replayed for %llu operations: that would take %.2fx as "
+		"long\n", (unsigned long long)h->rest.length,
+		with / (double)hot_times_median(&h->rest.times[1]));
+}
+
 void hot_say_speedup(const hot_run *r)
 {
 	const hot_times *times = r->fused.judge.times;

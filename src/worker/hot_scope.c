@@ -13,6 +13,8 @@ void hot_scope(tenant *t, const ins *i)
 		hot_begin(t, (uint64_t)flag_int(FLAG_GT_HOTPATH_THRESHOLD));
 	if (!t->hot)
 		return;
+	if (begins)
+		hot_rest_never(t->hot);
 	if (!begins && !t->hot->recorder.compiled && !t->hot->recorder.excluded)
 		recorder_flush(&t->hot->recorder);       /* the client waits */
 	else if (begins)

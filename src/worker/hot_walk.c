@@ -171,6 +171,7 @@ void hot_complete(hot *h, unsigned k)
 	h->under_way &= ~(1u << k);
 	if (r->silent) {
 		recorder_replay(&h->recorder, r->plan->region->signature, r->plan->region->n);
+		h->rest.told += r->clear ? r->plan->region->n : 0;
 		check_silence(h);
 	}
 	r->runs++;

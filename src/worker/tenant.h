@@ -16,6 +16,7 @@ struct tenant {
 	store store;
 	signals signals;
 	struct hot *hot;                     /* hot.h; NULL: hot paths are not looked for */
+	struct hot *heard;                   /* the same, or NULL as long as it rests (hot_rest.c) */
 };
 
 /* Counters have one writer at a time, the holder of the role, and readers on any thread. */

@@ -35,7 +35,7 @@ static bool is_stopped(tenant *t)
 /* Execute the next instruction, or as many as a run of a loop has at hand. Returns how many. */
 static unsigned step(tenant *t, const ins *i)
 {
-	const unsigned n = UNLIKELY(t->hot != NULL) && t->hot->leaps &&
+	const unsigned n = UNLIKELY(t->heard != NULL) && t->heard->leaps &&
 		ring_ahead(&t->line.ring) >= LEAP_WORDS ? leap_try(t, i) : 0;
 
 	if (n)

@@ -157,6 +157,33 @@ static void test_events(void **state)
 	recorder_fini(&r);
 }
 
+/* Ops that nobody noted: told at once, or with the nap or the excluded scope that they lie in. */
+static void test_pass(void **state)
+{
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, ROOM);
+	recorder_pass(&r, 7);
+	assert_int_equal(recorder_peek(&r)->op, RECORD_NAP);
+	assert_int_equal(recorder_peek(&r)->out, 7);
+	recorder_pop(&r, recorder_peek(&r));
+	r.nap = 100;
+	r.unseen = 1;
+	r.end = 0;
+	recorder_pass(&r, 90);
+	assert_null(recorder_peek(&r));
+	assert_int_equal(recorder_naps(&r), 9);
+	recorder_pass(&r, 90);
+	assert_int_equal(recorder_naps(&r), 0);
+	recorder_flush(&r);              /* ends it */
+	assert_int_equal(recorder_peek(&r)->op, RECORD_NAP);
+	assert_int_equal(recorder_peek(&r)->out, 181);
+	recorder_pop(&r, recorder_peek(&r));
+	assert_int_equal(recorder_peek(&r)->op, RECORD_FLUSH);
+	recorder_fini(&r);
+}
+
 #define MANY 200000
 typedef struct producer { recorder r; _Atomic bool done; } producer;
 
@@ -196,7 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order), cmocka_unit_test(test_full),
-		cmocka_unit_test(test_few_chunks),
+		cmocka_unit_test(test_few_chunks), cmocka_unit_test(test_pass),
 		cmocka_unit_test(test_events), cmocka_unit_test(test_threads),
 	};
 
