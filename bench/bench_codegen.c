@@ -3,7 +3,10 @@
  * number of ops and by group, in CPU milliseconds; what a call costs. Minima; the data is in the
  * cache where it fits.
  *
- *	bench_codegen [tail]     rows that are no multiple of a vector end in a loop of their own
+ *	bench_codegen [tail] [NAME]
+ *
+ * tail: rows that are no multiple of a vector end in a loop of their own. NAME: groups that begin
+ * so, and no others.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +77,7 @@ static void make_layer_norm(group *g)
 }
 
 /* Softmax of a layer norm with weight and bias. */
-static void make_norm_softmax(group *g)
+static int put_norm_softmax(group *g)
 {
 	int x = make_load(g, GT_FLOAT32, ACCESS_RUN), n = make_scalar(g, GT_FLOAT32), w, e;
 	int d = make_op(g, OP_sub, x, make_op(g, OP_div, make_reduce(g, OP_sum, x), n, 0), 0);
@@ -88,7 +91,15 @@ static void make_norm_softmax(group *g)
 		d = make_op(g, k ? OP_add : OP_mul, d, w, 0);
 	}
 	e = make_op(g, OP_exp, make_op(g, OP_sub, d, make_reduce(g, OP_max, d), 0), 0, 0);
-	make_store(g, make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0), ACCESS_RUN);
+	return make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0);
+}
+
+static void make_norm_softmax(group *g) { make_store(g, put_norm_softmax(g), ACCESS_RUN); }
+
+/* What bench/peers.py sums up. */
+static void make_norm_softmax_square(group *g)
+{
+	make_store(g, make_op(g, OP_square, put_norm_softmax(g), 0, 0), ACCESS_RUN);
 }
 
 /* Twelve ops of which only the sum is wanted: what bench/peers.py does on 2^12 and 2^20. */
@@ -373,7 +384,9 @@ static const bench_case cases[] = {
 	{ "norm, short", make_layer_norm, GROUP_ROWS, 128, 10, OP_layer_norm, true },
 	{ "layer norm", make_layer_norm, GROUP_ROWS, 64, 64, OP_layer_norm, false },
 	{ "layer norm", make_layer_norm, GROUP_ROWS, 512, 1024, OP_layer_norm, false },
+	{ "norm, softmax", make_norm_softmax, GROUP_ROWS, 64, 64, 0, false },
 	{ "norm, softmax", make_norm_softmax, GROUP_ROWS, 512, 1024, 0, false },
+	{ ".. squared", make_norm_softmax_square, GROUP_ROWS, 512, 1024, 0, false },
 	{ "12 and sum", make_chain_sum, GROUP_ROWS, 1, 1 << 12, 0, false },
 	{ "12 and sum", make_chain_sum, GROUP_ROWS, 1, 1 << 20, 0, false },
 	{ "sum of rows", make_sum, GROUP_ROWS, 512, 1024, 0, false },
@@ -446,19 +459,24 @@ static void bench_compile(void)
 int main(int argc, char **argv)
 {
 	uint64_t start = clock_ns();
+	const char *name = argc > 1 ? argv[argc - 1] : "";
 
 	rest = argc > 1 && !strcmp(argv[1], "tail") ? REST_TAIL : REST_AUTO;
+	if (argc == 2 && rest == REST_TAIL)
+		name = "";
 	if (plugin_open(&generator)) {
 		fprintf(stderr, "%s\n", gt_last_error());
 		return 77;
 	}
 	printf("LLVM %s loaded in %.1f ms\n", generator->llvm, (double)(clock_ns() - start) / 1e6);
-	bench_compile();
+	if (!*name)
+		bench_compile();
 	engine_open(ENGINE_CPU, 1, UINT64_MAX, &eager);
 	printf("%-31s %7s %11s %7s %11s %7s %11s %7s\n", "", "compile", "kernel ns", "GB/s",
 		"op by op", "times", "composite", "times");
 	for (size_t k = 0; k < COUNT(cases); k++)
-		run_case(&cases[k]);
+		if (!strncmp(cases[k].name, name, strlen(name)))
+			run_case(&cases[k]);
 	engine_close(eager);
 	return 0;
 }

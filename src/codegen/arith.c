@@ -167,7 +167,8 @@ static val cast(emit *e, gt_dtype from, gt_dtype to, val x)
 
 /* ---- Two inputs. ---- */
 
-/* a < b || a != a ? a : b. In floats as two choices: the inner one is an instruction. */
+/* a < b || a != a ? a : b. In floats as two choices: the inner one is an instruction, and with the
+ * outer one for a mask if that says where to take it. */
 static val extreme(emit *e, op o, gt_dtype d, val a, val b)
 {
 	bool least = o == OP_minimum;
@@ -175,7 +176,7 @@ static val extreme(emit *e, op o, gt_dtype d, val a, val b)
 
 	if (dtype_kind_of(d) == KIND_FLOAT) {
 		v = select_of(e, compare(e, least ? LLVMRealOLT : LLVMRealOGT, a, b), a, b);
-		return select_of(e, compare(e, LLVMRealUNO, a, a), a, v);
+		return select_of(e, compare(e, LLVMRealORD, a, a), v, a);
 	}
 	v = LLVMBuildICmp(e->b, least ? LLVMIntSLT : LLVMIntSGT, a, b, "");
 	return select_of(e, v, a, b);

@@ -10,6 +10,7 @@
  *	keep.c     which values are stored on the way instead of being computed again
  *	tree.c     the reduction tree
  *	rows.c     kernels of GROUP_ELEMENT and GROUP_ROWS
+ *	turns.c    rows that take turns
  *	cols.c     kernels of GROUP_COLS
  *	object.c   the machine's object file made an image
  *	compile.c  all of it in order
@@ -64,7 +65,7 @@ typedef struct emit {
 
 	/* Where the code is. */
 	val line[GROUP_ARGS][EMIT_LINES];  /* address of column 0 of the row */
-	val alone;                       /* the row goes side by side with itself */
+	val alone;                       /* the row goes side by side with itself; NULL: none does */
 	val at, end;                     /* first column of the vector; columns end here */
 	val mask;                        /* of one line, columns below `end`; NULL: all are */
 	val rest;                        /* the only mask that there is; NULL: made where wanted */
@@ -192,6 +193,8 @@ void node_forget(emit *e, bool rows, bool cols);
 void node_stage(emit *e, bool rows, bool cols, int level);
 void node_store(emit *e, int node);
 void node_keep(emit *e, int node);               /* where e->keep says */
+/* Was it stored there by an earlier pass? */
+bool node_is_kept(const emit *e, int node);
 
 /* ---- tree.c ---- */
 

@@ -187,8 +187,7 @@ static val compute(emit *e, int node)
 	return arith_op(e, n->op, e->g->nodes[n->in[n->op == OP_where]].dtype, n->dtype, x);
 }
 
-/* Stored on the way by an earlier pass. */
-static bool is_kept(const emit *e, int node)
+bool node_is_kept(const emit *e, int node)
 {
 	return e->keep[node] >= 0 && e->pass > e->shapes[node].level;
 }
@@ -200,7 +199,7 @@ static val make(emit *e, int node)
 	if (e->column[node])
 		return emit_get(e, n->dtype, run_address(e, n->dtype, e->column[node], e->tile),
 			"");
-	if (is_kept(e, node))
+	if (node_is_kept(e, node))
 		return get_lines(e, n->dtype, ACCESS_RUN, e->keep[node]);
 	switch (n->what) {
 	case NODE_LOAD:   return load(e, n->at);

@@ -12,33 +12,26 @@
  *
  * Vectors have 16 lanes a row where something is reduced, the lanes of the tree, however many
  * registers that takes. A batch of one would wait: for each fold, each quotient, each sum of the
- * lanes. So rows take turns, pass by pass, and the processor, which looks that far ahead, begins
- * with one while the last of the others is being folded. Where nothing is stored along the row a
- * batch is two rows side by side in one vector, because such rows may be long and few.
+ * lanes. So rows take turns, pass by pass (turns.c), and the processor, which looks that far ahead,
+ * begins with one while the last of the others is being folded. Where nothing is stored along the
+ * row a batch is two rows side by side in one vector, because such rows may be long and few.
  */
-#include "codegen/emit.h"
+#include "codegen/rows.h"
 
 #include "base/mem.h"
 #include "ir/tree.h"
 
 enum { LEVEL_BYTES = EMIT_NARROW * 8 };
 
-typedef struct pass {
-	int number;
-	int count, nodes[GROUP_REDUCTIONS];   /* reductions */
-	val levels[GROUP_REDUCTIONS];
-} pass;
-
 /* ---- What a vector does. ---- */
 
-static bool is_stored_now(const emit *e, int node)
+bool rows_stored_now(const emit *e, int node)
 {
 	return e->g->nodes[node].what == NODE_STORE && e->shapes[node].cols &&
 		e->shapes[node].level == e->pass;
 }
 
-/* Kept by this pass, somewhere else than where it is stored anyway. */
-static bool is_kept_now(const emit *e, int node)
+bool rows_kept_now(const emit *e, int node)
 {
 	if (e->keep[node] < 0 || e->shapes[node].level != e->pass)
 		return false;
@@ -53,7 +46,7 @@ static bool has_columns(const emit *e, const pass *p)
 	if (p->count)
 		return true;
 	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_stored_now(e, k))
+		if (rows_stored_now(e, k))
 			return true;
 	return false;
 }
@@ -90,6 +83,30 @@ static void prefetch_next(emit *e)
 }
 
 /* Every value before the first store: what is written may lie where something is read. */
+void rows_values(emit *e, const pass *p, val *carry)
+{
+	if (e->batch > e->lines && e->pass == e->levels)
+		prefetch_next(e);
+	for (int k = 0; k < e->g->nodes_count; k++)
+		if (rows_stored_now(e, k))
+			node_value(e, e->g->nodes[k].in[0]);
+	for (int k = 0; k < p->count; k++)
+		carry[k] = accumulate(e, p->nodes[k], carry[k]);
+	for (int k = 0; k < e->g->nodes_count; k++)
+		if (rows_kept_now(e, k))
+			node_value(e, k);
+}
+
+void rows_stores(emit *e)
+{
+	for (int k = 0; k < e->g->nodes_count; k++)
+		if (rows_kept_now(e, k))
+			node_keep(e, k);
+	for (int k = 0; k < e->g->nodes_count; k++)
+		if (rows_stored_now(e, k))
+			node_store(e, k);
+}
+
 static void do_vector(emit *e, val *carry, void *context)
 {
 	const pass *p = context;
@@ -98,37 +115,44 @@ static void do_vector(emit *e, val *carry, void *context)
 		node_forget(e, true, true);
 		node_forget(e, false, true);
 	}
-	if (e->batch > e->lines && e->pass == e->levels)
-		prefetch_next(e);
-	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_stored_now(e, k))
-			node_value(e, e->g->nodes[k].in[0]);
-	for (int k = 0; k < p->count; k++)
-		carry[k] = accumulate(e, p->nodes[k], carry[k]);
-	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_kept_now(e, k))
-			node_value(e, k);
-	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_kept_now(e, k))
-			node_keep(e, k);
-	for (int k = 0; k < e->g->nodes_count; k++)
-		if (is_stored_now(e, k))
-			node_store(e, k);
+	if (p->together > 1) {
+		turns_vector(e, p, carry);
+		return;
+	}
+	rows_values(e, p, carry);
+	rows_stores(e);
 }
 
 /* ---- Passes. ---- */
+
+/* The lanes of reduction k of all rows that take a turn, to a value that is the same for a row. */
+static val fold_turns(emit *e, const pass *p, int k, const val *lanes)
+{
+	const int lines = e->lines, width = e->lanes;
+	val parts[EMIT_LINES], v;
+
+	for (int j = 0; j < p->together; j++)
+		parts[j] = lanes[j * p->count + k];
+	e->lines = lines * p->together;
+	emit_lanes(e, width * p->together);
+	v = tree_fold(e, p->nodes[k], emit_join(e, parts, p->together));
+	e->lines = lines;
+	emit_lanes(e, width);
+	return v;
+}
 
 /* One block of a pass that reduces: `folded` gets a result each. */
 static void do_block(emit *e, pass *p, val at, val *folded)
 {
 	val end = emit_min(e, LLVMBuildAdd(e->b, at, emit_size(e, TREE_BLOCK), ""), e->cols);
+	const int count = p->count * p->together;
 	val lanes[GROUP_REDUCTIONS];
 
+	for (int k = 0; k < count; k++)
+		lanes[k] = tree_identity(e, p->nodes[k % p->count]);
+	emit_columns(e, at, end, count, lanes, do_vector, p);
 	for (int k = 0; k < p->count; k++)
-		lanes[k] = tree_identity(e, p->nodes[k]);
-	emit_columns(e, at, end, p->count, lanes, do_vector, p);
-	for (int k = 0; k < p->count; k++)
-		folded[k] = tree_fold(e, p->nodes[k], lanes[k]);
+		folded[k] = fold_turns(e, p, k, lanes);
 }
 
 /* ---- A row that is alone does some of its blocks side by side. ---- */
@@ -139,7 +163,7 @@ static val blocks_aside(emit *e, val at)
 {
 	val left = LLVMBuildSub(e->b, e->cols, at, ""), whole, several;
 
-	if (e->lines == 1)
+	if (!e->alone)
 		return NULL;
 	whole = LLVMBuildLShr(e->b, left, emit_size(e, __builtin_ctz(TREE_BLOCK)), "");
 	whole = emit_min(e, whole, emit_size(e, e->lines));
@@ -191,9 +215,9 @@ static void push_blocks(emit *e, pass *p, val at, val aside, const val *folded)
 	}
 	loop_open(e, &l, "side", emit_size(e, 0), aside, emit_size(e, 1), 0, NULL);
 	for (int k = 0; k < p->count; k++) {
-		val own = emit_splat(e, LLVMBuildExtractElement(e->b, folded[k], l.i, ""));
+		val one = emit_splat(e, LLVMBuildExtractElement(e->b, folded[k], l.i, ""));
 
-		v[k] = LLVMBuildSelect(e->b, e->alone, own, folded[k], "");
+		v[k] = LLVMBuildSelect(e->b, e->alone, one, folded[k], "");
 	}
 	push_block(e, p, LLVMBuildAdd(e->b, blocks, l.i, ""), v);
 	loop_close(e, &l, NULL);
@@ -242,7 +266,7 @@ static void reduce_block(emit *e, pass *p, loop *l, val many, val *folded)
 static void exchange(emit *e, const pass *p, val *folded)
 {
 	const size_t place = (size_t)e->g->args_count * sizeof(kernel_arg);
-	val rest = LLVMBuildICmp(e->b, LLVMIntEQ, e->cols, emit_size(e, 0), "rest"), at, own;
+	val rest = LLVMBuildICmp(e->b, LLVMIntEQ, e->cols, emit_size(e, 0), "rest"), at, v;
 	branch b;
 
 	for (int k = 0; k < p->count; k++) {
@@ -253,11 +277,11 @@ static void exchange(emit *e, const pass *p, val *folded)
 			offsetof(kernel_arg, data))));
 		at = emit_address(e, LLVMBuildLoad2(e->b, e->ptr, at, "results"),
 			emit_size(e, 8 * k));
-		own = emit_splat(e, emit_get_one(e, d, at, ""));
-		own = LLVMBuildSelect(e->b, rest, own, folded[k], "");
-		emit_put_one(e, d, LLVMBuildExtractElement(e->b, own,
+		v = emit_splat(e, emit_get_one(e, d, at, ""));
+		v = LLVMBuildSelect(e->b, rest, v, folded[k], "");
+		emit_put_one(e, d, LLVMBuildExtractElement(e->b, v,
 			LLVMConstInt(e->i32, 0, 0), ""), at);
-		folded[k] = branch_close(e, &b, own, folded[k]);
+		folded[k] = branch_close(e, &b, v, folded[k]);
 	}
 }
 
@@ -288,7 +312,7 @@ static void reduce_row(emit *e, pass *p)
 }
 
 /* One row, or as many as there are side by side. */
-static void do_row(emit *e, pass *p)
+void rows_do(emit *e, pass *p)
 {
 	if (p->count)
 		reduce_row(e, p);
@@ -296,7 +320,7 @@ static void do_row(emit *e, pass *p)
 		emit_columns(e, emit_size(e, 0), e->cols, 0, NULL, do_vector, p);
 }
 
-static val line_of(emit *e, int arg, val row)
+val rows_line(emit *e, int arg, val row)
 {
 	if (e->g->args[arg].fixed)
 		return e->data[arg];
@@ -309,134 +333,23 @@ static void find_lines(emit *e, val row)
 {
 	val last = LLVMBuildSub(e->b, e->rows, emit_size(e, 1), "");
 
-	e->alone = LLVMBuildICmp(e->b, LLVMIntEQ, row, last, "alone");
+	if (e->lines > 1)
+		e->alone = LLVMBuildICmp(e->b, LLVMIntEQ, row, last, "alone");
 	for (int j = 0; j < e->batch; j++) {
 		val r = j ? emit_min(e, LLVMBuildAdd(e->b, row, emit_size(e, j), ""), last) : row;
 
 		for (int k = 0; k < e->g->args_count; k++)
-			e->line[k][j] = line_of(e, k, r);
+			e->line[k][j] = rows_line(e, k, r);
 	}
-}
-
-/* ---- Rows that take turns. ----
- *
- * What is one value a row is computed for the batch at once, a lane a row. For the passes over
- * columns it goes by memory: a row takes its own lane from there, and what its reductions give is
- * put there. */
-
-static bool is_used_along(const emit *e, int node)
-{
-	for (int k = node + 1; k < e->g->nodes_count; k++)
-		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
-			if (e->g->nodes[k].in[j] == node && (e->shapes[k].cols ||
-				e->g->nodes[k].what == NODE_REDUCE))
-				return true;
-	return false;
-}
-
-/* Memory for a lane a row. */
-static val new_lanes(emit *e, gt_dtype d)
-{
-	return emit_slot(e, LLVMArrayType(e->i8, EMIT_NARROW * (unsigned)dtype_size(d)), "turns");
-}
-
-static val lane_address(emit *e, gt_dtype d, val lanes, val turn)
-{
-	return emit_address(e, lanes,
-		LLVMBuildMul(e->b, turn, emit_size(e, (int64_t)dtype_size(d)), ""));
-}
-
-static void put_lanes(emit *e, gt_dtype d, val v, val lanes)
-{
-	int had = e->lanes;
-
-	emit_lanes(e, EMIT_NARROW);
-	emit_put(e, d, v, lanes);
-	emit_lanes(e, had);
-}
-
-static val get_own(emit *e, gt_dtype d, val lanes, val turn)
-{
-	return emit_splat(e, emit_get_one(e, d, lane_address(e, d, lanes, turn), ""));
-}
-
-/* `all` with the lane of the turn from `own`, whose lanes are equal. Those beyond get it as well:
- * if there are no further rows they go on as the last one. */
-static val set_own(emit *e, val all, val own, val turn)
-{
-	val numbers[EMIT_NARROW], gets;
-	int had = e->lanes;
-
-	for (int k = 0; k < EMIT_NARROW; k++)
-		numbers[k] = LLVMConstInt(e->i32, (uint64_t)k, 0);
-	emit_lanes(e, EMIT_NARROW);
-	turn = emit_splat(e, LLVMBuildTrunc(e->b, turn, e->i32, ""));
-	emit_lanes(e, had);
-	gets = LLVMBuildICmp(e->b, LLVMIntSLE, turn, LLVMConstVector(numbers, EMIT_NARROW), "");
-	return LLVMBuildSelect(e->b, gets, own, all, "");
-}
-
-/* Values of the batch that rows take with them: from values[k], whose memory is lanes[k]. */
-static void put_values(emit *e, const val *values, val *lanes, bool inverse)
-{
-	for (int k = 0; k < e->g->nodes_count; k++) {
-		const gt_dtype d = inverse ? GT_FLOAT32 : (gt_dtype)e->g->nodes[k].dtype;
-
-		lanes[k] = NULL;
-		if (!values[k] || !e->shapes[k].rows || e->shapes[k].cols || !is_used_along(e, k))
-			continue;
-		lanes[k] = new_lanes(e, d);
-		put_lanes(e, d, values[k], lanes[k]);
-	}
-}
-
-static void get_values(emit *e, val *values, const val *lanes, bool inverse, val turn)
-{
-	for (int k = 0; k < e->g->nodes_count; k++)
-		if (lanes[k])
-			values[k] = get_own(e, inverse ? GT_FLOAT32 :
-				(gt_dtype)e->g->nodes[k].dtype, lanes[k], turn);
-}
-
-static void take_turns(emit *e, pass *p, val row)
-{
-	val left = LLVMBuildSub(e->b, e->rows, row, ""), results[GROUP_REDUCTIONS];
-	val values[GROUP_NODES], inverses[GROUP_NODES], lanes[GROUP_NODES],
-		inverse_lanes[GROUP_NODES], lines[GROUP_ARGS][EMIT_LINES];
-	loop l;
-
-	memcpy(values, e->value, sizeof values);
-	memcpy(inverses, e->inverse, sizeof inverses);
-	memcpy(lines, e->line, sizeof lines);
-	put_values(e, values, lanes, false);
-	put_values(e, inverses, inverse_lanes, true);
-	for (int k = 0; k < p->count; k++)
-		results[k] = LLVMConstNull(LLVMVectorType(
-			e->element[tree_dtype(e, p->nodes[k])], EMIT_NARROW));
-	loop_open(e, &l, "turn", emit_size(e, 0), emit_min(e, left, emit_size(e, e->batch)),
-		emit_size(e, 1), p->count, results);
-	for (int k = 0; k < e->g->args_count; k++)
-		e->line[k][0] = line_of(e, k, LLVMBuildAdd(e->b, row, l.i, ""));
-	get_values(e, e->value, lanes, false, l.i);
-	get_values(e, e->inverse, inverse_lanes, true, l.i);
-	do_row(e, p);
-	for (int k = 0; k < p->count; k++)
-		results[k] = set_own(e, l.carry[k], e->value[p->nodes[k]], l.i);
-	loop_close(e, &l, results);
-	memcpy(e->value, values, sizeof values);
-	memcpy(e->inverse, inverses, sizeof inverses);
-	memcpy(e->line, lines, sizeof lines);
-	for (int k = 0; k < p->count; k++)
-		e->value[p->nodes[k]] = l.carry[k];
 }
 
 static void do_pass(emit *e, pass *p, val row)
 {
 	e->pass = p->number;
 	if (e->batch == e->lines)
-		do_row(e, p);
+		rows_do(e, p);
 	else if (has_columns(e, p))
-		take_turns(e, p, row);
+		turns_take(e, p, row);
 }
 
 /* In the smallest register: dividing the widest takes three times as long. */
@@ -492,6 +405,7 @@ void rows_emit(emit *e)
 	keep_plan(e);
 	for (int k = 0; k <= e->levels; k++) {
 		passes[k].number = k;
+		passes[k].together = 1;
 		passes[k].count = tree_list(e, k, passes[k].nodes);
 		for (int j = 0; !e->brief && j < passes[k].count; j++)
 			passes[k].levels[j] = emit_slot(e,
