@@ -164,6 +164,7 @@ static bool take_upload(const walker *w, uint32_t at)
 	exec_finish(t, i, NULL, NULL, &room);
 	if (UNLIKELY(room.why != NULL)) {
 		failure_drop(room.why);
+		counter_add(&t->worker->faults, (uint64_t)-1);   /* it will fail again, for good */
 		return false;
 	}
 	w->f->slots[at].data = room.v.data;

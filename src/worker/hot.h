@@ -212,7 +212,7 @@ typedef struct hot {
 	_Alignas(CACHE_LINE) pthread_mutex_t mining;
 	miner *miner;
 	struct hot *next;                /* among those that are mined; `lock` of hot_miner.c */
-	uint64_t turn;
+	uint64_t turn, visit;            /* `lock`, too */
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
 	past past;                       /* what ran eagerly at first */

@@ -11,7 +11,9 @@
 #include <gt/gt.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -21,13 +23,16 @@
 #define NAP_NS      UINT64_C(2000000)      /* between looks at streams that are alive */
 #define WAIT_NS     100000                 /* for who compiles just now */
 #define IDLE_NS     UINT64_C(200000000)    /* without a record: sleep until one is written */
+#define NICE        19
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static hot *mined;
 static bool runs;                        /* the thread */
 static uint64_t turn;                    /* rounds over the list */
 static _Atomic uint32_t asleep;          /* the thread waits to be told of records */
+static pid_t thread_id;                  /* of the thread, while it runs */
 static _Atomic uint32_t waiters;         /* in worker_compile_wait: they do the thread's work */
+static uint64_t visits;                  /* of those who mine all tenants; `lock` */
 
 /* ---- mining ---------------------------------------------------------------------------------- */
 
@@ -211,14 +216,20 @@ bool hot_mine(hot *h, size_t steps)
 	return more;
 }
 
-void hot_mine_all(hot *h)
+/* All that was recorded so far; `mining` is held. */
+static void mine_all(hot *h)
 {
 	const uint64_t until = atomic_load(&h->recorder.written);
 
-	pthread_mutex_lock(&h->mining);
 	while (hot_mine(h, SLICE_STEPS) && (miner_is_busy(h->miner) ||
 			atomic_load(&h->recorder.read) < until))
 		;
+}
+
+void hot_mine_all(hot *h)
+{
+	pthread_mutex_lock(&h->mining);
+	mine_all(h);
 	pthread_mutex_unlock(&h->mining);
 }
 
@@ -269,6 +280,7 @@ static bool is_over(void)
 	pthread_mutex_lock(&lock);
 	over = !mined;
 	runs = !over;
+	thread_id = over ? 0 : thread_id;
 	pthread_mutex_unlock(&lock);
 	return over;
 }
@@ -288,11 +300,23 @@ static void rest(uint64_t idle)
 	atomic_store(&asleep, 0);
 }
 
+/* Of the thread: Linux counts threads as processes. What it does while somebody waits is a piece of
+ * work that it has begun, which others cannot go on with: then it is not of the lowest priority, if
+ * the system allows that. `lock` is held. */
+static void set_priority(void)
+{
+	if (runs && thread_id)
+		setpriority(PRIO_PROCESS, (id_t)thread_id, atomic_load(&waiters) ? 0 : NICE);
+}
+
 static void *thread_main(void *arg)
 {
 	uint64_t last = clock_ns(), now;
 
-	setpriority(PRIO_PROCESS, 0, 19);    /* of this thread: Linux counts threads as processes */
+	pthread_mutex_lock(&lock);
+	thread_id = (pid_t)syscall(SYS_gettid);
+	set_priority();
+	pthread_mutex_unlock(&lock);
 	while (!is_over()) {
 		while (run_round())
 			last = clock_ns();
@@ -322,6 +346,7 @@ static void after_fork_in_child(void)
 {
 	mined = NULL;
 	runs = false;
+	thread_id = 0;
 	atomic_store(&waiters, 0);
 	atomic_store(&asleep, 0);
 	pthread_mutex_unlock(&lock);
@@ -390,13 +415,70 @@ void hot_miner_remove(hot *h)
 	pthread_mutex_unlock(&lock);
 }
 
+/* ---- all of a worker's tenants --------------------------------------------------------------- */
+
+/* One of the worker's tenants that was not visited, with its `mining` taken: it cannot go meanwhile,
+ * others can come and go. NULL: all were, or somebody else has those that are left: then *wait. */
+static hot *next_visit(const worker *w, uint64_t visit, bool *wait)
+{
+	hot *h;
+
+	*wait = false;
+	pthread_mutex_lock(&lock);
+	for (h = mined; h; h = h->next) {
+		if (h->tenant->worker != w || h->visit >= visit)
+			continue;
+		if (!pthread_mutex_trylock(&h->mining))
+			break;
+		*wait = true;
+	}
+	if (h)
+		h->visit = visit;
+	pthread_mutex_unlock(&lock);
+	return h;
+}
+
+static void wait_a_moment(void)
+{
+	const struct timespec moment = { .tv_nsec = WAIT_NS };
+
+	nanosleep(&moment, NULL);
+}
+
+/* All that they recorded so far. If `stirs` they are to listen from now on. */
+static void mine_tenants(const worker *w, bool stirs)
+{
+	uint64_t visit;
+	bool wait;
+	hot *h;
+
+	pthread_mutex_lock(&lock);
+	visit = ++visits;
+	pthread_mutex_unlock(&lock);
+	while ((h = next_visit(w, visit, &wait)) || wait) {
+		if (!h) {
+			wait_a_moment();
+			continue;
+		}
+		if (stirs)
+			atomic_store(&h->rest.stirred, true);
+		mine_all(h);
+		pthread_mutex_unlock(&h->mining);
+	}
+}
+
 void hot_get_stats(worker *w, hot_stats *out)
 {
+	mine_tenants(w, false);
 	pthread_mutex_lock(&lock);
 	*out = w->past;
-	for (hot *h = mined; h; h = h->next)
-		if (h->tenant->worker == w)
-			hot_catch_up(h, out);
+	for (hot *h = mined; h; h = h->next) {
+		if (h->tenant->worker != w)
+			continue;
+		pthread_mutex_lock(&h->mining);
+		hot_add_stats(h, out);
+		pthread_mutex_unlock(&h->mining);
+	}
 	pthread_mutex_unlock(&lock);
 	out->threshold = atomic_load(&w->looks);
 	out->codes = code_count();
@@ -427,29 +509,38 @@ static hot *next_busy(const worker *w, bool *wait)
 	return h;
 }
 
+static void begin_waiting(void)
+{
+	pthread_mutex_lock(&lock);
+	atomic_fetch_add(&waiters, 1);
+	set_priority();
+	pthread_mutex_unlock(&lock);
+}
+
+static void end_waiting(void)
+{
+	pthread_mutex_lock(&lock);
+	atomic_fetch_sub(&waiters, 1);
+	set_priority();
+	pthread_mutex_unlock(&lock);
+}
+
 /* All that was recorded is mined first: what is a loop now is among the jobs then. */
 void worker_compile_wait(worker *w)
 {
-	const struct timespec moment = { .tv_nsec = WAIT_NS };
 	bool wait;
 	hot *h;
 
-	atomic_fetch_add(&waiters, 1);
-	pthread_mutex_lock(&lock);
-	for (h = mined; h; h = h->next)
-		if (h->tenant->worker == w) {
-			atomic_store(&h->rest.stirred, true);
-			hot_mine_all(h);
-		}
-	pthread_mutex_unlock(&lock);
+	begin_waiting();
+	mine_tenants(w, true);
 	while ((h = next_busy(w, &wait)) || wait) {
 		if (!h) {
-			nanosleep(&moment, NULL);
+			wait_a_moment();
 			continue;
 		}
 		while (compile_some(h, true))
 			;
 		pthread_mutex_unlock(&h->mining);
 	}
-	atomic_fetch_sub(&waiters, 1);
+	end_waiting();
 }

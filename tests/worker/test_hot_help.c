@@ -1,5 +1,8 @@
-/* test_hot_help.c: a miner's thread that gets no processor: the executor does what is needed. */
+/* test_hot_help.c: a miner's thread that gets no processor: the executor does what is needed. And
+ * who waits for the miner holds nobody else up. */
 #include "check.h"
+#include <time.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/flags.h"
 #include "ir/batch.h"
@@ -79,9 +82,61 @@ static void test_starved(void **state)
 	worker_free(w);
 }
 
+static tenant *open_tenant(worker *w)
+{
+	tenant *t = worker_admit(w, 0);
+	batch b = { 0 };
+
+	put(&b, OP_full, 1, 0, 0);
+	push(t, &b);
+	batch_fini(&b);
+	assert_non_null(t->hot);
+	return t;
+}
+
+static void close_tenant(tenant *t)
+{
+	line_close(tenant_line(t));
+	tenant_free(t);
+}
+
+static void *wait_for_compiler(void *w)
+{
+	worker_compile_wait(w);
+	return w;
+}
+
+/* Somebody waits for the compiler, and for a session that is being mined: others come and go. */
+static void test_sessions_come_and_go(void **state)
+{
+	const worker_options o = { .threads = 1, .memory = UINT64_C(1) << 30, .runahead = 1024,
+		.threshold = 10 };
+	struct timespec moment = { .tv_nsec = 20000000 };
+	pthread_t waiter;
+	worker *w;
+	tenant *t;
+
+	(void)state;
+	assert_int_equal(worker_new(&o, &w), GT_OK);
+	t = open_tenant(w);
+	pthread_mutex_lock(&t->hot->mining);
+	assert_int_equal(pthread_create(&waiter, NULL, wait_for_compiler, w), 0);
+	nanosleep(&moment, NULL);
+	alarm(60);
+	close_tenant(open_tenant(w));
+	alarm(0);
+	pthread_mutex_unlock(&t->hot->mining);
+	pthread_join(waiter, NULL);
+	assert_true(atomic_load(&t->hot->rest.stirred));
+	close_tenant(t);
+	worker_free(w);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_starved) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_starved), cmocka_unit_test(test_sessions_come_and_go),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
