@@ -16,17 +16,17 @@
 #include "tools/lab.h"
 
 enum { ROUNDS = 5, WAIT_AFTER = 20, SETTLE = 60, STEPS_MAX = 60000, STEPS_MIN = 120,
-	OPS = 600000 };
+	OPS = 600000, LONGEST_NS = 500000000 };
 
 /* Of a step, ns. */
-typedef struct times { uint64_t soon, later; } times;
+typedef struct times { uint64_t soon, later, steps; } times;
 
 typedef struct drive {
 	feed to;
 	const uint64_t *marks;
 	unsigned step, steps;
 	uint64_t ops;
-	uint64_t *times;
+	uint64_t *times, until;
 } drive;
 
 static void end_step(drive *d)
@@ -46,8 +46,13 @@ static void drive_ins(void *ctx, const ins *i, const meta *const *in, const meta
 	drive *d = ctx;
 
 	(void)in;
-	if (out && d->step + 1 < d->steps && d->ops == d->marks[d->step + 1])
+	if (out && d->step + 1 < d->steps && d->ops == d->marks[d->step + 1]) {
 		end_step(d);
+		if (clock_ns() > d->until && d->step >= STEPS_MIN)
+			d->steps = d->step;      /* enough is enough */
+	}
+	if (d->step == d->steps)
+		return;
 	d->ops += out != NULL;
 	feed_ins(&d->to, i);
 }
@@ -73,12 +78,13 @@ static uint64_t median(uint64_t *ns, unsigned n)
 	return ns[n / 2];
 }
 
-/* False: something failed. */
+/* No longer than `until`, nor fewer than a few steps. False: something failed. */
 static bool run(const lab_program *p, unsigned steps, const uint64_t *marks, const char *compiles,
-	times *to)
+	uint64_t until, times *to)
 {
 	const lab_options o = { .steps = steps, .seed = 1 };
-	drive d = { .marks = marks, .steps = steps, .times = mem_zero(steps * sizeof(uint64_t)) };
+	drive d = { .marks = marks, .steps = steps,
+		.until = until, .times = mem_zero(steps * sizeof(uint64_t)) };
 
 	set(FLAG_GT_QUIET, "1");
 	set(FLAG_GT_CACHE_DIR, "");
@@ -86,8 +92,10 @@ static bool run(const lab_program *p, unsigned steps, const uint64_t *marks, con
 	if (embed_open(&d.to.l))
 		return false;
 	lab_run(p, &o, drive_ins, &d, NULL);
-	end_step(&d);
+	if (d.step < d.steps)
+		end_step(&d);
 	feed_close(&d.to);
+	to->steps = d.step;
 	to->later = median(d.times + d.step / 2, d.step - d.step / 2);
 	to->soon = median(d.times + SETTLE, MAX(d.step / 6, 2 * SETTLE) - SETTLE);
 	return !d.to.e;
@@ -95,7 +103,7 @@ static bool run(const lab_program *p, unsigned steps, const uint64_t *marks, con
 
 /* Zeros if it failed. */
 static times run_apart(const lab_program *p, unsigned steps, const uint64_t *marks,
-	const char *compiles)
+	const char *compiles, uint64_t until)
 {
 	times ns = { 0 };
 	int ends[2];
@@ -104,7 +112,7 @@ static times run_apart(const lab_program *p, unsigned steps, const uint64_t *mar
 	if (pipe(ends) || (child = fork()) < 0)
 		return ns;
 	if (!child)
-		_exit(!run(p, steps, marks, compiles, &ns) ||
+		_exit(!run(p, steps, marks, compiles, until, &ns) ||
 			write(ends[1], &ns, sizeof ns) != sizeof ns);
 	close(ends[1]);
 	if (read(ends[0], &ns, sizeof ns) != sizeof ns)
@@ -125,7 +133,7 @@ static void count(void *ctx, const ins *i, const meta *const *in, const meta *ou
 
 static void measure(const lab_program *p)
 {
-	times least[2] = { { UINT64_MAX, UINT64_MAX }, { UINT64_MAX, UINT64_MAX } };
+	times least[2] = { { UINT64_MAX, UINT64_MAX, 0 }, { UINT64_MAX, UINT64_MAX, 0 } };
 	uint64_t first[3], ops = 0, *marks;
 	const lab_options few = { .steps = 3, .seed = 1 };
 	lab_options o = { .seed = 1 };
@@ -134,8 +142,10 @@ static void measure(const lab_program *p)
 	o.steps = (unsigned)MAX(MIN(OPS / (first[2] - first[1]), STEPS_MAX), STEPS_MIN);
 	marks = mem_zero(o.steps * sizeof *marks);
 	lab_run(p, &o, count, &ops, marks);
+	o.steps = (unsigned)run_apart(p, o.steps, marks, "0", clock_ns() + LONGEST_NS).steps;
 	for (unsigned k = 0; k < 2 * ROUNDS; k++) {
-		const times ns = run_apart(p, o.steps, marks, k % 2 ? "1" : "0");
+		const times ns = run_apart(p, o.steps, marks, k % 2 ? "1" : "0",
+			UINT64_MAX);
 
 		least[k % 2].soon = MIN(least[k % 2].soon, ns.soon);
 		least[k % 2].later = MIN(least[k % 2].later, ns.later);

@@ -101,3 +101,12 @@ bool miner_hot(miner *m, uint32_t *n)
 	*n = l ? l->n : 0;
 	return l != NULL;
 }
+
+bool miner_hopes(miner *m)
+{
+	bool any = false;
+
+	for (unsigned k = 0; k < TRACKS && !any; k++)
+		any = track_at(m, k) && track_hopes(track_at(m, k));
+	return any;
+}

@@ -11,6 +11,7 @@
 #define GROW_EVERY    64u        /* ops between two questions whether the history shall grow */
 #define CANDIDATE_LIFE 8192u     /* ops, besides two periods, without one that holds */
 #define POSITION_BITS 40u
+#define HOPE_OPS      (UINT64_C(1) << 20)        /* to come before a loop is hot: that is not far */
 #define FAR_OPS       (UINT64_C(1) << 24)        /* to come before a loop is hot: that is far */
 
 static void make_tables(track *t)
@@ -535,6 +536,20 @@ bool track_is_far(const track *t)
 		any = true;
 	}
 	return any;
+}
+
+/* It completed a run lately, and those that it lacks are not many ops. */
+bool track_hopes(const track *t)
+{
+	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
+		const loop *l = &t->loops[k];
+
+		if (l->n && !l->replaced && !l->hot && l->runs < t->threshold &&
+				t->threshold - l->runs < HOPE_OPS / l->n &&
+				t->ops - l->last < 2 * (uint64_t)l->n)
+			return true;
+	}
+	return false;
 }
 
 size_t track_bytes(const track *t)

@@ -215,6 +215,7 @@ typedef struct hot {
 	uint64_t turn, visit;            /* `lock`, too */
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
+	_Atomic bool hopes;              /* of a plan that is on its way: miner_hopes */
 	past past;                       /* what ran eagerly at first */
 	bool visited;                    /* it has mined before */
 	bool warmed;                     /* what the last process knew was looked up, .. */

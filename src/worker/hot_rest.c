@@ -28,7 +28,9 @@
 #define ROUNDS      3u
 #define FIRST_RUNS  16u          /* of a plan, .. */
 #define FIRST_OPS   1024u        /* .. or more ops, before the first trial */
-#define IDLE_OPS    (1u << 20)   /* before the first plan, if none comes */
+#define IDLE_OPS    (1u << 18)   /* before the first plan, if none comes, .. */
+#define HOPING_OPS  (1u << 16)   /* .. nor is on its way; that is asked so often, .. */
+#define HOPES_MOST  32u          /* .. but not for ever */
 #define DELAY_OPS   512u         /* a trial of plans is under way: later, .. */
 #define DELAYS_MOST 64u          /* .. but not for ever */
 #define TOLD        80u          /* per cent told as a whole, by plans far ahead: no trial */
@@ -240,12 +242,24 @@ static void try_later(hot *h, uint64_t ops)
 	h->rest.asked = hot_ops(h);
 }
 
+/* There is no plan that may run: to record costs something, that is known. */
+static void do_without(hot *h)
+{
+	hot_rest *o = &h->rest;
+
+	if (!h->count && atomic_load_explicit(&h->hopes, memory_order_relaxed) &&
+			o->delays++ < HOPES_MOST)
+		o->due = hot_ops(h) + HOPING_OPS;
+	else
+		rest(h);
+}
+
 static void begin_trial(hot *h)
 {
 	hot_rest *o = &h->rest;
 
-	if (!has_plans(h)) {     /* to record costs something, that is known */
-		rest(h);
+	if (!has_plans(h)) {
+		do_without(h);
 		return;
 	}
 	if (h->trial || h->recorder.depth || (is_settling(h) && o->delays++ < DELAYS_MOST)) {

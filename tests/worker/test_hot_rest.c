@@ -246,8 +246,13 @@ static void test_without_plans(void **state)
 
 	(void)state;
 	begin(&b, false);
-	assert_false(run_to(&b, HOT_RESTS, 1 << 19, OP, OP));
-	assert_true(run_to(&b, HOT_RESTS, 1 << 20, OP, OP));
+	assert_false(run_to(&b, HOT_RESTS, 1 << 17, OP, OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 18, OP, OP));
+	end(&b);
+	begin(&b, false);                /* a plan is on its way, but none comes */
+	atomic_store(&b.h->hopes, true);
+	assert_false(run_to(&b, HOT_RESTS, 1 << 20, OP, OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 22, OP, OP));
 	end(&b);
 }
 
