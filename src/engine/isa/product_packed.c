@@ -22,7 +22,6 @@
 #define HEIGHT 6
 #endif
 #define GROUP 8                    /* tiles that are packed together */
-#define LINE (CACHE_LINE / (int64_t)sizeof(float))
 
 _Static_assert(DEPTH * ROWS + VF <= PRODUCT_SCRATCH, "a block and what its last store writes");
 
@@ -132,28 +131,33 @@ static void pack_block(float *to, const product *p, const float *a, int64_t dept
 	}
 }
 
-/* Rows `from` to `to` of a strip of b. */
-static void fetch(const float *b, int64_t b_row, int64_t from, int64_t to)
+/* The tile fetches part of the strip of b that comes next: rows of it if they lie in one piece each,
+ * else columns. `at` counts the rows of all tiles before it. */
+static void fetch_next(tile *t, const product *p, const float *next, int64_t at)
 {
-	for (int64_t k = from; k < to; k++)
-		UNROLL
-		for (int64_t j = 0; j < STRIP; j += LINE)
-			__builtin_prefetch(b + k * b_row + j, 0, 2);
+	if (!next || at >= t->k) {
+		t->next = t->b;
+		t->next_row = 0;
+	} else if (p->b_col == 1) {
+		t->next = next + at * p->b_row;
+		t->next_row = p->b_row;
+	} else {
+		t->next = next + at / STRIP * STRIP + at % STRIP * p->b_col;
+		t->next_row = p->b_col;
+	}
 }
 
-/* One strip of b, packed, under all tiles of a block; `next` is the next one if its rows are short
- * pieces of memory, which no hardware fetches ahead, or NULL. */
+/* One strip of b, packed, under all tiles of a block; `next` is the next one or NULL. */
 static void run_strip(tile t, const product *p, const heights *h, int64_t columns,
 		const float *next)
 {
 	int width = (int)((columns + VF - 1) / VF);
-	int64_t depth = next ? t.k : 0, share = (depth + h->count - 1) / h->count;
 
 	t.last = columns - (width - 1) * VF;
 	for (int64_t k = 0; k < h->count; k++) {
 		int64_t rows = height_of(h, k);
 
-		fetch(next, p->b_row, MIN(depth, k * share), MIN(depth, (k + 1) * share));
+		fetch_next(&t, p, next, k * (t.k / TILE_FETCH));
 		tiles[width][rows](&t);
 		t.a += rows * t.k;
 		t.out += rows * t.out_row;
@@ -174,10 +178,10 @@ static void run_block(const product *p, const heights *h, const float *a, const 
 		pack_block(p->scratch, p, a, t.k, h);
 		for (int64_t j = 0; j < columns; j += STRIP, from += STRIP * p->b_col) {
 			int64_t width = MIN(STRIP, columns - j);
-			bool ahead = p->b_col == 1 && columns - j >= 2 * STRIP;
+			bool more = columns - j >= 2 * STRIP && (p->b_col == 1 || p->b_row == 1);
 
 			pack_strip(strip, from, p->b_row, p->b_col, t.k, width);
-			run_strip(t, p, h, width, ahead ? from + STRIP : NULL);
+			run_strip(t, p, h, width, more ? from + STRIP * p->b_col : NULL);
 			t.out += STRIP;
 		}
 	}

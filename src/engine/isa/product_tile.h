@@ -21,7 +21,12 @@ typedef struct tile {
 	int64_t a_row, a_col, b_row, out_row, k;
 	int64_t last;              /* lanes of the last vector of each row */
 	bool add;                  /* to what is in out */
+	const float *next;         /* packed: what is to be fetched meanwhile, */
+	int64_t next_row;          /* k / TILE_FETCH rows as wide as the tile */
 } tile;
+
+#define TILE_FETCH 8               /* values of k from one row that is fetched to the next */
+#define TILE_LINE (CACHE_LINE / (int64_t)sizeof(float))
 
 INLINE void tile_load(vf *row, const float *p, int width, vf_mask last)
 {
@@ -46,60 +51,95 @@ INLINE void tile_store(float *p, const vf *row, int width, vf_mask last)
 	vf_store_part(p + (width - 1) * VF, row[width - 1], last);
 }
 
-/* What is in out comes from far away: it is asked for before the sums begin. */
-INLINE void tile_prefetch(const tile *t, const int rows, const int width)
+/* Ask for part of a row that comes from far away. */
+INLINE void tile_fetch(const float *p, const int width)
 {
-	const float *out = t->out;
-
 	UNROLL
-	for (int r = 0; r < rows; r++, out += t->out_row)
-		UNROLL
-		for (int c = 0; c < width; c++)
-			__builtin_prefetch(out + c * VF, 1);
+	for (int j = 0; j < width * VF; j += TILE_LINE)
+		__builtin_prefetch(p + j);
 }
 
-/* `rows`, `width` and `packed` are constants wherever this is expanded; all arrays live in
- * registers. With `packed` the rows of a are interleaved, rows[k] behind rows[k - 1], and those of
- * b are as wide as the tile. */
-INLINE void tile_run(const tile *t, const int rows, const int width, const bool packed)
+/* Add the products of one value of k: of elements of a, a_row apart, and of a row of b. */
+INLINE void tile_step(vf sum[][WIDTH_MAX], const float *a, int64_t a_row, const vf *b,
+		const int rows, const int width)
+{
+	UNROLL
+	for (int r = 0; r < rows; r++) {
+		vf x = vf_splat(a[r * a_row]);
+		UNROLL
+		for (int c = 0; c < width; c++)
+			sum[r][c] = vf_fma(x, b[c], sum[r][c]);
+	}
+}
+
+/* The chain of a tile; `rows`, `width` and `packed` are constants wherever this is expanded, all
+ * arrays live in registers. */
+INLINE void tile_sum(const tile *t, vf sum[][WIDTH_MAX], const int rows, const int width,
+		vf_mask last)
 {
 	const float *a = t->a, *b = t->b;
-	const int64_t a_row = packed ? 1 : t->a_row, a_col = packed ? rows : t->a_col;
-	const int64_t b_row = packed ? width * VF : t->b_row;
-	vf_mask last = vf_first(t->last);
+	vf row[WIDTH_MAX];
+
+	for (int64_t k = t->k; k > 0; k--, a += t->a_col, b += t->b_row) {
+		tile_load(row, b, width, last);
+		tile_step(sum, a, t->a_row, row, rows, width);
+	}
+}
+
+/* The same where the rows of a are interleaved, rows[k] behind rows[k - 1], and those of b are as
+ * wide as the tile. Rows of the result and of t->next come from far away: they are asked for one by
+ * one, since memory would be slow to give a (which is in the second-level cache) if all were asked
+ * for at once. Those of the result are ahead of their tile, as there are more steps than rows. */
+INLINE void tile_sum_packed(const tile *t, vf sum[][WIDTH_MAX], const int rows, const int width)
+{
+	const float *a = t->a, *b = t->b, *next = t->next, *out = t->out;
+	const int64_t next_row = t->next_row, out_row = t->out_row;
+	int64_t k = t->k;
+	vf row[WIDTH_MAX];
+
+	for (; k >= TILE_FETCH; k -= TILE_FETCH, next += next_row, out += out_row) {
+		tile_fetch(out, width);
+		tile_fetch(next, width);
+		UNROLL
+		for (int q = 0; q < TILE_FETCH; q++, a += rows, b += width * VF) {
+			tile_load_whole(row, b, width);
+			tile_step(sum, a, 1, row, rows, width);
+		}
+	}
+	for (; k > 0; k--, a += rows, b += width * VF) {
+		tile_load_whole(row, b, width);
+		tile_step(sum, a, 1, row, rows, width);
+	}
+}
+
+INLINE void tile_run(const tile *t, const int rows, const int width, const bool packed)
+{
+	const vf_mask last = vf_first(t->last);
+	const int64_t out_row = t->out_row;
+	const bool add = t->add;
 	float *out = t->out;
 	vf sum[ROWS_MAX][WIDTH_MAX], row[WIDTH_MAX];
 
-	if (packed)
-		tile_prefetch(t, rows, width);
 	UNROLL
 	for (int r = 0; r < rows; r++)
 		UNROLL
 		for (int c = 0; c < width; c++)
 			sum[r][c] = (vf){0};
-	for (int64_t k = t->k; k > 0; k--, a += a_col, b += b_row) {
-		if (packed)
-			tile_load_whole(row, b, width);
-		else
-			tile_load(row, b, width, last);
+	if (packed)
+		tile_sum_packed(t, sum, rows, width);
+	else
+		tile_sum(t, sum, rows, width, last);
+	if (add)
 		UNROLL
 		for (int r = 0; r < rows; r++) {
-			vf x = vf_splat(a[r * a_row]);
-			UNROLL
-			for (int c = 0; c < width; c++)
-				sum[r][c] = vf_fma(x, row[c], sum[r][c]);
-		}
-	}
-	UNROLL
-	for (int r = 0; r < rows; r++, out += t->out_row) {
-		if (t->add) {
-			tile_load(row, out, width, last);
+			tile_load(row, out + r * out_row, width, last);
 			UNROLL
 			for (int c = 0; c < width; c++)
 				sum[r][c] = row[c] + sum[r][c];
 		}
-		tile_store(out, sum[r], width, last);
-	}
+	UNROLL
+	for (int r = 0; r < rows; r++)
+		tile_store(out + r * out_row, sum[r], width, last);
 }
 
 #endif
