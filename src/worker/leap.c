@@ -283,19 +283,19 @@ static uint32_t limit_cost(hot_run *r, uint32_t from, uint32_t to)
 	return part;
 }
 
-/* The stretch from part l->from on that lies in the ring; l->to is set. */
+/* The stretch from part l->from on that lies in the ring; l->to is set. No more is compared than is
+ * leapt: what lies behind would be compared again each time. */
 static void measure(leap *l, const ring *q, uint64_t base)
 {
 	const script *s = l->s;
 	const uint64_t pos = q->at & (q->size - 1);
 	const uint64_t there = MIN(ring_ahead(q), q->size - pos);
 	const uint32_t at = s->parts[l->from].at;
-	const uint32_t n = (uint32_t)MIN(there, (uint64_t)(s->words - at));
+	const uint32_t end = s->parts[limit_cost(l->r, l->from, s->count)].at;
+	const uint32_t n = (uint32_t)MIN(there, (uint64_t)(end - at));
 
 	l->words = q->words + pos;
 	l->to = script_part_of(s, at + script_same(s, at, n, l->words, base));
-	if (l->to > l->from)
-		l->to = limit_cost(l->r, l->from, l->to);
 }
 
 /* The run that would get the next op before all others: the one that took the last one, or that
