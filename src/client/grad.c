@@ -237,9 +237,9 @@ static bool leads_on(const pass *p, const node *n)
 	return false;
 }
 
-static void run_gradient(pass *p, node *n, gt_tensor *dy)
+static void run_gradient(pass *p, node *n, gt_tensor *dy, const grad_slices *slices)
 {
-	grad g = { p, n, sites_get(p->gt->sites, n->site), dy };
+	grad g = { p, n, sites_get(p->gt->sites, n->site), dy, slices };
 	frame f;
 
 	if (n->flags & NODE_SPENT) {
@@ -271,21 +271,102 @@ static void capture(pass *p, const node *n, gt_tensor *dy)
 			p->out[k] = tensor_same(dy);
 }
 
+/* ---- slices that are all of a tensor --------------------------------------------------------- */
+
+/* The only axis along which the slice is not everything; -1: there are more, or it leaves gaps. */
+static int cut_axis(node *n)
+{
+	const int64_t *opd = node_opd(n);
+	const meta *m = &n->in[0].v->m;
+	int axis = -1;
+
+	for (int k = 0; k < m->rank; k++) {
+		if (opd[3 * k + 2] != 1)
+			return -1;
+		if (opd[3 * k + 1] == m->dims[k])
+			continue;
+		if (axis >= 0)
+			return -1;
+		axis = k;
+	}
+	return axis;
+}
+
+static int64_t first_of(node *n, int axis)
+{
+	return node_opd(n)[3 * axis];
+}
+
+static int64_t end_of(node *n, int axis)
+{
+	return node_opd(n)[3 * axis] + node_opd(n)[3 * axis + 1];
+}
+
+/* Is n the slice of the same tensor that ends where `next` begins? */
+static bool goes_before(node *n, node *next, int axis)
+{
+	return n->op == OP_slice && n->in[0].from == next->in[0].from &&
+		n->signal == next->signal && cut_axis(n) == axis &&
+		end_of(n, axis) == first_of(next, axis);
+}
+
+/* Those that `all`, which holds the last one, needs to be all of their tensor: they are visited next,
+ * as they were recorded right before it. Returns how many there are in it. */
+static unsigned gather_slices(pass *p, node **all)
+{
+	const int axis = all[0]->op == OP_slice ? cut_axis(all[0]) : -1;
+	unsigned count = 1;
+
+	if (axis < 0 || end_of(all[0], axis) != all[0]->in[0].v->m.dims[axis])
+		return 1;
+	while (count < GRAD_SLICES_MAX && p->n && first_of(all[count - 1], axis) &&
+			goes_before(p->heap[0], all[count - 1], axis))
+		all[count++] = heap_pop(p);
+	while (first_of(all[count - 1], axis) && count > 1)
+		heap_push(p, all[--count]);
+	return count;
+}
+
+static void list_slices(node *const *all, unsigned count, grad_slices *to)
+{
+	to->n = (int)count;
+	to->axis = count > 1 ? cut_axis(all[0]) : 0;
+	for (unsigned k = 0; k < count; k++) {
+		to->dy[count - 1 - k] = all[k]->dy;
+		all[k]->dy = NULL;
+	}
+}
+
+/* ---- the pass -------------------------------------------------------------------------------- */
+
+static void look_at(pass *p, const node *n, gt_tensor *dy)
+{
+	if (p->mark && n->mark == p->mark && n->flags & NODE_CAPTURED)
+		capture(p, n, dy);
+}
+
 static void visit(pass *p, node *n)
 {
+	node *all[GRAD_SLICES_MAX];
+	grad_slices slices;
 	gt_tensor *dy = n->dy;
+	unsigned count;
 
-	n->dy = NULL;
+	all[0] = n;
+	count = gather_slices(p, all);
+	list_slices(all, count, &slices);
+	for (unsigned k = 0; k < count && !p->error; k++)
+		look_at(p, all[k], slices.dy[count - 1 - k]);
 	if (!p->error) {
-		if (p->mark && n->mark == p->mark && n->flags & NODE_CAPTURED)
-			capture(p, n, dy);
 		if (n->op != NODE_LEAF && leads_on(p, n))
-			run_gradient(p, n, dy);
+			run_gradient(p, n, dy, &slices);
 		else if (n->op == NODE_LEAF && n->owner && !p->mark)
 			accumulate(p, n->owner, dy);
 	}
-	tensor_release(dy);
-	node_drop(p->gt, n);
+	for (unsigned k = 0; k < count; k++) {
+		tensor_release(slices.dy[k]);
+		node_drop(p->gt, all[k]);
+	}
 }
 
 static gt_err run(pass *p)

@@ -19,11 +19,19 @@
 #undef GT_HERE
 #define GT_HERE (g->site)
 
+/* Gradients of slices that are a tensor together, in their order along the axis; n = 1: of one. */
+#define GRAD_SLICES_MAX 16
+typedef struct grad_slices {
+	int n, axis;
+	gt_tensor *dy[GRAD_SLICES_MAX];
+} grad_slices;
+
 typedef struct grad {
 	struct pass *pass;
 	node *n;
 	const gt_site *site;     /* of the forward instruction */
 	gt_tensor *dy;           /* gradient of the result */
+	const grad_slices *slices;       /* of which it is the last one's */
 } grad;
 
 typedef void gradient(grad *g);

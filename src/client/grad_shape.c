@@ -94,9 +94,12 @@ static gt_tensor *put_slice(grad *g, gt_arg into, gt_arg what)
 		g->n->nopd));
 }
 
-void grad_slice(grad *g)     /* into zeros */
+void grad_slice(grad *g)     /* into zeros; those of all slices behind one another */
 {
-	grad_give(g, 0, put_slice(g, gt_arg_tensor(grad_zeros(g, 0)), gt_arg_tensor(g->dy)));
+	if (g->slices->n > 1)
+		grad_give(g, 0, gt_cat_at(g->site, g->slices->dy, g->slices->n, g->slices->axis));
+	else
+		grad_give(g, 0, put_slice(g, gt_arg_tensor(grad_zeros(g, 0)), gt_arg_tensor(g->dy)));
 }
 
 /* What was replaced has no part in the result; what replaced it, its own. */

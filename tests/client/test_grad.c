@@ -125,6 +125,52 @@ FUNCTION(f_embedding, gt_embedding(x[0], INTS(GT_SHAPE(3), 1, 0, 1)))
 FUNCTION(f_index_2, gt_index(x[0], GT_BY(INTS(PAIR, 1, -1)), GT_ALL, GT_BY(INTS(PAIR, 0, 2))))
 FUNCTION(f_index_mask, gt_index(x[0], GT_BY(gt_gt(x[0], 0))))
 
+/* All slices of a tensor, whose gradients become one; with one of them twice, one left out, in
+ * another order, overlapping, none that is alone. */
+static gt_tensor *f_split(gt_client *gt, gt_tensor **x)
+{
+	gt_tensor *y = gt_square(x[0]), *part[3];
+
+	(void)gt;
+	gt_split(y, 2, 1, part);
+	return gt_add(gt_mul(part[0], gt_sin(part[1])), gt_mul(part[2], x[1]));
+}
+
+static gt_tensor *f_split_more(gt_client *gt, gt_tensor **x)
+{
+	gt_tensor *part[3], *whole;
+
+	(void)gt;
+	gt_split(x[0], 1, 0, part);
+	whole = gt_mul(gt_square(part[1]), gt_add(part[2], part[0]));
+	return gt_add(gt_mul(whole, part[1]), gt_sum(gt_square(x[0]), .axis = 0));
+}
+
+static gt_tensor *f_split_some(gt_client *gt, gt_tensor **x)
+{
+	gt_tensor *part[3];
+
+	(void)gt;
+	gt_split(x[0], 2, 1, part);
+	return gt_mul(gt_exp(part[2]), part[1]);
+}
+
+static gt_tensor *f_slices_overlap(gt_client *gt, gt_tensor **x)
+{
+	gt_tensor *a = gt_index(x[0], GT_FROM(0, 2)), *b = gt_index(x[0], GT_FROM(1, 3));
+
+	(void)gt;
+	return gt_mul(a, gt_square(b));
+}
+
+static gt_tensor *f_slices_turned(gt_client *gt, gt_tensor **x)
+{
+	gt_tensor *b = gt_index(x[0], GT_FROM(2, 4)), *a = gt_index(x[0], GT_FROM(0, 2));
+
+	(void)gt;
+	return gt_mul(a, gt_square(b));
+}
+
 /* In place, on what was computed. */
 static gt_tensor *f_slice_set(gt_client *gt, gt_tensor **x)
 {
@@ -258,6 +304,11 @@ static const grad_case cases[] = {
 	CASE(reshape, f_reshape, 1, -2, 2, M23), CASE(permute, f_permute, 1, -2, 2, S(2, 3, 2)),
 	CASE(expand, f_expand, 1, -2, 2, S(2, 1)), CASE(expand, f_expand, 1, -2, 2, S(1, 2, 3)),
 	CASE(slice, f_slice, 1, -2, 2, S(4, 3)), CASE(slice, f_flip, 1, -2, 2, M23),
+	CASE(slice, f_split, 2, -2, 2, S(3, 6), S(3, 2)),
+	CASE(slice, f_split_more, 1, -2, 2, S(3, 2)),
+	CASE(slice, f_split_some, 1, -2, 2, S(2, 6)),
+	CASE(slice, f_slices_overlap, 1, -2, 2, S(3, 2)),
+	CASE(slice, f_slices_turned, 1, -2, 2, S(4)),
 	CASE(slice_set, f_slice_set, 2, -2, 2, M23, S(2)),
 	CASE(slice_set, f_slice_set_number, 1, -2, 2, M23),
 	CASE(slice_set, f_view_write, 2, -2, 2, M23, S()),

@@ -137,6 +137,26 @@ static void test_backward(void **state)
 	SENDS(gt, "free t15\n");
 }
 
+/* The slices that a tensor was split in have one gradient: no zeros, no sum. */
+static void test_slices(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *w = gt_requires_grad(gt_ones(gt, GT_SHAPE(2, 4))), *part[2];
+	gt_scope *s = gt_scope_begin(gt);
+
+	gt_split(w, 2, 1, part);
+	WORKS(gt_backward(gt_sum(gt_mul(part[0], part[1]))));
+	gt_scope_end(s);
+	SENDS(gt, "t1 = full float32 1.0 [2,4]\n"
+		"t2 = slice t1 first=[0,0] count=[2,2] step=[1,1]\n"
+		"t3 = slice t1 first=[0,2] count=[2,2] step=[1,1]\nt4 = mul t2, t3\n"
+		"t5 = sum t4 axes=[0,1]\n"
+		"t6 = full float32 1.0 []\nt7 = expand t6 [2,2]\nfree t6\n"
+		"t8 = mul t7, t3\nt9 = mul t7, t2\nfree t7\n"
+		"t10 = cat t8, t9 axis=1\nfree t8\nfree t9\n"
+		"free t5\nfree t4\nfree t3\nfree t2\n");
+}
+
 /* Only what a gradient looks at is kept: here x for dw, and nothing for the sums. */
 static void test_saved(void **state)
 {
@@ -308,7 +328,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE(test_ops), FAKE(test_pow), FAKE(test_create), FAKE(test_random),
-		FAKE(test_backward), FAKE(test_saved), FAKE(test_handing_over), FAKE(test_refused),
+		FAKE(test_backward), FAKE(test_slices), FAKE(test_saved), FAKE(test_handing_over),
+		FAKE(test_refused),
 		FAKE(test_cat_tree), FAKE(test_index), FAKE(test_signals),
 		cmocka_unit_test(test_debug),
 	};
