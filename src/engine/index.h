@@ -4,6 +4,9 @@
 
 #include "engine/engine.h"
 
+/* Kernels that add or put at indices (scatter_add, index_add, index_set) may be given a result that
+ * is their first input, in the same memory and as contiguous: more is added to it. */
+
 /* GT_OK if every index of an int32 or int64 view is in -size .. size-1; else the error names the
  * call's op, the first bad index in row-major order and its position. */
 gt_err index_check(const kcall *c, const view *indices, int64_t size);

@@ -9,10 +9,10 @@ static void move(const view *out, int64_t n, const void *from)
 	memcpy(reference_out(out, n), from, dtype_size(out->m.dtype));
 }
 
-/* Results that start as a copy of the first input. */
+/* Results that start as a copy of the first input, if they do not lie in its memory. */
 static void copy_base(const kcall *c)
 {
-	int64_t count = meta_count(&c->out->m);
+	const int64_t count = c->in[0]->data != c->out->data ? meta_count(&c->out->m) : 0;
 
 	for (int64_t n = 0; n < count; n++)
 		move(c->out, n, reference_meets(c->in[0], &c->out->m, n));

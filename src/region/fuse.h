@@ -29,7 +29,8 @@
  *	fuse_kernel  would these ops make a kernel, and which?
  *	fuse_place   rows made from where their elements are: random numbers, indices
  *	fuse_cost    what a kernel costs: decides what is fused
- *	fuse_group   ops to groups; fuse_product: kernels behind products
+ *	fuse_group   ops to groups; fuse_product: kernels behind products; fuse_add: kernels whose
+ *	             results are added at indices
  *	fuse_emit    groups to group.h's form, steps; fuse_gather: several kernels in one launch
  *	fuse_memory  what is stored where, how long; fuse_arena: where exactly
  */
@@ -93,6 +94,7 @@ typedef enum fuse_why {
 	WHY_BEHIND,              /* a product: the kernel behind it does not take its place */
 	WHY_PIECES,              /* no piece of the product has all that the kernel needs */
 	WHY_PICKED,              /* indices, and what they pick from */
+	WHY_ADDED,               /* to be added at indices, in another order than the kernel's */
 	WHY_COUNT
 } fuse_why;
 const char *fuse_why_text(fuse_why why);
@@ -119,6 +121,8 @@ typedef enum fuse_kind {
 	STEP_KERNEL,             /* groups[group] over outer × rows × cols */
 	STEP_PRODUCT,            /* the product values[value].row, and the same on each piece of it: cols
 	                            are its columns, outer × rows its rows (engine/product.h) */
+	STEP_ADD,                /* the same as KERNEL, a piece at a time, and each piece of `source` added
+	                            at the indices of values[value].row, an index_add or scatter_add */
 	STEP_CALL,               /* the eager kernel of values[value].row; an upload: the data */
 	STEP_VIEW, STEP_ALIAS    /* values[value] exists from here on */
 } fuse_kind;
@@ -129,7 +133,9 @@ typedef struct fuse_step {
 	uint32_t launch;
 	uint32_t together;       /* KERNEL: so many kernels right behind it are the same launch; none of
 	                            them reads what another one makes */
-	uint32_t value;          /* of PRODUCT, CALL, VIEW, ALIAS */
+	uint32_t value;          /* of PRODUCT, ADD, CALL, VIEW, ALIAS */
+	uint32_t source;         /* ADD: the member that is added, nowhere in memory as a whole: the
+	                            argument that the kernel writes it to has FUSE_NONE as its value */
 	uint32_t onto;           /* PRODUCT: it is computed in the memory of this value: itself, or a
 	                            result of the kernel, which then takes its place */
 	uint32_t group;
@@ -215,6 +221,23 @@ bool fusion_asks_numbers(const ins *i);
 
 /* Bytes from element 0 of the base to element 0 of the view, for that run. */
 int64_t fusion_offset(const fusion *f, uint32_t value, const ins *const *run);
+
+/* The value whose elements `value` shows, through views and aliases. */
+static inline uint32_t fusion_root(const fusion *f, uint32_t value)
+{
+	while (f->values.at[value].from != value)
+		value = f->values.at[value].from;
+	return value;
+}
+
+/* ADD: does the sum begin as one number everywhere, whose tensor nobody needs to make? */
+static inline bool fusion_adds_to_full(const fusion *f, const fuse_step *s)
+{
+	const uint32_t base = (uint32_t)(ins_in(f->values.at[s->value].row)[0] - 1);
+	const ins *row = f->values.at[fusion_root(f, base)].row;
+
+	return row && row->op == OP_full;
+}
 
 /* The rows that compute `value` from values that are there, inputs first: appended to `rows` by
  * number, `rows` having room for f->order.count. Returns how many. */

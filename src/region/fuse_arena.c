@@ -51,9 +51,9 @@ static void list_places(places *p)
 	for (uint32_t k = 0; k < f->steps.count; k++) {
 		const fuse_step *s = &f->steps.at[k];
 
-		if (s->kind == STEP_PRODUCT || s->kind == STEP_CALL)
+		if (s->kind != STEP_KERNEL && s->kind <= STEP_CALL)
 			list_value(p, s->value, s->launch);
-		for (uint32_t m = 0; s->kind <= STEP_PRODUCT && m < s->members_count; m++)
+		for (uint32_t m = 0; s->kind <= STEP_ADD && m < s->members_count; m++)
 			list_value(p, f->members.at[s->members + m], s->launch);
 	}
 }

@@ -132,12 +132,19 @@ static bool is_product(const emitter *e, const fuse_operand *a)
 		e->g->nodes[a->value].root == e->step->value;
 }
 
+/* What is added at indices, of which there is only a piece at a time. */
+static bool is_source(const emitter *e, const fuse_operand *a)
+{
+	return e->step->kind == STEP_ADD && a->out && a->value == e->step->source;
+}
+
 static void add_arg(emitter *e, const fuse_operand *a)
 {
 	const fuse_kernel *x = e->x;
 	const gt_dtype d = fuse_operand_dtype(x, a);
 	const int64_t size = (int64_t)dtype_size(d);
-	fuse_arg to = { .value = a->counts ? FUSE_NONE : is_product(e, a) ? e->step->value :
+	const bool nowhere = a->counts || is_source(e, a);
+	fuse_arg to = { .value = nowhere ? FUSE_NONE : is_product(e, a) ? e->step->value :
 		a->value };
 
 	e->group->args[e->group->args_count++] = (group_arg){ .dtype = (uint8_t)d,
@@ -148,7 +155,7 @@ static void add_arg(emitter *e, const fuse_operand *a)
 	for (int k = 0; k < e->step->outer_count; k++)
 		to.outer[k] = a->steps[x->outer[x->outer_count - 1 - k]] * size;
 	FUSE_PUSH(&e->g->f->args, to);
-	if (!a->counts)
+	if (!nowhere)
 		e->g->nodes[to.value].used = true;
 }
 
@@ -217,6 +224,21 @@ static void use_inputs(emitter *e, uint32_t v)
 			e->g->nodes[fuse_input_of(row, k)].used = true;
 }
 
+/* The sum, what it begins as unless that is a number, and its indices are in memory. */
+static void use_sum(emitter *e, uint32_t unit)
+{
+	const fuse_unit *u = &e->g->units.at[unit];
+	const ins *row = value_of(e, u->adds)->row;
+
+	e->step->kind = STEP_ADD;
+	e->step->value = u->adds;
+	e->step->source = u->source;
+	e->g->nodes[u->adds].used = true;
+	e->g->nodes[fuse_input_of(row, 1)].used = true;
+	if (!fusion_adds_to_full(e->g->f, e->step))
+		e->g->nodes[fuse_input_of(row, 0)].used = true;
+}
+
 static void emit_kernel(emitter *e, uint32_t unit)
 {
 	fusion *f = e->g->f;
@@ -238,6 +260,8 @@ static void emit_kernel(emitter *e, uint32_t unit)
 			(COST_LANES * COST_MULTIPLY);
 		use_inputs(e, product);
 	}
+	if (e->g->units.at[unit].adds != FUSE_NONE)
+		use_sum(e, unit);
 	set_space(e);
 	for (uint32_t k = 0; k < e->x->args_count; k++)
 		add_arg(e, &e->x->args[k]);
@@ -246,6 +270,8 @@ static void emit_kernel(emitter *e, uint32_t unit)
 	for (uint32_t k = 0; k < e->x->args_count; k++)
 		if (e->x->args[k].out)
 			add_store(e, k);
+	if (e->step->kind == STEP_ADD)
+		FUSE_PUSH(&f->members, e->step->value);
 	e->step->members_count = f->members.count - e->step->members;
 	e->step->group = find_group(e);
 }
@@ -298,6 +324,8 @@ static void release(const fuse_graph *g, uint32_t u, waiting *w)
 		release_users(g, v, w);
 	if (from->product != FUSE_NONE)
 		release_users(g, from->product, w);
+	if (from->adds != FUSE_NONE)
+		release_users(g, from->adds, w);
 }
 
 /* Units such that each comes behind those it needs. Returns how many. */

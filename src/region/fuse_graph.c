@@ -166,6 +166,8 @@ static gt_err take_row(fuse_graph *g, uint32_t v, const ins *i, bool composed)
 	g->nodes[v].class = (uint8_t)class_of(row, row->nin ? in[0] : NULL, &o->m);
 	if (g->nodes[v].class == CLASS_CALL && is_placed(g, row, in, &o->m, composed))
 		g->nodes[v].class = CLASS_PLACED;
+	else if (g->nodes[v].class == CLASS_CALL && !composed)
+		fuse_add_check(g, row, in, &o->m);
 	lay_out(g, v, row);
 	g->f->rows_before++;
 	as = fuse_simplify(g, v, row);

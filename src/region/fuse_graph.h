@@ -52,6 +52,7 @@ typedef struct fuse_unit {
 	int64_t space;           /* elements */
 	uint64_t cost;           /* picoseconds, fuse_cost.h */
 	uint32_t product;        /* whose pieces it runs on, no member; FUSE_NONE */
+	uint32_t adds, source;   /* the sum, no member, that the member `source` is added to; FUSE_NONE */
 } fuse_unit;
 
 typedef struct fuse_graph {
@@ -117,6 +118,10 @@ gt_err fuse_index_compose(const ins *i, const meta *const *in, const composer *t
 bool fuse_group_make(fuse_graph *g);
 /* fuse_product.c: let kernels run on the pieces of products that they read. */
 void fuse_product_join(fuse_graph *g);
+/* fuse_add.c: of a row that is a call: list its indices in fusion.checks if they are added at. */
+void fuse_add_check(fuse_graph *g, const ins *row, const meta *const *in, const meta *out);
+/* Let kernels be one step with adding at indices what they make. */
+void fuse_add_join(fuse_graph *g);
 /* fuse_emit.c: units to steps. */
 void fuse_emit(fuse_graph *g);
 /* fuse_gather.c: steps that are one launch. */

@@ -186,7 +186,7 @@ static void merge(fuse_kernel *x, uint32_t from, uint32_t to)
 		.first = MIN(a->first, b->first), .last = MAX(a->last, b->last),
 		.origin = MAX(a->origin, b->origin), .deadline = MIN(a->deadline, b->deadline),
 		.members = x->members[0], .space = x->space, .cost = x->cost,
-		.product = FUSE_NONE };
+		.product = FUSE_NONE, .adds = FUSE_NONE };
 	for (uint32_t s = 0; s < x->count; s++) {
 		fuse_node *n = &g->nodes[x->members[s]];
 
@@ -213,7 +213,7 @@ static uint32_t begin(fuse_graph *g, uint32_t v)
 	fuse_node *n = &g->nodes[v];
 	fuse_unit u = { .alive = true, .call = !is_kernel_material(g, v), .first = n->position,
 		.last = n->position, .origin = o->op, .deadline = n->deadline, .members = v,
-		.count = 1, .product = FUSE_NONE };
+		.count = 1, .product = FUSE_NONE, .adds = FUSE_NONE };
 	const meta *in = o->row->nin && !ins_kind(o->row, 0) ?
 		&g->f->values.at[fuse_input_of(o->row, 0)].m : NULL;
 
@@ -274,7 +274,7 @@ static void call_single(fuse_graph *g)
 		fuse_unit *u = unit_at(g, k);
 
 		if (u->alive && u->count == 1 && u->product == FUSE_NONE &&
-			!takes_full(g, u->members))
+			u->adds == FUSE_NONE && !takes_full(g, u->members))
 			u->call = true;
 	}
 }
@@ -334,6 +334,7 @@ bool fuse_group_make(fuse_graph *g)
 			group_op(g, v);
 	}
 	fuse_product_join(g);
+	fuse_add_join(g);
 	call_single(g);
 	if (!keep_whole(g))
 		return false;

@@ -13,7 +13,7 @@ bool fuse_kernel_has(const fuse_kernel *x, uint32_t v)
 	const uint32_t unit = x->g->nodes[v].unit;
 
 	return unit != FUSE_NONE && (unit == x->units[0] || unit == x->units[1]) &&
-		x->g->units.at[unit].product != v;
+		x->g->units.at[unit].product != v && x->g->units.at[unit].adds != v;
 }
 
 /* ---- inputs ---- */

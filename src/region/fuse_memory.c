@@ -16,20 +16,20 @@ static void place_by_step(fuse_graph *g, uint32_t at)
 
 	if (s->kind != STEP_KERNEL) {
 		static const uint8_t where[] = { [STEP_PRODUCT] = FUSE_STORED,
-			[STEP_CALL] = FUSE_STORED, [STEP_VIEW] = FUSE_VIEW,
+			[STEP_ADD] = FUSE_STORED, [STEP_CALL] = FUSE_STORED, [STEP_VIEW] = FUSE_VIEW,
 			[STEP_ALIAS] = FUSE_ALIAS };
 
 		if (s->kind != STEP_PRODUCT || s->onto == s->value)
 			fuse_value_at(g, s->value)->where = where[s->kind];
 		fuse_value_at(g, s->value)->step = at;
 	}
-	if (s->kind > STEP_PRODUCT)
+	if (s->kind > STEP_ADD)
 		return;
 	for (uint32_t k = 0; k < s->members_count; k++)
 		fuse_value_at(g, g->f->members.at[s->members + k])->step = at;
 	to = g->f->groups.at[s->group].g;
 	for (unsigned k = 0; k < to->args_count; k++)
-		if (to->args[k].out)
+		if (to->args[k].out && g->f->args.at[s->args + k].value != FUSE_NONE)
 			fuse_value_at(g, g->f->args.at[s->args + k].value)->where = FUSE_STORED;
 }
 
@@ -63,7 +63,7 @@ static void extend_inputs(fuse_graph *g, const ins *i, uint32_t until)
 
 static void read_by_step(fuse_graph *g, const fuse_step *s)
 {
-	if (s->kind <= STEP_PRODUCT) {
+	if (s->kind <= STEP_ADD) {
 		const unsigned count = g->f->groups.at[s->group].g->args_count;
 
 		for (unsigned k = 0; k < count; k++)
@@ -72,7 +72,7 @@ static void read_by_step(fuse_graph *g, const fuse_step *s)
 	}
 	if (s->kind != STEP_KERNEL)
 		extend(g, s->value, s->launch);
-	if (s->kind == STEP_PRODUCT || s->kind == STEP_CALL)
+	if (s->kind != STEP_KERNEL && s->kind <= STEP_CALL)
 		extend_inputs(g, fuse_value_at(g, s->value)->row, s->launch);
 }
 

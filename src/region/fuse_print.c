@@ -24,6 +24,7 @@ const char *fuse_why_text(fuse_why why)
 		[WHY_BEHIND] = "the kernel behind it does not take its place",
 		[WHY_PIECES] = "no piece of the product has all that the kernel needs",
 		[WHY_PICKED] = "indices are looked at, and picked by, in memory",
+		[WHY_ADDED] = "what is added at indices does not come in slices",
 	};
 
 	return texts[why];
@@ -80,17 +81,20 @@ static void print_row(const fusion *f, uint32_t v, buf *to)
 
 static void print_step(const fusion *f, const fuse_step *s, buf *to)
 {
-	static const char *const kinds[] = { "kernel", "product", "call", "view", "alias" };
+	static const char *const kinds[] = { "kernel", "product", "adding", "call", "view",
+		"alias" };
 	static const char *const modes[] = { "elements", "rows", "columns" };
 
 	buf_printf(to, "behind %%%u: %s", s->launch, kinds[s->kind]);
-	if (s->kind > STEP_PRODUCT) {
+	if (s->kind > STEP_ADD) {
 		buf_printf(to, "\n");
 		print_row(f, s->value, to);
 		return;
 	}
 	if (s->kind == STEP_PRODUCT)
 		buf_printf(to, ", on each piece of it");
+	else if (s->kind == STEP_ADD)
+		buf_printf(to, " each piece of");
 	buf_printf(to, " group %u (%s) over ", s->group, modes[f->groups.at[s->group].g->mode]);
 	for (int k = 0; k < s->outer_count; k++)
 		buf_printf(to, "%" PRId64 " x ", s->outer[k]);
@@ -112,7 +116,8 @@ void fusion_print(const fusion *f, buf *to)
 		counts[f->steps.at[k].kind]++;
 	buf_printf(to, "%u ops, %u rows expanded, %u left; %u kernels of %u groups, %u behind "
 		"products, %u calls, %u views, %u aliases\n", f->ops, f->rows_before,
-		f->rows_after, counts[STEP_KERNEL] + counts[STEP_PRODUCT], f->groups.count,
+		f->rows_after, counts[STEP_KERNEL] + counts[STEP_PRODUCT] + counts[STEP_ADD],
+		f->groups.count,
 		counts[STEP_PRODUCT], counts[STEP_CALL], counts[STEP_VIEW],
 		counts[STEP_ALIAS]);
 	buf_printf(to, "arena of %" PRIu64 " bytes; at most %" PRIu64 " bytes alive, op by op %"

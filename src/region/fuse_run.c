@@ -121,7 +121,8 @@ static void run_kernel(const machine *m, const fuse_step *s)
 	for (int64_t at = 0; at < calls; at++) {
 		for (unsigned k = 0; k < g->args_count; k++) {
 			const fuse_arg *a = &m->f->args.at[s->args + k];
-			char *data = g->args[k].counts ? KERNEL_NUMBERS : m->memory->data[a->value];
+			char *data = g->args[k].counts ? KERNEL_NUMBERS :
+				m->memory->data[a->value != FUSE_NONE ? a->value : s->source];
 			int64_t rest = at;
 
 			for (int d = s->outer_count - 1; d >= 0; d--) {
@@ -161,7 +162,7 @@ static void make_rooms(const machine *m, const fuse_step *s)
 	const group *g = m->f->groups.at[s->group].g;
 
 	for (unsigned k = 0; k < g->args_count; k++)
-		if (g->args[k].out)
+		if (g->args[k].out && m->f->args.at[s->args + k].value != FUSE_NONE)
 			make_room(m, m->f->args.at[s->args + k].value);
 }
 
@@ -183,6 +184,34 @@ static gt_err run_product(const machine *m, const fuse_step *s)
 	return e;
 }
 
+static uint32_t input_of(const machine *m, const fuse_step *s, unsigned k)
+{
+	return (uint32_t)(ins_in(value_of(m, s->value)->row)[k] - 1);
+}
+
+/* All of the source, then the op that adds it. */
+static gt_err run_add(const machine *m, const fuse_step *s)
+{
+	const uint32_t base = input_of(m, s, 0), root = fusion_root(m->f, base);
+	gt_err e = GT_OK;
+
+	make_rooms(m, s);
+	make_room(m, s->value);
+	make_room(m, s->source);
+	run_kernel(m, s);
+	if (fusion_adds_to_full(m->f, s)) {
+		make_room(m, root);
+		e = run_call(m, root);
+		m->memory->data[base] = m->memory->data[root];
+	}
+	m->memory->data[input_of(m, s, 2)] = m->memory->data[s->source];
+	e = e ? e : run_call(m, s->value);
+	m->memory->data[input_of(m, s, 2)] = m->memory->data[s->source] = NULL;
+	if (fusion_adds_to_full(m->f, s) && value_of(m, root)->where == FUSE_FUSED)
+		m->memory->data[base] = m->memory->data[root] = NULL;
+	return e;
+}
+
 static gt_err run_step(const machine *m, const fuse_step *s)
 {
 	gt_err e;
@@ -197,6 +226,9 @@ static gt_err run_step(const machine *m, const fuse_step *s)
 	case STEP_PRODUCT:
 		e = look_at_indices(m, s);
 		return e ? e : run_product(m, s);
+	case STEP_ADD:
+		e = look_at_indices(m, s);
+		return e ? e : run_add(m, s);
 	case STEP_CALL:
 		make_room(m, s->value);
 		return run_call(m, s->value);
@@ -292,7 +324,7 @@ gt_err fuse_timer_step(fuse_timer *t, uint32_t step, kernel_fn *code, uint64_t *
 	uint64_t times, now;
 	gt_err e;
 
-	if (s->kind == STEP_KERNEL || s->kind == STEP_PRODUCT)
+	if (s->kind <= STEP_ADD)
 		t->kernels[s->group] = code;
 	*ns = 0;
 	if ((e = run_round(t, s, 1, ns)) || s->kind == STEP_VIEW || s->kind == STEP_ALIAS)

@@ -203,7 +203,7 @@ static bool has_short_rows(const fusion *f, uint32_t which)
 	for (uint32_t k = 0; k < f->steps.count; k++) {
 		const fuse_step *s = &f->steps.at[k];
 
-		if (s->kind <= STEP_PRODUCT && s->group == which && s->cols > CODEGEN_SHORT)
+		if (s->kind <= STEP_ADD && s->group == which && s->cols > CODEGEN_SHORT)
 			return false;
 	}
 	return f->groups.at[which].g->mode == GROUP_ROWS;

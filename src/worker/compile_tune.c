@@ -219,9 +219,7 @@ static uint64_t bytes_of(const fusion *f)
 
 static bool has_code(const trial *b, uint32_t step)
 {
-	const fuse_step *s = &b->f->steps.at[step];
-
-	return s->kind == STEP_KERNEL || s->kind == STEP_PRODUCT;
+	return b->f->steps.at[step].kind <= STEP_ADD;
 }
 
 static kernel_fn *code_of(const trial *b, uint32_t step)

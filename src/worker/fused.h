@@ -56,15 +56,20 @@ typedef struct fused_step {
 	kernel_arg *args;
 	uint64_t *scalars;
 	struct fused_place *places;      /* of `out`, while it is launched */
+	uint32_t *takes;                 /* KERNEL: per `out` a slot that it reads element by element and
+	                                    no other step of the launch does: the result may lie where
+	                                    that does; FUSE_NONE. NULL: none may */
 	bool replaced;                   /* KERNEL: what is there is what the ops give */
 	int64_t bytes;                   /* that a call of the kernel touches */
 	kcall call;                      /* of CALL; the views are those of `in` and `out`, in order;
-	                                    of PRODUCT, whose operands are the first of `in` */
+	                                    of PRODUCT, whose operands are the first of `in`, as are the
+	                                    base, unless it is full, and indices of ADD */
 	view *views;
 	uint64_t *words;                 /* its scalars, converted */
-	unsigned arg;                    /* PRODUCT: the kernel's that is the product; */
-	uint32_t onto;                   /* .. which of `out` it is computed in; */
-	bool flat;                       /* .. whole rows may be called as one row (group/kernel.h) */
+	unsigned arg;                    /* PRODUCT, ADD: the kernel's that is the product, the source; */
+	uint32_t onto;                   /* .. which of `out` it is computed in, the sum is; */
+	bool onto_full;                  /* ADD: which begins as one number, in no memory; */
+	bool flat;                       /* PRODUCT: whole rows may be called as one (group/kernel.h) */
 } fused_step;
 
 typedef struct fused_slot {

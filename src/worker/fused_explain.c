@@ -46,6 +46,8 @@ static void put_space(const fuse_step *s, buf *to)
 {
 	if (s->kind == STEP_PRODUCT)
 		buf_printf(to, ", on each piece of product %%%u", s->value);
+	else if (s->kind == STEP_ADD)
+		buf_printf(to, ", each piece added at indices");
 	buf_printf(to, ", over ");
 	for (int d = 0; d < s->outer_count; d++)
 		buf_printf(to, "%" PRId64 " x ", s->outer[d]);

@@ -110,8 +110,11 @@ void fused_kernel_prepare(const fused_run *f, const fused_step *st, const fused_
 
 	convert_scalars(f, st);
 	for (unsigned k = 0; k < g->args_count; k++)
-		st->args[k].data = g->args[k].out ? out++->data : g->args[k].counts ?
-			KERNEL_NUMBERS : f->slots[from[k].value].data;
+		if (from[k].value != FUSE_NONE)
+			st->args[k].data = g->args[k].out ? out++->data :
+				f->slots[from[k].value].data;
+		else if (g->args[k].counts)
+			st->args[k].data = KERNEL_NUMBERS;
 }
 
 /* To the next index of the outer dims; false behind the last one. */

@@ -43,7 +43,9 @@ static void list_args(fused_plan *p, fused_step *to, const group *g, uint32_t *i
 		to->args[k] = (kernel_arg){ NULL, from[k].row, from[k].col };
 		if (g->args[k].counts)
 			continue;
-		if (g->args[k].out)
+		if (g->args[k].out && from[k].value == FUSE_NONE)
+			to->arg = k;
+		else if (g->args[k].out)
 			out[to->out_count++] = from[k].value;
 		else if (from[k].value != to->s->value)
 			in[to->in_count++] = from[k].value;
@@ -156,6 +158,28 @@ static void prepare_product(fused_plan *p, fused_step *to, const group *g, const
 	to->flat = is_flat(to, g);
 }
 
+static void prepare_add(fused_plan *p, fused_step *to, const group *g, const engine *e)
+{
+	const ins *row = p->f->values.at[to->s->value].row;
+	uint32_t *in = take(p, row->nin + g->args_count, sizeof *in);
+	uint32_t *out = take(p, g->args_count + 1u, sizeof *out);
+
+	to->in = in;
+	to->out = out;
+	to->places = take(p, g->args_count + 1u, sizeof *to->places);
+	to->views = take(p, row->nin + 1u, sizeof *to->views);
+	for (unsigned k = 0; k < row->nin; k++)
+		set_view(p, slot_of(row, k), &to->views[k]);
+	set_view(p, to->s->value, &to->views[row->nin]);
+	to->onto_full = fusion_adds_to_full(p->f, to->s);
+	for (unsigned k = to->onto_full; k < 2; k++)
+		in[to->in_count++] = slot_of(row, k);
+	list_args(p, to, g, in, out);
+	to->onto = to->out_count;
+	out[to->out_count++] = to->s->value;
+	to->call.engine = e;
+}
+
 static void prepare_view(fused_plan *p, fused_step *to)
 {
 	uint32_t *slots = take(p, 2, sizeof *slots);
@@ -176,7 +200,7 @@ static void prepare_steps(fused_plan *p, fused_code *const *codes, const engine 
 		fused_step *to = &p->steps[k];
 
 		to->s = &f->steps.at[k];
-		if (to->s->kind <= STEP_PRODUCT) {
+		if (to->s->kind <= STEP_ADD) {
 			to->code = codes[to->s->group];
 			p->kernels += 1 - to->s->together;
 		}
@@ -184,6 +208,8 @@ static void prepare_steps(fused_plan *p, fused_code *const *codes, const engine 
 			prepare_kernel(p, to, f->groups.at[to->s->group].g);
 		} else if (to->s->kind == STEP_PRODUCT) {
 			prepare_product(p, to, f->groups.at[to->s->group].g, e);
+		} else if (to->s->kind == STEP_ADD) {
+			prepare_add(p, to, f->groups.at[to->s->group].g, e);
 		} else if (to->s->kind == STEP_CALL) {
 			prepare_call(p, to, e);
 		} else {

@@ -150,9 +150,11 @@ static bool follow_kernels(fused_run *f, fused_step *st)
 	return true;
 }
 
-static bool follow_product(fused_run *f, fused_step *st)
+/* A product, or adding. */
+static bool follow_joined(fused_run *f, fused_step *st)
 {
-	if (UNLIKELY(!is_sound(st) || !fused_product_compute(f, st)))
+	if (UNLIKELY(!is_sound(st) || !(st->s->kind == STEP_PRODUCT ?
+			fused_product_compute(f, st) : fused_add_compute(f, st))))
 		return false;
 	keep(f, st, st->places);
 	counter_add(&f->tenant->hot->counts.kernels, 1);
@@ -171,8 +173,8 @@ bool fused_follow(fused_run *f, fused_step *st)
 		return false;
 	if (st->s->kind == STEP_KERNEL)
 		return follow_kernels(f, st);
-	if (st->s->kind == STEP_PRODUCT)
-		return follow_product(f, st);
+	if (st->s->kind <= STEP_ADD)
+		return follow_joined(f, st);
 	if (f->p->f->values.at[st->s->value].row->op == OP_upload)
 		return true;             /* it is there */
 	if (UNLIKELY(!compute_call(f, st, &out)))
@@ -195,6 +197,8 @@ bool fused_launch(fused_run *f, uint32_t at)
 			done = fused_kernels_launch(f, st, 1 + st->s->together);
 		else if (st->s->kind == STEP_PRODUCT)
 			done = fused_product_launch(f, st);
+		else if (st->s->kind == STEP_ADD)
+			done = fused_add_launch(f, st);
 		else if (st->s->kind == STEP_CALL)
 			done = launch_call(f, st);
 		else

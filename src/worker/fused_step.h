@@ -64,6 +64,12 @@ bool fused_short_run(const fused_code *code, const kernel_call *c);
  * work, and nothing was done. */
 bool fused_part_run(pool *threads, const fused_step *st);
 
+/* ---- fused_add.c ----------------------------------------------------------------------------- */
+
+/* Run it; what it makes is in its places. False: there is no memory. */
+bool fused_add_compute(fused_run *f, fused_step *st);
+bool fused_add_launch(fused_run *f, fused_step *st);
+
 /* ---- fused_product.c ------------------------------------------------------------------------- */
 
 /* Run it; what it makes is in its places. False: it failed. */

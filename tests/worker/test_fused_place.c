@@ -152,6 +152,20 @@ static const program programs[] = {
 		"t%7 = minimum t%6, 64\nfree t%6\n"
 		"t%2 = index_select t1, t%7 axis=0\nfree t%7\nt%3 = neg t%2\nfree t%2\n"
 		"t%4 = relu t%3\nfree t%3\nfetch t%4\nfree t%4\n" },
+	{ "an embedding's gradient", NUMBERS(1, "4,64,128") NUMBERS(4, "128")
+		"t6 = randint int64 -65, 65 draw=9 [256] seed=1\n",
+		"t%1 = full float32 0.0 [65,128]\nt%2 = mul t1, %\nt%3 = mul t%2, t4\nfree t%2\n"
+		"t%4 = reshape t%3 [256,128]\nt%5 = index_add t%1, t6, t%4 axis=0\n"
+		"free t%1\nfree t%3\nfree t%4\nfetch t%5\nfree t%5\n" },
+	{ "rows added in pieces", NUMBERS(1, "9000,40")
+		"t6 = randint int64 -7, 7 draw=9 [9000] seed=1\n",
+		"t%1 = full float32 1.5 [7,40]\nt%2 = mul t1, %\nt%3 = softmax t%2 axis=1\n"
+		"free t%2\nt%5 = index_add t%1, t6, t%3 axis=0\n"
+		"free t%1\nfree t%3\nfetch t%5\nfree t%5\n" },
+	{ "several numbers a row", NUMBERS(1, "9000,40") NUMBERS(4, "9000,5")
+		"t6 = randint int64 -5, 5 draw=9 [9000,40] seed=1\n",
+		"t%2 = mul t1, %\nt%3 = exp t%2\nfree t%2\n"
+		"t%5 = scatter_add t4, t6, t%3 axis=1\nfree t%3\nfetch t%5\nfree t%5\n" },
 	{ "one-hot", "t6 = randint int64 -33, 33 draw=9 [40] seed=1\n",
 		"t%2 = one_hot t6 [33]\nt%3 = cast t%2 dtype=float32\nfree t%2\n"
 		"t%4 = add t%3, %\nfree t%3\nfetch t%4\nfree t%4\n" },
@@ -183,6 +197,12 @@ static const program refused[] = {
 		"t%1 = upload int64 [2] {-1, %}\n"
 		"enter \"look\"\nt%2 = one_hot t%1 [15]\nleave\n"
 		"t%3 = cast t%2 dtype=float32\nfree t%2\nt%4 = add t%3, t1\nfree t%3\n"
+		"fetch t%4\nfree t%1\nfree t%4\n" },
+	{ "added as made", NUMBERS(1, "2,15"),
+		"t%1 = upload int64 [2] {-1, %}\nt%7 = full float32 1.0 [15,15]\n"
+		"t%6 = mul t1, t1\nt%8 = exp t%6\nfree t%6\n"
+		"enter \"look\"\nt%2 = index_add t%7, t%1, t%8 axis=0\nleave\n"
+		"t%3 = exp t%2\nfree t%2\nfree t%7\nfree t%8\nt%4 = add t%3, 1.0\nfree t%3\n"
 		"fetch t%4\nfree t%1\nfree t%4\n" },
 	{ "added", NUMBERS(1, "2,15"),
 		"t%1 = upload int64 [2,1] {-1, %}\nt%7 = full float32 1.0 [2,1]\n"

@@ -78,6 +78,13 @@ static void copy_view(const kcall *c, const view *v, void *to)
 	ISA(walk_copy)(&m, c->engine->pool);
 }
 
+/* The result begins as the first input, and may lie in its memory already (engine/index.h). */
+static void copy_base(const kcall *c)
+{
+	if (c->in[0]->data != c->out->data)
+		copy_view(c, c->in[0], c->out->data);
+}
+
 /* ---- index_select: out[outer, j, inner] = x[outer, index[j], inner]. ---- */
 
 typedef struct selection {
@@ -252,7 +259,7 @@ static gt_err scatter_add(const kcall *c)
 
 	if (index_check(c, c->in[1], c->out->m.dims[c->i->attr.axis]))
 		return GT_EINDEX;
-	copy_view(c, c->in[0], c->out->data);
+	copy_base(c);
 	if (count)
 		scatters[c->out->m.dtype](c, count / cols, cols);
 	return GT_OK;
@@ -323,7 +330,7 @@ static gt_err put_slices(const kcall *c, put_slice *put)
 
 	if (index_check(c, c->in[1], c->out->m.dims[axis]))
 		return GT_EINDEX;
-	copy_view(c, c->in[0], c->out->data);
+	copy_base(c);
 	if (is_run(source, axis + 1)) {
 		put_picks(c, source, put);
 		return GT_OK;
