@@ -10,6 +10,7 @@ typedef struct fused_pass {
 	fused_course *to;
 	uint32_t *holders;       /* per slot: values that lie in its memory */
 	bool frees;              /* there was a free of something that the run has not made */
+	bool in_step;            /* what goes now goes behind step f->step */
 } fused_pass;
 
 static void put(fused_pass *p, course_what what, uint32_t which)
@@ -32,8 +33,11 @@ void fused_pass_drop(fused_run *f, uint32_t slot)
 {
 	const uint32_t root = root_of(f, slot);
 
-	if (!(f->slots[slot].state & SLOT_ARENA) && !--f->pass->holders[root])
-		put(f->pass, COURSE_DROP, root);
+	if (f->slots[slot].state & SLOT_ARENA || --f->pass->holders[root])
+		return;
+	put(f->pass, COURSE_DROP, root);
+	if (f->pass->to && f->pass->in_step)
+		f->pass->to->last[root] = f->step + 1;
 }
 
 void fused_pass_show(fused_run *f, uint32_t slot)
@@ -97,7 +101,9 @@ static void pass_steps(fused_run *f, uint32_t end)
 			put(f->pass, COURSE_LAUNCH, f->step);
 			together = st->s->together;
 		}
+		f->pass->in_step = true;
 		pass_step(f, st);
+		f->pass->in_step = false;
 	}
 }
 
@@ -227,7 +233,8 @@ static fused_course *make(fused_run *f, const script *s)
 		.holders = mem_zero((f->p->slots + 1) * sizeof *pass.holders) };
 
 	*c = (fused_course){ .s = s, .number = s->learnt, .serves = true, .done = SCRIPT_NEVER,
-		.parts = mem_zero((s->count + 1) * sizeof *c->parts) };
+		.parts = mem_zero((s->count + 1) * sizeof *c->parts),
+		.last = mem_zero((f->p->slots + 1) * sizeof *c->last) };
 	f->course = c;
 	f->pass = &pass;
 	for (uint32_t k = 0; k < s->count; k++) {
@@ -250,6 +257,7 @@ void fused_course_free(fused_course *c)
 	mem_free(c->ends[1].slots);
 	mem_free(c->parts);
 	mem_free(c->acts);
+	mem_free(c->last);
 	mem_free(c);
 }
 

@@ -53,6 +53,7 @@ typedef struct fused_course {
 	course_part *parts;      /* s->count + 1 */
 	course_act *acts;
 	uint32_t count, room;
+	uint32_t *last;          /* per slot: the step behind which its memory is dropped, from 1 on; 0 */
 	uint32_t done;           /* from that part on nothing is left of a run; SCRIPT_NEVER */
 	course_end ends[2];      /* behind the last op, and behind all */
 	bool serves;             /* else it holds something that only counting runs can do */

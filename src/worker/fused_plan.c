@@ -335,6 +335,95 @@ static void check_arena(fused_plan *p)
 	mem_free(until);
 }
 
+/* ---- results in the memory of operands ---- */
+
+/* Does the step read memory of `base`, but for argument `but`? */
+static bool reads(const fused_plan *p, const fused_step *st, uint32_t base, unsigned but)
+{
+	const fuse_arg *args = p->f->args.at + st->s->args;
+
+	for (unsigned k = 0; k < st->code->g->args_count; k++)
+		if (k != but && !st->code->g->args[k].out && args[k].value != FUSE_NONE &&
+			p->f->values.at[args[k].value].base == base)
+			return true;
+	return false;
+}
+
+static bool others_read(const fused_plan *p, uint32_t first, uint32_t at, uint32_t base)
+{
+	for (uint32_t k = first; k <= first + p->f->steps.at[first].together; k++)
+		if (k != at && reads(p, &p->steps[k], base, UINT32_MAX))
+			return true;
+	return false;
+}
+
+static bool lie_alike(const fused_plan *p, const fused_step *st, unsigned a, unsigned b)
+{
+	const group *g = st->code->g;
+	const fuse_arg *x = p->f->args.at + st->s->args + a, *y = p->f->args.at + st->s->args + b;
+	bool alike = g->args[a].dtype == g->args[b].dtype && x->row == y->row && x->col == y->col;
+
+	for (unsigned d = 0; d < st->s->outer_count; d++)
+		alike = alike && x->outer[d] == y->outer[d];
+	return alike && p->bytes[x->value] == p->bytes[y->value];
+}
+
+/* An operand that has memory of its own, all of it, in whose place argument `out` may be. */
+static uint32_t find_taken(const fused_plan *p, uint32_t first, uint32_t at, unsigned out)
+{
+	const fused_step *st = &p->steps[at];
+	const group *g = st->code->g;
+
+	for (unsigned k = 0; k < g->args_count; k++) {
+		const uint32_t v = p->f->args.at[st->s->args + k].value;
+
+		if (!g->args[k].out && v != FUSE_NONE && !g->args[k].picked && p->own[v] &&
+			p->f->values.at[v].base == v && lie_alike(p, st, k, out) &&
+			!reads(p, st, v, k) && !others_read(p, first, at, v))
+			return v;
+	}
+	return FUSE_NONE;
+}
+
+static bool is_taken(const fused_step *st, uint32_t count, uint32_t v)
+{
+	for (uint32_t k = 0; k < count; k++)
+		if (st->takes[k] == v)
+			return true;
+	return false;
+}
+
+/* Step `at` of the launch that begins with `first`. */
+static void find_takes(fused_plan *p, uint32_t first, uint32_t at)
+{
+	fused_step *st = &p->steps[at];
+	const group *g = st->code->g;
+	uint32_t out = 0;
+
+	st->takes = take(p, st->out_count, sizeof *st->takes);
+	for (unsigned k = 0; k < g->args_count; k++) {
+		uint32_t v;
+
+		if (!g->args[k].out)
+			continue;
+		v = p->own[st->out[out]] ? find_taken(p, first, at, k) : FUSE_NONE;
+		st->takes[out] = v != FUSE_NONE && is_taken(st, out, v) ? FUSE_NONE : v;
+		out++;
+	}
+}
+
+static void find_all_takes(fused_plan *p)
+{
+	for (uint32_t first = 0; first < p->f->steps.count; first++) {
+		const fuse_step *s = &p->f->steps.at[first];
+
+		for (uint32_t k = first; s->kind == STEP_KERNEL && k <= first + s->together; k++)
+			if (p->steps[k].code->g->mode == GROUP_ELEMENT)
+				find_takes(p, first, k);
+		first += s->together;
+	}
+}
+
 /* ---- frees ----------------------------------------------------------------------------------- */
 
 typedef struct due { uint32_t at, op; } due;
@@ -411,6 +500,7 @@ fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const
 	prepare_ops(p);
 	count_needs(p);
 	check_arena(p);
+	find_all_takes(p);
 	sort_frees(p);
 	count_savings(p);
 	p->read = take(p, p->n, sizeof *p->read);

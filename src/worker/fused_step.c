@@ -17,6 +17,27 @@ static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, fused_
 	return to->s;
 }
 
+/* The memory of an operand, which the course drops behind this step and nobody else looks into: what
+ * an optimiser replaces is written where it is read, half the way to memory and back. */
+static bool take_over(const fused_run *f, const fused_step *st, uint32_t k, fused_place *to)
+{
+	const uint32_t from = st->takes ? st->takes[k] : FUSE_NONE;
+	const uint32_t number = (uint32_t)(st - f->p->steps) + 1;
+	storage *s;
+
+	if (from == FUSE_NONE || !f->course || f->course->last[from] != number)
+		return false;
+	s = f->slots[from].s;
+	if (!s || s->release || s->data != f->slots[from].data ||
+			s->size != f->p->bytes[st->out[k]] ||
+			__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) != 1)
+		return false;
+	storage_hold(s);
+	counter_add(&f->tenant->hot->counts.reused, 1);
+	*to = (fused_place){ s->data, s, 0 };
+	return true;
+}
+
 void fused_places_drop(fused_place *all, uint32_t count)
 {
 	while (count--)
@@ -27,7 +48,7 @@ void fused_places_drop(fused_place *all, uint32_t count)
 bool fused_places_find(fused_run *f, const fused_step *st, fused_place *all)
 {
 	for (uint32_t k = 0; k < st->out_count; k++)
-		if (!find_place(f, st, st->out[k], &all[k])) {
+		if (!take_over(f, st, k, &all[k]) && !find_place(f, st, st->out[k], &all[k])) {
 			fused_places_drop(all, k);
 			return false;
 		}

@@ -431,6 +431,94 @@ static void test_disturbed(void **state)
 }
 
 /* With GT_CHECK each op is looked at: there are no leaps. */
+/* ---- what is written where it is read -------------------------------------------------------- */
+
+enum { WEIGHTS = 3 };
+
+/* Momentum for several weights, of which the launch comes behind the last one's: by then all but that
+ * one's old values are freed. Now and then somebody looks at an old one, has a view of it, or keeps
+ * it. */
+static void update(loop *l, unsigned held, unsigned steps)
+{
+	static const uint8_t gradients[WEIGHTS] = { OP_exp, OP_tanh, OP_neg };
+	uint64_t w[WEIGHTS], m[WEIGHTS], kept = 0;
+
+	l->next = 1;
+	for (unsigned j = 0; j < WEIGHTS; j++) {
+		w[j] = put_rand(l, COLS + j, COLS);
+		m[j] = put_rand(l, COLS + j, COLS);
+	}
+	for (unsigned k = 0; k < steps; k++) {
+		const bool looks = is_time(held, k);
+
+		if (kept)
+			put_free(l, kept);
+		kept = looks && k % 2 ? put(l, OP_permute, w[k % WEIGHTS], 0) : 0;
+		for (unsigned j = 0; j < WEIGHTS; j++) {
+			const uint64_t drawn = put_rand(l, COLS + j, COLS);
+			const uint64_t g = put(l, gradients[j], drawn, 0);
+			const uint64_t slow = put_scaled(l, m[j], 0.75);
+			const uint64_t fast = put(l, OP_add, slow, g);
+			const uint64_t next = put(l, OP_sub, w[j], fast);
+
+			if (looks && !kept && j == k % WEIGHTS) {
+				drive_read(&l->d, w[j]);
+				kept = w[j];
+			} else {
+				put_free(l, w[j]);
+			}
+			put_free(l, m[j]);
+			put_free(l, slow);
+			put_free(l, g);
+			put_free(l, drawn);
+			w[j] = next;
+			m[j] = fast;
+		}
+		if (k % 7 == 0)
+			for (unsigned j = 0; j < WEIGHTS; j++)
+				drive_read(&l->d, k % 2 ? m[j] : w[j]);
+	}
+	for (unsigned j = 0; j < WEIGHTS; j++)
+		drive_read(&l->d, w[j]);
+	if (kept)
+		drive_read(&l->d, kept);
+}
+
+static worker_stats run_updates(loop *l, unsigned held, const char *code, drive_mode mode)
+{
+	worker_stats s;
+
+	assert_int_equal(flag_set(FLAG_GT_HOTPATH_TIER, "2"), GT_OK);
+	assert_int_equal(flag_set(FLAG_GT_HOTPATH_CODE, code), GT_OK);
+	l->d.flush = 64;
+	drive_open(&l->d, mode);
+	update(l, held, 2 * STEPS);
+	s = drive_stats(&l->d);
+	drive_close(&l->d);
+	return s;
+}
+
+static void test_in_place(void **state)
+{
+	static const unsigned often[] = { 0, 9, 4 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(often); k++) {
+		static const char *const codes[] = { "interpreted", "compiled" };
+
+		for (unsigned c = 0; c < COUNT(codes); c++) {
+			loop eager = { .next = 0 }, hot = { .next = 0 };
+			worker_stats s;
+
+			run_updates(&eager, often[k], codes[c], DRIVE_EAGER);
+			s = run_updates(&hot, often[k], codes[c], DRIVE_SYNC);
+			drive_compare(&eager.d, &hot.d, "updates in place");
+			if (!often[k])
+				assert_true(s.hot.reused > 3 * STEPS);
+		}
+	}
+}
+
 static void test_checked(void **state)
 {
 	const way a = { .what = "checked", .cut = 64, .steps = STEPS };
@@ -449,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_around_the_end),
 		cmocka_unit_test(test_disturbed),
+		cmocka_unit_test(test_in_place),
 		cmocka_unit_test(test_checked),
 	};
 
