@@ -157,7 +157,7 @@ gt_err gt_flush(gt_client *gt)
 
 	if (!client_ready(gt, "gt_flush"))
 		return gt_last_error_code();
-	return (e = signal_issue_pause(gt)) ? e : stream_flush(gt);
+	return (e = signal_issue_pause(gt)) ? e : stream_flush_now(gt);
 }
 
 gt_err gt_sync(gt_client *gt)
@@ -166,7 +166,7 @@ gt_err gt_sync(gt_client *gt)
 
 	if (!client_ready(gt, "gt_sync"))
 		return gt_last_error_code();
-	if ((e = signal_issue_pause(gt)) || (e = stream_flush(gt)))
+	if ((e = signal_issue_pause(gt)) || (e = stream_flush_awaited(gt)))
 		return e;
 	gt->state = CLIENT_BUSY;
 	e = gt->link->ops->sync(gt->link, &gt->link->interrupt);

@@ -145,6 +145,8 @@ struct gt_client {
 	uint32_t count;
 	uint32_t state;          /* client_state */
 	uint64_t cost;
+	uint64_t issued, told;   /* estimated ns since the last read, and what the link knows of */
+	uint64_t habit;          /* issued before the last read; 0: it was none that waits */
 	uint64_t next_id, next_seq;
 	gt_tensor *dropped;      /* atomic: handles that gt_drop, on any thread, left for us */
 	bool manual, recording, debug;
@@ -195,6 +197,9 @@ gt_err client_check_fork(const gt_client *gt);
 /* ---- stream.c -------------------------------------------------------------------------------- */
 
 gt_err stream_flush(gt_client *gt);
+/* The same for a client that waits next, and for one that does not, but wants to see it done. */
+gt_err stream_flush_awaited(gt_client *gt);
+gt_err stream_flush_now(gt_client *gt);
 /* Forget what was not handed over. */
 void stream_discard(gt_client *gt);
 

@@ -63,7 +63,7 @@ static bool worth_remembering(const value *v)
 /* ---- asking and waiting ---------------------------------------------------------------------- */
 
 /* Append the fetch and hand everything over; NULL on error. Gives one reference. */
-static answer *ask(gt_client *gt, value *v)
+static answer *ask(gt_client *gt, value *v, bool awaited)
 {
 	answer *a = answer_new();
 	ins *i = stream_room(gt);
@@ -71,7 +71,8 @@ static answer *ask(gt_client *gt, value *v)
 	*i = (ins){ .op = OP_fetch, .words = INS_HEAD_WORDS + 2, .nin = 1, .nopd = 1 };
 	i->tail[0] = v->id;
 	i->tail[1] = (uint64_t)(uintptr_t)a;
-	if (stream_commit(gt, 0) || stream_flush(gt)) {
+	if (stream_commit(gt, 0) ||
+			(awaited ? stream_flush_awaited(gt) : stream_flush_now(gt))) {
 		answer_drop(a);
 		return NULL;
 	}
@@ -80,7 +81,7 @@ static answer *ask(gt_client *gt, value *v)
 	return a;
 }
 
-static answer *read_begin(gt_tensor *x)
+static answer *read_begin(gt_tensor *x, bool awaited)
 {
 	gt_client *gt = x->gt;
 	const memo *m = x->v->memo;
@@ -93,7 +94,7 @@ static answer *read_begin(gt_tensor *x)
 		atomic_fetch_add_explicit(&m->a->refs, 1, memory_order_relaxed);
 		return m->a;
 	}
-	return ask(gt, x->v);
+	return ask(gt, x->v, awaited);
 }
 
 /* What failed, and where in the user's program. */
@@ -130,7 +131,7 @@ static gt_err wait_for(struct link *l, const sites *s, answer *a, const interrup
 static answer *read_now(gt_tensor *x)
 {
 	gt_client *gt = x->gt;
-	answer *a = read_begin(x);
+	answer *a = read_begin(x, true);
 	gt_err e;
 
 	if (!a)
@@ -243,7 +244,7 @@ gt_fetch *gt_fetch_begin(gt_tensor *x)
 	gt_fetch *f;
 	answer *a;
 
-	if (!tensor_ready(x, "fetch") || !(a = read_begin(x)))
+	if (!tensor_ready(x, "fetch") || !(a = read_begin(x, false)))
 		return NULL;
 	f = mem_alloc(sizeof *f);
 	*f = (gt_fetch){ .a = a, .link = x->gt->link, .sites = sites_hold(x->gt->sites),

@@ -200,6 +200,46 @@ static void test_handing_over(void **state)
 	assert_int_equal(f->flushes, 3);
 }
 
+/* Some 30 us of work, which fill a batch, and what the link was told that it costs. */
+static uint64_t cost_of_work(gt_client *gt)
+{
+	gt_ones(gt, GT_SHAPE(60000));
+	return fake_of(gt)->last_cost;
+}
+
+/* What is read soon is its reader's to run: the link hears of its cost only if no read comes, or if
+ * nobody is going to wait. */
+static void test_habit(void **state)
+{
+	enum { WORK = 30000 };
+	gt_client *gt = *state;
+	gt_tensor *x = gt_ones(gt, GT_SHAPE());
+	gt_fetch *f;
+
+	assert_true(cost_of_work(gt) >= WORK);
+	gt_item(x);
+	assert_int_equal(fake_of(gt)->last_cost, 0);
+	assert_int_equal(cost_of_work(gt), 0);
+	assert_int_equal(cost_of_work(gt), 0);
+	assert_true(cost_of_work(gt) >= 3 * WORK);       /* the read does not come */
+	assert_true(cost_of_work(gt) >= WORK);
+	gt_item(gt_neg(x));                              /* more than a reader should run */
+	assert_int_equal(fake_of(gt)->last_n, 2);
+	assert_true(cost_of_work(gt) >= WORK);
+	gt_item(gt_neg(x));
+	assert_int_equal(cost_of_work(gt), 0);
+	WORKS(gt_flush(gt));                             /* the program wants it done */
+	assert_int_equal(fake_of(gt)->last_n, 0);
+	assert_true(fake_of(gt)->last_cost >= WORK);
+	gt_item(gt_neg(x));
+	cost_of_work(gt);
+	gt_item(gt_neg(x));
+	assert_int_equal(cost_of_work(gt), 0);
+	f = gt_fetch_begin(gt_neg(x));
+	assert_true(fake_of(gt)->last_cost >= WORK);
+	gt_fetch_end(f);
+}
+
 /* The link refuses: the call that noticed fails, the client goes on. */
 static void test_refused(void **state)
 {
@@ -329,7 +369,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE(test_ops), FAKE(test_pow), FAKE(test_create), FAKE(test_random),
 		FAKE(test_backward), FAKE(test_slices), FAKE(test_saved), FAKE(test_handing_over),
-		FAKE(test_refused),
+		FAKE(test_habit), FAKE(test_refused),
 		FAKE(test_cat_tree), FAKE(test_index), FAKE(test_signals),
 		cmocka_unit_test(test_debug),
 	};
