@@ -5,6 +5,7 @@
 
 #define LEAST     3              /* parts that a leap is worth */
 #define COST_MOST 50000          /* ns that are spent without a look around */
+#define WORDS_MOST 4096          /* of a leap: compared, then executed while they are in the cache */
 #define NEAR      4              /* parts without result that are looked through for one */
 #define MISSES    8              /* runs in a row that were another than the script */
 #define STUMBLES  4              /* leaps of a run that were none, before it is left at that */
@@ -292,7 +293,7 @@ static void measure(leap *l, const ring *q, uint64_t base)
 	const uint64_t there = MIN(ring_ahead(q), q->size - pos);
 	const uint32_t at = s->parts[l->from].at;
 	const uint32_t end = s->parts[limit_cost(l->r, l->from, s->count)].at;
-	const uint32_t n = (uint32_t)MIN(there, (uint64_t)(end - at));
+	const uint32_t n = MIN((uint32_t)MIN(there, (uint64_t)(end - at)), WORDS_MOST);
 
 	l->words = q->words + pos;
 	l->to = script_part_of(s, at + script_same(s, at, n, l->words, base));
