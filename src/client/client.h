@@ -152,6 +152,7 @@ struct gt_client {
 	bool manual, recording, debug;
 	bool pieces;             /* GT_COMPILE: a flush ends a piece of work */
 	bool interrupted;        /* while it handed over what was freed */
+	bool uploads;            /* there are some in the batch */
 	uint32_t frames;         /* open ones: results are owned even if manual */
 	gt_tensor **owned;
 	size_t nowned, owned_room;

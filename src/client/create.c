@@ -165,6 +165,7 @@ gt_tensor *gt_from_at(const gt_site *site, gt_client *gt, gt_dtype dtype, gt_sha
 		return full(site, gt, shape, element(dtype, data), dtype);
 	if (!(b = copy_of(dtype, data, bytes)))
 		return NULL;
+	gt->uploads = true;
 	/* The shape was checked: what can still fail is the link, and that takes the blob. */
 	x = create(gt, site, OP_upload, dtype, NULL, 0, (int64_t[]){ (int64_t)(uintptr_t)b }, 1,
 		&shape);

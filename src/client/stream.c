@@ -67,8 +67,10 @@ static gt_err hand_over(gt_client *gt, bool awaited)
 	gt->issued += gt->cost;
 	cost = is_readers(gt, awaited) ? 0 : gt->issued - gt->told;
 	gt->told += cost;
+	gt->link->light = !gt->uploads;
 	gt->used = gt->count = 0;
 	gt->cost = 0;
+	gt->uploads = false;
 	/* The interrupt callback may run anything; nothing of it may come back here. */
 	gt->state = CLIENT_BUSY;
 	e = gt->link->ops->flush(gt->link, gt->words, words, n, cost);

@@ -38,7 +38,7 @@ static gt_err embedded_flush(struct link *l, const uint64_t *records, size_t wor
 		uint64_t cost)
 {
 	embedded *m = embedded_of(l);
-	parcel p = { records, words, n, cost };
+	parcel p = { records, words, n, cost, l->light };
 	gt_err e = check_fork(m);
 
 	if (UNLIKELY(e)) {

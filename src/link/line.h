@@ -62,6 +62,7 @@ typedef struct parcel {
 	const uint64_t *records;
 	size_t words, n;                 /* how many words, and instructions */
 	uint64_t cost;                   /* their estimated ns */
+	bool light;                      /* none of them is an upload */
 } parcel;
 
 /* As link_ops.flush. */

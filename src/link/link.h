@@ -92,6 +92,8 @@ struct link {
 	const link_ops *ops;
 	_Atomic uint32_t refs;
 	interrupt interrupt;       /* the client's; poll is NULL if it has none */
+	bool light;                /* the client's: no upload is among what it flushes next; without
+	                              that, somebody looks for them */
 };
 void link_hold(struct link *l);
 void link_drop(struct link *l);

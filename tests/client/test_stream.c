@@ -196,8 +196,11 @@ static void test_handing_over(void **state)
 	assert_int_equal(f->flushes, 2);
 	gt_item(gt_sum(x));
 	assert_int_equal(f->flushes, 3);
+	assert_true(f->link.light);
 	gt_from(gt, GT_INT32, GT_SHAPE(2), (const int[]){ 1, 2 });
 	assert_int_equal(f->flushes, 3);
+	WORKS(gt_flush(gt));
+	assert_false(f->link.light);            /* somebody has to look for the upload */
 }
 
 /* Some 30 us of work, which fill a batch, and what the link was told that it costs. */
