@@ -91,14 +91,14 @@ static void open_way(way *a)
 	put(&b, OP_full, 1, 0, 0);
 	put(&b, OP_full, 2, 0, 0);
 	a->next = 3;
-	if (line_push(a->l, &(parcel){ b.words, b.used, b.count, 0 }, NULL))
+	if (line_push(a->l, &(parcel){ b.words, b.used, b.count, 0, false }, NULL))
 		stop();
 	batch_fini(&b);
 }
 
 static void push(const way *a, const uint64_t *words, size_t used, size_t count)
 {
-	if (line_push(a->l, &(parcel){ words, used, count, 0 }, NULL))
+	if (line_push(a->l, &(parcel){ words, used, count, 0, false }, NULL))
 		stop();
 }
 

@@ -112,7 +112,7 @@ static double push(line *l, const batch *b)
 
 		for (; n < FLUSH && at < end; n++)
 			at += ((const ins *)at)->words;
-		if (line_push(l, &(parcel){ from, (size_t)(at - from), n, 0 }, NULL))
+		if (line_push(l, &(parcel){ from, (size_t)(at - from), n, 0, false }, NULL))
 			exit(1);
 	}
 	return (double)(clock_ns() - start);

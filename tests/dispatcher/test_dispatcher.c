@@ -43,7 +43,7 @@ typedef struct fixture {
 static gt_err flush(struct link *l, const uint64_t *records, size_t words, size_t n, uint64_t cost)
 {
 	return dispatcher_flush(CONTAINER(l, fixture, link)->s,
-		&(parcel){ records, words, n, cost }, NULL);
+		&(parcel){ records, words, n, cost, false }, NULL);
 }
 
 static const link_ops ops = { .flush = flush };

@@ -128,7 +128,7 @@ static void put_upload(batch *b, uint32_t site, size_t size)
 /* The link has the references then. */
 static gt_err push(consumer *c, batch *b, uint64_t cost, const interrupt *in)
 {
-	gt_err e = line_push(&c->line, &(parcel){ b->words, b->used, b->count, cost }, in);
+	gt_err e = line_push(&c->line, &(parcel){ b->words, b->used, b->count, cost, false }, in);
 
 	b->used = b->count = 0;
 	return e;

@@ -13,7 +13,7 @@ static inline play play_line(line *l, const char *text)
 	batch b = { 0 };
 
 	play_parse(&p, &b, text);
-	assert_int_equal(line_push(l, &(parcel){ b.words, b.used, b.count, 0 }, NULL), GT_OK);
+	assert_int_equal(line_push(l, &(parcel){ b.words, b.used, b.count, 0, false }, NULL), GT_OK);
 	b.used = b.count = 0;
 	batch_fini(&b);
 	assert_int_equal(line_sync(l, NULL), GT_OK);

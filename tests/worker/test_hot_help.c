@@ -31,7 +31,7 @@ static void put(batch *b, unsigned code, uint64_t out, uint64_t x, uint64_t y)
 static void push(tenant *t, batch *b)
 {
 	line *l = tenant_line(t);
-	const parcel all = { b->words, b->used, b->count, 0 };
+	const parcel all = { b->words, b->used, b->count, 0, false };
 
 	assert_int_equal(line_push(l, &all, NULL), GT_OK);
 	line_sync(l, NULL);
