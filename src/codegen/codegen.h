@@ -17,10 +17,12 @@
 #define CODEGEN_VERSION 14
 
 /* How rows that are no multiple of a vector end: all vectors are masked, or the last one by code of
- * its own. AUTO chooses by the length of the code and the instruction set. SHORT is for GROUP_ROWS:
- * code for rows of 1 to CODEGEN_SHORT columns and no others, half as much and faster. */
-typedef enum codegen_rest { REST_AUTO, REST_MASK, REST_TAIL, REST_SHORT } codegen_rest;
+ * its own. AUTO chooses by the length of the code and the instruction set. SHORT and EVEN are for
+ * GROUP_ROWS, half as much code and faster: for rows of 1 to CODEGEN_SHORT columns and no others; for
+ * rows that are any number of times CODEGEN_EVEN columns, but no more than a block of ir/tree.h. */
+typedef enum codegen_rest { REST_AUTO, REST_MASK, REST_TAIL, REST_SHORT, REST_EVEN } codegen_rest;
 #define CODEGEN_SHORT 16
+#define CODEGEN_EVEN  16
 
 typedef struct codegen_options {
 	cpu_isa isa;             /* what the code may use: at most what its machine has */

@@ -155,7 +155,7 @@ static void read_call(emit *e)
 
 	e->args = args;
 	e->rows = field(e, e->i64, c, offsetof(kernel_call, rows), "rows");
-	if (group_splits(e->g) && !e->brief) {
+	if (group_splits(e->g) && !e->brief && !e->even) {
 		e->part = LLVMBuildICmp(e->b, LLVMIntEQ, e->rows, emit_size(e, KERNEL_PART),
 			"part");
 		e->rows = LLVMBuildSelect(e->b, e->part, emit_size(e, 1), e->rows, "rows");
@@ -271,6 +271,7 @@ static void choose_loops(emit *e, const codegen_options *o)
 	e->masks = o->rest == REST_AUTO ? o->isa == ISA_AVX512 && cost >= (rows ? LONG : VERY_LONG)
 		: o->rest == REST_MASK;
 	e->brief = o->rest == REST_SHORT;
+	e->even = o->rest == REST_EVEN;
 	if (e->brief) {
 		e->lines = e->batch = o->isa == ISA_AVX512 ? EMIT_LINES / 2 : 1;
 		e->lanes = TREE_LANES * e->lines;
@@ -358,10 +359,10 @@ static gt_err compile(const group *g, const codegen_options *o, buf *image, buf 
 
 	if (e)
 		return e;
-	if (o->rest == REST_SHORT && (g->mode != GROUP_ROWS || o->unroll))
-		return fail(GT_EINVAL, "code generator: short rows are those of reductions of "
-			"rows, one at a time");
-	if (o->isa >= ISA_COUNT || o->rest > REST_SHORT || o->level < 0 ||
+	if (o->rest >= REST_SHORT && (g->mode != GROUP_ROWS || o->unroll))
+		return fail(GT_EINVAL, "code generator: short rows, and even ones, are those of "
+			"reductions of rows, one at a time");
+	if (o->isa >= ISA_COUNT || o->rest > REST_EVEN || o->level < 0 ||
 		o->level >= (int)COUNT(levels) || o->unroll == 3 || o->unroll > EMIT_LINES)
 		return fail(GT_EINVAL, "code generator: level of instructions %d, rest %d, %d "
 			"vectors at a time, effort %d", o->isa, o->rest, o->unroll, o->level);

@@ -355,7 +355,7 @@ void emit_rest(emit *e)
 {
 	val left = e->cols;
 
-	if (e->isa != ISA_AVX512 || e->masks || e->wide != e->lanes)
+	if (e->isa != ISA_AVX512 || e->masks || e->even || e->wide != e->lanes)
 		return;
 	if (!e->brief)
 		left = LLVMBuildAnd(e->b, left, emit_size(e, emit_columns_each(e) - 1), "left");
@@ -386,6 +386,10 @@ void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *b
 	int lanes = e->lanes;
 	val whole = from;
 
+	if (e->even) {
+		columns_loop(e, "col", from, to, false, count, carry, body, context);
+		return;
+	}
 	if (!e->masks) {
 		if (e->g->mode == GROUP_ELEMENT)
 			emit_lanes(e, e->wide);

@@ -144,7 +144,8 @@ static val fold_turns(emit *e, const pass *p, int k, const val *lanes)
 /* One block of a pass that reduces: `folded` gets a result each. */
 static void do_block(emit *e, pass *p, val at, val *folded)
 {
-	val end = emit_min(e, LLVMBuildAdd(e->b, at, emit_size(e, TREE_BLOCK), ""), e->cols);
+	val end = e->even ? e->cols :
+		emit_min(e, LLVMBuildAdd(e->b, at, emit_size(e, TREE_BLOCK), ""), e->cols);
 	const int count = p->count * p->together;
 	val lanes[GROUP_REDUCTIONS];
 
@@ -285,6 +286,22 @@ static void exchange(emit *e, const pass *p, val *folded)
 	}
 }
 
+static void set_results(emit *e, const pass *p, const val *folded)
+{
+	for (int k = 0; k < p->count; k++) {
+		e->value[p->nodes[k]] = folded[k];
+		node_name(e, p->nodes[k], folded[k]);
+	}
+}
+
+static void reduce_even_row(emit *e, pass *p)
+{
+	val folded[GROUP_REDUCTIONS];
+
+	do_block(e, p, emit_size(e, 0), folded);
+	set_results(e, p, folded);
+}
+
 static void reduce_row(emit *e, pass *p)
 {
 	val many = LLVMBuildICmp(e->b, LLVMIntSGT, e->cols, emit_size(e, TREE_BLOCK), "many");
@@ -305,16 +322,15 @@ static void reduce_row(emit *e, pass *p)
 	if (e->part)
 		exchange(e, p, l.carry);
 	emit_lanes(e, lanes);
-	for (int k = 0; k < p->count; k++) {
-		e->value[p->nodes[k]] = l.carry[k];
-		node_name(e, p->nodes[k], l.carry[k]);
-	}
+	set_results(e, p, l.carry);
 }
 
 /* One row, or as many as there are side by side. */
 void rows_do(emit *e, pass *p)
 {
-	if (p->count)
+	if (p->count && e->even)
+		reduce_even_row(e, p);
+	else if (p->count)
 		reduce_row(e, p);
 	else if (has_columns(e, p))
 		emit_columns(e, emit_size(e, 0), e->cols, 0, NULL, do_vector, p);
@@ -407,7 +423,7 @@ void rows_emit(emit *e)
 		passes[k].number = k;
 		passes[k].together = 1;
 		passes[k].count = tree_list(e, k, passes[k].nodes);
-		for (int j = 0; !e->brief && j < passes[k].count; j++)
+		for (int j = 0; !e->brief && !e->even && j < passes[k].count; j++)
 			passes[k].levels[j] = emit_slot(e,
 				LLVMArrayType(e->i8, TREE_LEVELS * LEVEL_BYTES), "levels");
 	}

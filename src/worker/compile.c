@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/flags.h"
 #include "base/mem.h"
+#include "ir/tree.h"
 #include "worker/hot.h"
 
 #define CREDIT_NS UINT64_C(200000000)
@@ -196,25 +197,31 @@ static void fuse(job *j)
 	j->codes = mem_zero((j->groups + 1) * sizeof *j->codes);
 }
 
-/* Are all of its rows so short that they have code of their own? Columns are the width of a layer,
- * which stays: those of another batch do not need other code. */
-static bool has_short_rows(const fusion *f, uint32_t which)
+/* Are all of its rows such that they have code of their own? Columns are the width of a layer, which
+ * stays: those of another batch do not need other code. What may be a sum of everything is of any
+ * length. */
+static const codegen_options *way_of_rows(const fusion *f, uint32_t which)
 {
+	static const codegen_options ways[] = { { .rest = REST_SHORT }, { .rest = REST_EVEN } };
+	const group *g = f->groups.at[which].g;
+	bool brief = g->mode == GROUP_ROWS, even = brief && !group_splits(g);
+
 	for (uint32_t k = 0; k < f->steps.count; k++) {
 		const fuse_step *s = &f->steps.at[k];
 
-		if (s->kind <= STEP_ADD && s->group == which && s->cols > CODEGEN_SHORT)
-			return false;
+		if (s->kind > STEP_ADD || s->group != which)
+			continue;
+		brief = brief && s->cols <= CODEGEN_SHORT;
+		even = even && s->cols % CODEGEN_EVEN == 0 && s->cols <= TREE_BLOCK;
 	}
-	return f->groups.at[which].g->mode == GROUP_ROWS;
+	return brief ? &ways[0] : even ? &ways[1] : NULL;
 }
 
 static const codegen_options *way_of(const job *j, uint32_t which, codegen_options *room)
 {
-	static const codegen_options short_rows = { .rest = REST_SHORT };
 	const codegen_options *way = tune_way(j, which, room);
 
-	return way || !has_short_rows(j->f, which) ? way : &short_rows;
+	return way ? way : way_of_rows(j->f, which);
 }
 
 static void find_code(job *j)

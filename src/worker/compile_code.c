@@ -78,7 +78,7 @@ static gt_err make(const group *g, cache_bytes bytes, const codegen_options *o, 
 /* Code that was not emitted in the usual way says so. */
 static void set_name(fused_code *c)
 {
-	static const char *const rests[] = { "", "_mask", "_tail", "_short" };
+	static const char *const rests[] = { "", "_mask", "_tail", "_short", "_even" };
 	size_t n;
 
 	group_name(c->g, c->name);

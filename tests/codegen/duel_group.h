@@ -15,6 +15,7 @@
 #include "cache/plugin.h"
 #include "group/helpers.h"
 #include "group/reference.h"
+#include "ir/tree.h"
 
 #define DUEL __attribute__((unused)) static
 
@@ -236,12 +237,12 @@ DUEL void duel_fight(duel *d, kernel_fn *run, const char *how)
 
 /* ---- Compiled. ---- */
 
-typedef struct duel_code { image m[ISA_COUNT][REST_SHORT + 1]; } duel_code;
+typedef struct duel_code { image m[ISA_COUNT][REST_EVEN + 1]; } duel_code;
 
-static const char *const duel_names[ISA_COUNT][REST_SHORT + 1] = {
-	{ NULL, "base, masks", "base, tail", "base, short" },
-	{ NULL, "avx2, masks", "avx2, tail", "avx2, short" },
-	{ NULL, "avx512, masks", "avx512, tail", "avx512, short" },
+static const char *const duel_names[ISA_COUNT][REST_EVEN + 1] = {
+	{ NULL, "base, masks", "base, tail", "base, short", "base, even" },
+	{ NULL, "avx2, masks", "avx2, tail", "avx2, short", "avx2, even" },
+	{ NULL, "avx512, masks", "avx512, tail", "avx512, short", "avx512, even" },
 };
 
 static const codegen *duel_codegen;
@@ -272,21 +273,26 @@ DUEL void duel_compile(const group *g, duel_code *code)
 		for (codegen_rest rest = REST_MASK; rest <= REST_TAIL; rest++)
 			duel_compile_for(g, code, isa, rest);
 		if (g->mode == GROUP_ROWS && !duel_unroll)
-			duel_compile_for(g, code, isa, REST_SHORT);
+			for (codegen_rest rest = REST_SHORT; rest <= REST_EVEN; rest++)
+				duel_compile_for(g, code, isa, rest);
 	}
 }
 
 DUEL void duel_drop(duel_code *code)
 {
 	for (int isa = 0; isa < ISA_COUNT; isa++)
-		for (int rest = 0; rest <= REST_SHORT; rest++)
+		for (int rest = 0; rest <= REST_EVEN; rest++)
 			image_unmap(&code->m[isa][rest]);
 }
 
-/* Is it a length of rows that REST_SHORT is for? */
-DUEL bool duel_is_short(int64_t cols)
+/* Is it a length of rows that the code is for? */
+DUEL bool duel_is_for(codegen_rest rest, int64_t cols)
 {
-	return cols > 0 && cols <= CODEGEN_SHORT;
+	switch (rest) {
+	case REST_SHORT: return cols > 0 && cols <= CODEGEN_SHORT;
+	case REST_EVEN:  return cols > 0 && cols % CODEGEN_EVEN == 0 && cols <= TREE_BLOCK;
+	default:         return true;
+	}
 }
 
 DUEL void duel_run(const group *g, const duel_code *code, int64_t rows, int64_t cols, bool dense)
@@ -296,8 +302,8 @@ DUEL void duel_run(const group *g, const duel_code *code, int64_t rows, int64_t 
 	duel_make(&d, g, rows, cols, dense);
 	duel_expect(&d);
 	for (int isa = 0; isa < ISA_COUNT; isa++)
-		for (int rest = 0; rest <= REST_SHORT; rest++)
-			if (code->m[isa][rest].run && (rest != REST_SHORT || duel_is_short(cols)))
+		for (int rest = 0; rest <= REST_EVEN; rest++)
+			if (code->m[isa][rest].run && duel_is_for(rest, cols))
 				duel_fight(&d, code->m[isa][rest].run, duel_names[isa][rest]);
 	duel_free(&d);
 }

@@ -152,17 +152,25 @@ static cpu_isa random_isa(void)
 	return duel_random(2) ? cpu_isa_level() : (cpu_isa)duel_random(cpu_isa_level() + 1);
 }
 
-/* Code for short rows. */
-static void run_short(const group *g)
+static int64_t random_length(codegen_rest rest)
 {
+	if (rest == REST_SHORT)
+		return 1 + (int64_t)duel_random(CODEGEN_SHORT);
+	return CODEGEN_EVEN * (duel_random(12) ? 1 + (int64_t)duel_random(8) :
+		TREE_BLOCK / CODEGEN_EVEN);
+}
+
+/* Code for short rows, or for even ones. */
+static void run_rows(const group *g)
+{
+	const codegen_rest rest = duel_random(2) ? REST_SHORT : REST_EVEN;
 	duel_code code;
 
 	memset(&code, 0, sizeof code);
 	duel_unroll = 0;
-	duel_compile_for(g, &code, random_isa(), REST_SHORT);
+	duel_compile_for(g, &code, random_isa(), rest);
 	for (int k = 0; k < 3; k++)
-		duel_run(g, &code, (int64_t)duel_random(7),
-			1 + (int64_t)duel_random(CODEGEN_SHORT), duel_random(2));
+		duel_run(g, &code, (int64_t)duel_random(7), random_length(rest), duel_random(2));
 	duel_drop(&code);
 }
 
@@ -188,7 +196,7 @@ static void run_one(int number)
 	}
 	duel_drop(&code);
 	if (g.mode == GROUP_ROWS)
-		run_short(&g);
+		run_rows(&g);
 }
 
 static void test_random(void **state)
