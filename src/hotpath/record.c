@@ -183,6 +183,14 @@ void recorder_mark(recorder *r, unsigned code, uint64_t what, uint64_t out)
 	recorder_publish(r, RECORD_HEAD_WORDS);
 }
 
+/* How far in the program is will not be known: scopes are told apart by who is inside of whom, so it
+ * is enough to count from here. */
+void recorder_rest(recorder *r)
+{
+	if (!r->compiled && !r->excluded)
+		r->depth = 0;
+}
+
 void recorder_pass(recorder *r, uint64_t ops)
 {
 	if (r->excluded)

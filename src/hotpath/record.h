@@ -227,7 +227,9 @@ void recorder_replay(recorder *r, uint64_t signature, uint64_t ops);
 /* Note one of RECORD_LEFT .. RECORD_UNUSED, `what` for its attr. */
 void recorder_mark(recorder *r, unsigned code, uint64_t what, uint64_t out);
 
-/* So many ops ran of which nothing was noted: as if the miner had wished to nap. */
+/* From here on nothing is noted, outside of what is to be compiled or left alone; then recorder_pass:
+ * so many ops ran meanwhile. It is as if the miner had wished to nap. */
+void recorder_rest(recorder *r);
 void recorder_pass(recorder *r, uint64_t ops);
 /* The program has changed: a nap is over, also the miner's. */
 void recorder_stir(recorder *r);

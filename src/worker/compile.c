@@ -193,6 +193,11 @@ static void fuse(job *j)
 		give_up(j);
 		return;
 	}
+	if (j->weighed && fused_is_vain(j->r, j->f)) {
+		j->vain = true;
+		j->error = mem_string("one by one its operations take no longer");
+		return;
+	}
 	j->groups = j->f->groups.count;
 	j->codes = mem_zero((j->groups + 1) * sizeof *j->codes);
 }
@@ -304,6 +309,8 @@ bool compile_some(hot *h, bool at_once)
 
 	if (!j || (!at_once && !j->sooner && !may_spend()))
 		return false;
+	j->weighed = !h->sync && !h->checks && !j->cause && !j->r->mode &&
+		j->mode == GT_COMPILE_DEFAULT;
 	from = clock_thread_cpu_ns();
 	if (work(j)) {
 		h->working = j->next;

@@ -57,6 +57,8 @@ typedef struct job {
 	struct fused_plan *made;         /* NULL: nothing, and why is in error */
 	char *error;
 	bool at_hand;                    /* compile_at_hand's */
+	bool weighed;                    /* it is compiled only if that may pay, .. */
+	bool vain;                       /* .. and it cannot: `error` says so, too */
 	uint64_t ns;                     /* spent */
 	uint32_t groups, done;           /* distinct ones; those that have code: */
 	uint32_t compiled, loaded;       /* by the compiler, from the disk; others were there */

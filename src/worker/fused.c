@@ -442,7 +442,7 @@ static void count_job(hot *h, const job *j)
 	counter_add(&h->counts.compiles, j->compiled);
 	counter_add(&h->counts.hits, j->done - j->loaded - j->compiled);
 	counter_add(&h->counts.compile_ns, j->ns);
-	counter_add(&h->counts.failures, !j->made);
+	counter_add(&h->counts.failures, !j->made && !j->vain);
 }
 
 static void take_made(hot_run *r, job *j)
@@ -451,8 +451,9 @@ static void take_made(hot_run *r, job *j)
 
 	u->asked = u->strange = false;
 	if (!j->made) {
-		u->failed++;
-		u->patience = (uint64_t)PATIENCE << MIN(u->failed + 4, 30u);
+		u->failed += !j->vain;
+		u->vain += j->vain;
+		u->patience = (uint64_t)PATIENCE << MIN(u->failed + u->vain + 4, 30u);
 		return;
 	}
 	if (!u->made++)
@@ -467,7 +468,7 @@ void fused_receive(hot *h, job *j)
 	hot_run *r = find_run(h, j->signature);
 
 	count_job(h, j);
-	if (j->made || !r || !r->fused.failed)   /* one message a region will do */
+	if (!j->vain && (j->made || !r || !r->fused.failed))     /* one message a region will do */
 		hot_say_compiled(h, j);
 	if (r)
 		take_made(r, j);

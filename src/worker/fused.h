@@ -145,6 +145,8 @@ static inline uint32_t fused_input(const fused_plan *p, uint32_t at, unsigned k)
 
 /* Takes r, f; codes[k] is that of group k. */
 fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const engine *e);
+/* What it saves is less than what a fused run takes beyond one op by op: it is not worth compiling. */
+bool        fused_is_vain(const region *r, const fusion *f);
 void        fused_plan_free(fused_plan *p);      /* its runs are over with; NULL is fine */
 
 /* ---- a run: fused_run.c ---------------------------------------------------------------------- */
@@ -249,7 +251,7 @@ typedef struct fused {
 	unsigned fruitless;              /* plans in a row that went unused */
 	uint64_t patience;               /* runs before the next sample */
 	uint64_t runs;                   /* completed */
-	unsigned made, failed;           /* jobs */
+	unsigned made, failed, vain;     /* jobs */
 } fused;
 
 struct hot_run;

@@ -184,6 +184,8 @@ void fused_explain(const hot_run *r, bool full, buf *to)
 	const fused *u = &r->fused;
 	const fused_judge *j = &u->judge;
 
+	if (!u->count && u->vain)
+		buf_printf(to, "  not compiled: one by one its operations take no longer\n");
 	if (!u->count && !u->failed)
 		return;
 	buf_printf(to, "  fused (T2");

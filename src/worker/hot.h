@@ -151,6 +151,7 @@ typedef struct hot_rest {
 	bool never;              /* somebody has marked a part of the program: always listen */
 	bool planned;            /* there was a plan once */
 	uint64_t due;            /* op at which the phase is over; UINT64_MAX: never */
+	uint64_t trial;          /* RESTS while the miner naps: `due` before that; else 0 */
 	uint64_t since;          /* op at which it fell still */
 	uint64_t before;         /* worker.operations when the slice began */
 	uint64_t length, wait;   /* of the next rest; ops to the next trial */

@@ -76,6 +76,7 @@ static void fall_still(hot *h)
 	if (h->rest.still)
 		return;
 	stop_runs(h);
+	recorder_rest(&h->recorder);
 	h->rest.still = true;
 	h->rest.before = UINT64_MAX;
 	h->rest.since = hot_ops(h);
@@ -113,6 +114,9 @@ static void wake(hot *h)
 	o->told = 0;
 	o->asked = hot_ops(h);
 	o->due = hot_ops(h) + MAX(o->length / LISTENS, LISTENS_LEAST);
+	if (o->trial)            /* it was the miner's nap that ended */
+		o->due = MAX(o->trial, hot_ops(h) + DELAY_OPS);
+	o->trial = 0;
 	o->delays = 0;
 }
 
@@ -262,7 +266,7 @@ static void begin_trial(hot *h)
 		do_without(h);
 		return;
 	}
-	if (h->trial || h->recorder.depth || (is_settling(h) && o->delays++ < DELAYS_MOST)) {
+	if (h->trial || (is_settling(h) && o->delays++ < DELAYS_MOST)) {
 		o->due = hot_ops(h) + DELAY_OPS;
 		return;
 	}
@@ -396,6 +400,13 @@ static bool is_idle(const hot *h)
 		!has_plans(h);
 }
 
+/* The next trial is when it would have been. */
+static void nap(hot *h)
+{
+	h->rest.trial = h->rest.due;
+	fall_asleep(h, recorder_naps(&h->recorder));
+}
+
 void hot_rest_slice(hot *h)
 {
 	hot_rest *o = &h->rest;
@@ -409,6 +420,6 @@ void hot_rest_slice(hot *h)
 	if (UNLIKELY(hot_ops(h) >= o->due))
 		turn(h);
 	else if (UNLIKELY(h->recorder.nap) && is_idle(h))
-		fall_asleep(h, recorder_naps(&h->recorder));
+		nap(h);
 	o->before = atomic_load_explicit(&h->tenant->worker->operations, memory_order_relaxed);
 }

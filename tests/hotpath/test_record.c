@@ -184,6 +184,31 @@ static void test_pass(void **state)
 	recorder_fini(&r);
 }
 
+/* A rest begins inside of two scopes and ends outside of both: what is to be compiled is told apart
+ * all the same. */
+static void test_rest_in_scopes(void **state)
+{
+	ins_room room;
+	ins *i = ins_init(&room, OP_enter, 0);
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, ROOM);
+	ins_put_name(i, "forward", 7);
+	recorder_enter(&r, i, SCOPE_PLAIN);
+	recorder_enter(&r, i, SCOPE_PLAIN);
+	recorder_rest(&r);
+	recorder_pass(&r, 10);
+	recorder_enter(&r, i, SCOPE_COMPILE);
+	assert_int_equal(r.compiled, 1);
+	i = ins_init(&room, OP_leave, 0);
+	recorder_control(&r, i);
+	assert_int_equal(r.compiled, 0);
+	recorder_control(&r, i);         /* one of the two after all */
+	assert_int_equal(r.depth, 0);
+	recorder_fini(&r);
+}
+
 #define MANY 200000
 typedef struct producer { recorder r; _Atomic bool done; } producer;
 
@@ -224,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order), cmocka_unit_test(test_full),
 		cmocka_unit_test(test_few_chunks), cmocka_unit_test(test_pass),
+		cmocka_unit_test(test_rest_in_scopes),
 		cmocka_unit_test(test_events), cmocka_unit_test(test_threads),
 	};
 

@@ -115,6 +115,9 @@ static void test_end(void **state)
 #define BODY "t%3 = mul t1, 0.5\nt%4 = tanh t%3\nt%5 = sum t%4 axes=[1]\nfree t%3\nfree t%4\n" \
 	"fetch t%5\nfree t%5\n"
 
+/* Wide enough that to compile it is worth while (test_fused_worth.c). */
+#define WIDE "t1 = randn float32 [60,40] seed=1 draw=1\n"
+
 /* What comes behind the wait is of the fused plan. */
 static void expect_compiled(unsigned k)
 {
@@ -133,7 +136,7 @@ static void test_wait_behind_a_quick_plan(void **state)
 
 	(void)state;
 	set(FLAG_GT_COMPILE_SYNC, "0");
-	run(FIRST, 0);
+	run(WIDE, 0);
 	h = t->hot;
 	pthread_mutex_lock(&h->mining);
 	for (unsigned k = 1; k <= 6; k++)
@@ -150,7 +153,7 @@ static void test_wait_of_young_sessions(void **state)
 {
 	set(FLAG_GT_COMPILE_SYNC, "0");
 	for (unsigned n = 0; n < 200; n++) {
-		run(FIRST, 0);
+		run(WIDE, 0);
 		for (unsigned k = 1; k <= 6; k++)
 			run(BODY, k);
 		expect_compiled(7);
