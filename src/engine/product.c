@@ -53,8 +53,12 @@ typedef struct stack {
 	int64_t row_pieces, column_pieces;   /* of a matrix */
 	int64_t group;             /* matrices of one chunk; 1 if a matrix has several pieces */
 	const product_after *after;
-	bool follows;              /* a piece has what `after` needs */
+	bool follows;              /* a piece has what `after` needs, */
+	bool in_parts;             /* any part of it, as packed tiles compute them */
 } stack;
+
+/* Where a piece begins in the result of all matrices. */
+typedef struct place { const stack *s; int64_t row, column; } place;
 
 static bool is_packed(const product *p)
 {
@@ -135,7 +139,7 @@ static void describe(const kcall *c, const view *a, const view *b, stack *s)
 	s->dtype = out->m.dtype;
 	s->after = c->after;
 	s->scratches = NULL;
-	s->shared = false;
+	s->shared = s->in_parts = false;
 	s->batch_rank = out->m.rank - 2;
 	s->p = (product){.a = a->data, .b = b->data, .out = out->data,
 		.m = a->m.dims[ra], .k = a->m.dims[ra + 1], .n = b->m.dims[rb + 1],
@@ -193,25 +197,16 @@ static void run_packed(const stack *s, product *p)
 	if (slot >= 0)
 		atomic_fetch_or_explicit(&s->scratches->free, (uint64_t)1 << slot,
 				memory_order_release);
+	else if (p->done)
+		p->done(p->ctx, 0, p->m, 0, p->n);
 }
 
-/* Piece (row, column) of one matrix. */
-static void run_piece(const stack *s, product p, int64_t row, int64_t column)
+static void follow_part(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns)
 {
-	size_t size = dtype_size(s->dtype);
-	int64_t i = row * s->rows, j = column * s->columns;
+	const place *x = ctx;
+	const product_after *after = x->s->after;
 
-	p.a = (const char *)p.a + i * p.a_row * (int64_t)size;
-	p.b = (const char *)p.b + j * p.b_col * (int64_t)size;
-	p.out = (char *)p.out + (i * p.out_row + j) * (int64_t)size;
-	p.m = MIN(s->rows, p.m - i);
-	p.n = MIN(s->columns, p.n - j);
-	if (s->scratches)
-		run_packed(s, &p);
-	else if (s->tiles)
-		s->tiles(&p);
-	else
-		run_blas(&p);
+	after->run(after->ctx, x->row + row, rows, x->column + column, columns);
 }
 
 /* Operands of matrix number `at`. */
@@ -231,6 +226,31 @@ static product pick_matrix(const stack *s, int64_t at)
 	p.b = (const char *)p.b + b * size;
 	p.out = (char *)p.out + at * p.m * p.n * size;
 	return p;
+}
+
+/* Piece (row, column) of matrix number `at`. */
+static void run_piece(const stack *s, int64_t at, int64_t row, int64_t column)
+{
+	size_t size = dtype_size(s->dtype);
+	int64_t i = row * s->rows, j = column * s->columns;
+	product p = pick_matrix(s, at);
+	place first = {s, at * p.m + i, j};
+
+	p.a = (const char *)p.a + i * p.a_row * (int64_t)size;
+	p.b = (const char *)p.b + j * p.b_col * (int64_t)size;
+	p.out = (char *)p.out + (i * p.out_row + j) * (int64_t)size;
+	p.m = MIN(s->rows, p.m - i);
+	p.n = MIN(s->columns, p.n - j);
+	if (s->in_parts) {
+		p.done = follow_part;
+		p.ctx = &first;
+	}
+	if (s->scratches)
+		run_packed(s, &p);
+	else if (s->tiles)
+		s->tiles(&p);
+	else
+		run_blas(&p);
 }
 
 /* Chunks are claimed in their order, so neighbouring ones are worked on at the same time. Pieces of
@@ -263,9 +283,9 @@ static void run_chunk(void *ctx, int64_t chunk)
 	int64_t first = chunk / pieces * s->group, piece = chunk % pieces;
 
 	for (int64_t at = first; at < MIN(first + s->group, s->matrices); at++)
-		run_piece(s, pick_matrix(s, at), piece / s->column_pieces,
+		run_piece(s, at, piece / s->column_pieces,
 				pick_column(s, piece % s->column_pieces));
-	if (s->follows)
+	if (s->follows && !s->in_parts)
 		follow(s, chunk);
 }
 
@@ -334,6 +354,7 @@ static void cut_tiled(stack *s)
 		s->rows = MIN(s->p.m, MAX(PIECE_ROWS_MIN, (int64_t)((double)s->p.m * share)));
 }
 
+/* Packed tiles have their own blocks: a grid is for threads, and for what follows on whole pieces. */
 static void cut(stack *s)
 {
 	s->rows = s->p.m;
@@ -341,7 +362,7 @@ static void cut(stack *s)
 	s->group = 1;
 	if (s->tiles && !s->scratches)
 		cut_tiled(s);
-	else
+	else if (!s->scratches || s->shared || (s->after && !s->in_parts))
 		product_grid(s->p.m, s->p.n, s->p.k, &s->rows, &s->columns);
 	if (s->shared && s->rows == s->p.m && s->columns == s->p.n &&
 			s->p.n >= 2 * PACKED_COLUMNS)
@@ -361,6 +382,7 @@ static void run_stack(stack *s, pool *threads)
 			s->after->run(s->after->ctx, 0, s->p.m, 0, s->p.n);
 		return;
 	}
+	s->in_parts = s->scratches && s->after && !s->after->whole_rows && !s->after->whole_columns;
 	cut(s);
 	s->follows = s->after && suits(s);
 	chunks = (s->matrices + s->group - 1) / s->group * s->row_pieces * s->column_pieces;

@@ -16,6 +16,9 @@ typedef struct product {
 	int64_t a_row, a_col, b_row, b_col, out_row;
 	bool dot;      /* of two vectors: m = n = 1, and not a piece of something larger */
 	float *scratch;   /* PRODUCT_SCRATCH floats, which make a large product faster; or NULL */
+	/* With scratch: told of each part of the result as soon as it is there; or NULL. */
+	void (*done)(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns);
+	void *ctx;
 } product;
 
 #define PRODUCT_SCRATCH ((int64_t)512 * 256 + 16)
@@ -30,7 +33,7 @@ void product_grid(int64_t m, int64_t n, int64_t k, int64_t *rows, int64_t *colum
 
 /* What is to be done to the result of a product piece by piece, by the thread that has just computed
  * the piece and has it in its cache. Rows are those of all matrices, one laid under the other;
- * every element is in one piece. Which pieces there are follows from sizes alone. */
+ * every element is in one piece. Which pieces there are follows from sizes and threads alone. */
 typedef struct product_after {
 	void (*run)(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns);
 	void *ctx;

@@ -13,9 +13,10 @@
 #include "engine/isa/product_tile.h"
 
 #define ROWS 512
-#define COLUMNS 1024
+#define COLUMNS 4096
 #define WIDTH 2
 #define STRIP (WIDTH * VF)
+#define PART 256                   /* columns of what is told of at a time: it is in a cache yet */
 #if VF == 16
 #define HEIGHT 14                  /* rows of a tile */
 #else
@@ -164,43 +165,54 @@ static void run_strip(tile t, const product *p, const heights *h, int64_t column
 	}
 }
 
-/* Rows from a and columns from b on times one another over all of k. */
-static void run_block(const product *p, const heights *h, const float *a, const float *b,
-		float *out, int64_t columns)
+/* Strips of b under the block of a that is packed, to a block of p's result that begins at column j.
+ * The last time whoever waits for the result is told of some strips at a time. */
+static void run_strips(tile t, const product *p, const heights *h, const float *b, int64_t row,
+		int64_t j, int64_t columns, bool last)
 {
 	_Alignas(64) float strip[DEPTH * STRIP];
+	int64_t rows = row_of(h, h->count), part = 0;
+
+	t.b = strip;
+	for (int64_t at = 0; at < columns; at += STRIP, b += STRIP * p->b_col) {
+		int64_t width = MIN(STRIP, columns - at), end = at + width;
+		bool more = end + STRIP <= columns && (p->b_col == 1 || p->b_row == 1);
+
+		pack_strip(strip, b, p->b_row, p->b_col, t.k, width);
+		run_strip(t, p, h, width, more ? b + STRIP * p->b_col : NULL);
+		t.out += STRIP;
+		if (last && p->done && (end - part == PART || end == columns)) {
+			p->done(p->ctx, row, rows, j + part, end - part);
+			part = end;
+		}
+	}
+}
+
+/* Rows i and columns j and following ones of the result, over all of k. */
+static void run_block(const product *p, int64_t i, int64_t rows, int64_t j, int64_t columns)
+{
+	const float *a = (const float *)p->a + i * p->a_row;
+	const float *b = (const float *)p->b + j * p->b_col;
+	heights h = cut_rows(rows);
 
 	for (int64_t k = 0; k < p->k; k += DEPTH, a += DEPTH * p->a_col, b += DEPTH * p->b_row) {
-		tile t = {.a = p->scratch, .b = strip, .add = k > 0, .out = out,
-			.out_row = p->out_row, .k = MIN(DEPTH, p->k - k)};
-		const float *from = b;
+		tile t = {.a = p->scratch, .add = k > 0, .out_row = p->out_row,
+			.out = (float *)p->out + i * p->out_row + j, .k = MIN(DEPTH, p->k - k)};
 
-		pack_block(p->scratch, p, a, t.k, h);
-		for (int64_t j = 0; j < columns; j += STRIP, from += STRIP * p->b_col) {
-			int64_t width = MIN(STRIP, columns - j);
-			bool more = columns - j >= 2 * STRIP && (p->b_col == 1 || p->b_row == 1);
-
-			pack_strip(strip, from, p->b_row, p->b_col, t.k, width);
-			run_strip(t, p, h, width, more ? from + STRIP * p->b_col : NULL);
-			t.out += STRIP;
-		}
+		pack_block(p->scratch, p, a, t.k, &h);
+		run_strips(t, p, &h, b, i, j, columns, k + DEPTH >= p->k);
 	}
 }
 
 void ISA(product_packed)(const product *p)
 {
-	int64_t row_blocks = (p->m + ROWS - 1) / ROWS;
+	int64_t room = ROWS * DEPTH / MIN(DEPTH, p->k);
+	int64_t row_blocks = (p->m + room - 1) / room;
 	int64_t column_blocks = (p->n + COLUMNS - 1) / COLUMNS;
 	int64_t rows = (p->m + row_blocks - 1) / row_blocks;
 	int64_t columns = ALIGN_UP((p->n + column_blocks - 1) / column_blocks, STRIP);
 
-	for (int64_t i = 0; i < p->m; i += rows) {
-		heights h = cut_rows(MIN(rows, p->m - i));
-
+	for (int64_t i = 0; i < p->m; i += rows)
 		for (int64_t j = 0; j < p->n; j += columns)
-			run_block(p, &h, (const float *)p->a + i * p->a_row,
-					(const float *)p->b + j * p->b_col,
-					(float *)p->out + i * p->out_row + j,
-					MIN(columns, p->n - j));
-	}
+			run_block(p, i, MIN(rows, p->m - i), j, MIN(columns, p->n - j));
 }
