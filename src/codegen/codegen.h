@@ -18,8 +18,8 @@
 
 /* How rows that are no multiple of a vector end: all vectors are masked, or the last one by code of
  * its own. AUTO chooses by the length of the code and the instruction set. SHORT and EVEN are for
- * GROUP_ROWS, half as much code and faster: for rows of 1 to CODEGEN_SHORT columns and no others; for
- * rows that are any number of times CODEGEN_EVEN columns, but no more than a block of ir/tree.h. */
+ * GROUP_ROWS and half as much code: for rows of 1 to CODEGEN_SHORT columns and no others; for rows
+ * of a multiple of CODEGEN_EVEN columns, at least one and no more than a block of ir/tree.h. */
 typedef enum codegen_rest { REST_AUTO, REST_MASK, REST_TAIL, REST_SHORT, REST_EVEN } codegen_rest;
 #define CODEGEN_SHORT 16
 #define CODEGEN_EVEN  16
