@@ -27,24 +27,23 @@ bench-peers: package
 	python bench/peers.py $(PEERS)
 
 asan: tools
-	scripts/build.sh asan -Db_sanitize=address -Db_lundef=false -Dbench=false
+	scripts/build.sh asan
 	$(TEST) -C build-asan
 
 ubsan: tools
-	scripts/build.sh ubsan -Db_sanitize=undefined -Db_lundef=false -Dbench=false \
-		-Dc_args=-fno-sanitize-recover=all
+	scripts/build.sh ubsan
 	$(TEST) -C build-ubsan
 
 tsan: tools
-	scripts/build.sh tsan -Db_sanitize=thread -Db_lundef=false -Dbench=false
+	scripts/build.sh tsan
 	$(FIXED) $(TEST) -C build-tsan
 
 clang: tools
-	CC=clang scripts/build.sh clang
+	scripts/build.sh clang
 	$(TEST) -C build-clang
 
 fuzz: tools
-	CC=clang scripts/build.sh fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	scripts/build.sh fuzz
 	scripts/fuzz.sh $(SECONDS_OF_FUZZING)
 
 # Random programs eagerly and with hot paths, for SOAK_SECONDS; 0 is without end.

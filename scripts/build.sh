@@ -1,20 +1,31 @@
 #!/bin/bash
 # build.sh NAME [meson options]: configure (once) and build the folder build or build-NAME.
 #
-#   scripts/build.sh default   scripts/build.sh asan -Db_sanitize=address
+#   scripts/build.sh default   scripts/build.sh asan   scripts/build.sh mine -Dbench=false
 #
-# CC chooses the compiler; gcc if unset. Needs scripts/setup.sh tools to have run.
+# The names below have options of their own. CC chooses the compiler (gcc if unset) except for clang
+# and fuzz. Needs scripts/setup.sh tools to have run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export PATH="$PWD/.venv/bin:$PATH" CC=${CC:-gcc}
 
 dir=build-$1
-[ "$1" != default ] || dir=build
+export PATH="$PWD/.venv/bin:$PATH" CC=${CC:-gcc}
+options=(-Db_lundef=false -Dbench=false)
+case $1 in
+default) dir=build options=() ;;
+# Traces name lines; more would only be compiled. Tests spend their time in the sanitizer's checks.
+asan) options+=(-Db_sanitize=address -Doptimization=1 -Dc_args=-g1) ;;
+ubsan) options+=(-Db_sanitize=undefined -Dc_args=-fno-sanitize-recover=all) ;;
+tsan) options+=(-Db_sanitize=thread) ;;
+fuzz) CC=clang options+=(-Db_sanitize=address,undefined -Dfuzz=true) ;;
+clang) CC=clang options=() ;;
+*) options=() ;;
+esac
 shift
 # A folder that came here with a copied or moved tree still builds the old place's sources.
 if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/source")" != "$PWD" ]; then
 	rm -rf "$dir"
-	meson setup "$dir" "$@"
+	meson setup "$dir" "${options[@]}" "$@"
 	printf '%s\n' "$PWD" >"$dir/source"
 fi
 exec ninja -C "$dir"

@@ -14,7 +14,7 @@ left=${1:-0}
 endless=$((left == 0))
 
 scripts/build.sh default >/dev/null &&
-	scripts/build.sh tsan -Db_sanitize=thread -Db_lundef=false -Dbench=false >/dev/null || exit 1
+	scripts/build.sh tsan >/dev/null || exit 1
 mkdir -p soak
 
 # play BUILD [NAME=VALUE...]: one turn, from a random seed on.

@@ -31,18 +31,16 @@ stage() {
 # A build folder, then its C tests. Sanitizers slow the tests down, so they get more time.
 c_tests() {
 	local name=$1 dir=build-$1
-	shift
+
 	[ "$name" != default ] || dir=build
-	scripts/build.sh "$name" "$@" && meson test -C "$dir" --print-errorlogs -t 4 --no-rebuild |
+	scripts/build.sh "$name" && meson test -C "$dir" --print-errorlogs -t 4 --no-rebuild |
 		awk '/^(Ok|Fail|Timeout|Skipped|Unexpected Pass|Expected Fail):/ {
 				if ($NF) s = s " " $0 }
 			{ print } END { gsub(/ +/, " ", s); print "tests:" s }'
 }
 
 fuzz() {
-	CC=clang scripts/build.sh fuzz -Dfuzz=true -Db_sanitize=address,undefined \
-		-Db_lundef=false &&
-		scripts/fuzz.sh "$FUZZ_SECONDS"
+	scripts/build.sh fuzz && scripts/fuzz.sh "$FUZZ_SECONDS"
 }
 
 # Twice side by side, for each has one processor's work: as it is, and with everything that repeats
@@ -62,7 +60,7 @@ python_tests() {
 }
 
 stage "C tests" '^tests:' c_tests default
-stage "C under ASan" '^tests:' c_tests asan -Db_sanitize=address -Db_lundef=false -Dbench=false
+stage "C under ASan" '^tests:' c_tests asan
 stage "fuzzing" '^fuzz:' fuzz
 stage "Python tests" '(passed|failed|error)' python_tests
 

@@ -6,7 +6,7 @@
  */
 #include "region/fuse_program.h"
 
-#define RUNS     2500
+#define RUNS     (SANITIZED ? 800 : 2500)
 #define COMPILED 25               /* every so many-th is run by machine code, too */
 
 static int64_t below(int64_t n) { return (int64_t)(trial_random() % (uint64_t)n); }
