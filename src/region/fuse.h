@@ -24,8 +24,8 @@
  * step's results take storages of their own, and the arena belongs to whoever still looks into it.
  *
  *	fuse_map     linear maps between shapes
- *	fuse_graph   composites expanded (fuse_index: a scatter_add, too), the graph simplified
- *	             (fuse_simplify); where values lie
+ *	fuse_graph   composites expanded (fuse_index: a scatter_add, fuse_cat: a cat, too), the
+ *	             graph simplified (fuse_simplify); where values lie
  *	fuse_kernel  would these ops make a kernel, and which?
  *	fuse_place   rows made from where their elements are: random numbers, indices
  *	fuse_cost    what a kernel costs: decides what is fused

@@ -250,6 +250,8 @@ static gt_err take_op(fuse_graph *g, uint32_t at)
 		in[0] = &own;
 		return compose(i, in, &to);
 	}
+	if (fuse_cat_unfolds(g, i, in))
+		return fuse_cat_compose(g, i, in, &to);
 	if (fuse_index_compares(g, i, in))
 		return fuse_index_compose(i, in, &to);
 	return take_row(g, at, i, false);

@@ -113,6 +113,12 @@ void fuse_place_check(fuse_graph *g);
 bool   fuse_index_compares(fuse_graph *g, const ins *i, const meta *const *in);
 gt_err fuse_index_compose(const ins *i, const meta *const *in, const composer *to);
 
+/* fuse_cat.c: is op `i` a cat of what was only copied for it? Then fuse_cat_compose emits the cat of
+ * what was there before, and a view of it. */
+bool   fuse_cat_unfolds(const fuse_graph *g, const ins *i, const meta *const *in);
+gt_err fuse_cat_compose(const fuse_graph *g, const ins *i, const meta *const *in,
+	const composer *to);
+
 /* fuse_group.c: deal the computed values out to units. False: some composites do not become
  * kernels, which is now said in g->whole; begin anew. */
 bool fuse_group_make(fuse_graph *g);

@@ -280,7 +280,7 @@ static void call_single(fuse_graph *g)
 }
 
 /* A composite of which a part is a call would be worse than its own kernel. Numbers of columns are
- * no such part. */
+ * no such part, nor is a cat of less. */
 static bool keep_whole(fuse_graph *g)
 {
 	const fusion *f = g->f;
@@ -291,7 +291,7 @@ static bool keep_whole(fuse_graph *g)
 		const uint32_t unit = g->nodes[f->order.at[at]].unit;
 
 		if (!o->composed || unit == FUSE_NONE || !unit_at(g, unit)->call ||
-			op_rows[o->row->op].kind == KIND_CREATE)
+			op_rows[o->row->op].kind == KIND_CREATE || o->row->op == OP_cat)
 			continue;
 		g->whole[o->op] = true;
 		good = false;
