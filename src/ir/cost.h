@@ -10,8 +10,8 @@
 
 #define COST_CALL_NS 50
 
-/* Picoseconds an element, by kind of op. */
-static const uint16_t cost_element_ps[] = {
+/* Nanoseconds 1,024 elements take, by kind of op. */
+static const uint16_t cost_elements_ns[] = {
 	[KIND_CREATE] = 500, [KIND_ELEMENT] = 300, [KIND_REDUCE] = 200, [KIND_INDEX] = 500,
 	[KIND_COMPOSITE] = 2000, [KIND_PRODUCT] = 25,
 };
@@ -25,16 +25,14 @@ static inline uint32_t cost_ns(unsigned code, const meta *in, const meta *out)
 	if (kind == KIND_CONTROL || kind == KIND_VIEW)
 		return COST_CALL_NS / 2;
 	count = (uint64_t)meta_count(out);
-	if (in) {
-		const uint64_t n = (uint64_t)meta_count(in);
-
-		/* An element of a product is as long as the first input's rows. */
-		if (kind == KIND_PRODUCT && in->rank)
-			count *= (uint64_t)MIN(in->dims[in->rank - 1], INT64_C(1) << 20);
-		count = MAX(count, n);
-	}
+	/* An element of a product is as long as the first input's rows. What is made element by
+	 * element is no smaller than its inputs. */
+	if (kind == KIND_PRODUCT && in && in->rank)
+		count *= (uint64_t)MIN(in->dims[in->rank - 1], INT64_C(1) << 20);
+	else if (kind != KIND_ELEMENT && in)
+		count = MAX(count, (uint64_t)meta_count(in));
 	count = MIN(count, UINT64_C(1) << 50);
-	ns = COST_CALL_NS + count * cost_element_ps[kind] / 1000;
+	ns = COST_CALL_NS + count * cost_elements_ns[kind] / 1024;
 	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
