@@ -6,7 +6,7 @@
 #define WORDS_MAX   (1u << 22)   /* of a run; what is longer has no script */
 #define PATIENCE    2            /* runs, after a try in vain; doubles */
 #define DOUBLINGS   7
-#define LANES       4
+#define LANES       8
 #define BLOCK       (4 * LANES)  /* words that are looked at together */
 
 /* ---- learning -------------------------------------------------------------------------------- */
@@ -308,7 +308,7 @@ typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t)), ali
 static inline __attribute__((always_inline)) void add_differing(lanes *all, const uint64_t *now,
 	const uint64_t *then, const uint64_t *moves, const uint64_t *keep, uint64_t base)
 {
-	const lanes by = { base, base, base, base };
+	const lanes by = { base, base, base, base, base, base, base, base };
 
 	*all |= (*(const lanes *)now - *(const lanes *)then - (*(const lanes *)moves & by)) &
 		*(const lanes *)keep;
@@ -325,7 +325,7 @@ static inline __attribute__((always_inline)) uint32_t same_blocks(const script *
 
 		for (uint32_t j = k; j < k + BLOCK; j += LANES)
 			add_differing(&all, now + j, then + j, moves + j, keep + j, base);
-		if (all[0] | all[1] | all[2] | all[3])
+		if (all[0] | all[1] | all[2] | all[3] | all[4] | all[5] | all[6] | all[7])
 			break;
 	}
 	for (; k < n; k++)
@@ -340,8 +340,16 @@ static __attribute__((target("avx2"))) uint32_t same_avx2(const script *s, uint3
 	return same_blocks(s, from, n, now, base);
 }
 
+static __attribute__((target("avx512f"))) uint32_t same_avx512(const script *s, uint32_t from,
+	uint32_t n, const uint64_t *now, uint64_t base)
+{
+	return same_blocks(s, from, n, now, base);
+}
+
 uint32_t script_same(const script *s, uint32_t from, uint32_t n, const uint64_t *now, uint64_t base)
 {
+	if (__builtin_cpu_supports("avx512f"))
+		return same_avx512(s, from, n, now, base);
 	return __builtin_cpu_supports("avx2") ? same_avx2(s, from, n, now, base) :
 		same_blocks(s, from, n, now, base);
 }
