@@ -3,6 +3,7 @@
 
 #include <cache/libdir.h>
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,17 +18,28 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const codegen *found;
 static char reason[ERROR_TEXT_MAX / 2];
 
-/* The folder of the object that this code is in, which may be a program. */
-static void own_folder(char *path, size_t size)
+/* The folder of the object that this code is in; false where nobody knows. A program is asked of the
+ * kernel: the loader has its first argument, which names a file of whatever folder is the current
+ * one if PATH led to the program, and code shall not come from there. */
+static bool own_folder(char *path, size_t size)
 {
-	Dl_info me = { 0 };
-	const char *slash;
+	struct link_map *map = NULL;
+	Dl_info me;
+	char *slash;
+	ssize_t n;
 
-	if (!dladdr((const void *)(uintptr_t)plugin_open, &me) || !me.dli_fname)
-		me.dli_fname = "";
-	slash = strrchr(me.dli_fname, '/');
-	snprintf(path, size, "%.*s", slash ? (int)(slash - me.dli_fname) : 1, slash ? me.dli_fname
-		: ".");
+	if (!dladdr1((const void *)(uintptr_t)plugin_open, &me, (void **)&map, RTLD_DL_LINKMAP))
+		return false;
+	if (map->l_name[0]) {
+		snprintf(path, size, "%s", map->l_name);
+	} else {
+		n = readlink("/proc/self/exe", path, size - 1);
+		path[n < 0 ? 0 : n] = 0;
+	}
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = 0;
+	return slash != NULL;
 }
 
 /* False where there is no such file; otherwise it is the one, for good or bad. */
@@ -57,16 +69,16 @@ static void look(void)
 	static const char *const places[] = { "", "/src/codegen", "/../src/codegen",
 		"/../../src/codegen", "/../lib" };
 	char folder[2048], path[4096];
+	const bool known = own_folder(folder, sizeof folder);
 
-	own_folder(folder, sizeof folder);
-	for (size_t k = 0; k < COUNT(places); k++) {
+	for (size_t k = 0; known && k < COUNT(places); k++) {
 		snprintf(path, sizeof path, "%s%s/" FILE_NAME, folder, places[k]);
 		if (take(path))
 			return;
 	}
 	if (!take(GT_LIBDIR "/" FILE_NAME))
 		snprintf(reason, sizeof reason, FILE_NAME " is neither beside GT in %.200s nor in "
-			GT_LIBDIR, folder);
+			GT_LIBDIR, known ? folder : "a folder unknown");
 }
 
 gt_err plugin_open(const codegen **out)

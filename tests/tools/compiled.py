@@ -70,6 +70,16 @@ def check_perf_map(folder, name):
 	assert [line.split()[2] for line in lines].count("gt_" + name) == 1, lines
 
 
+def check_found_by_name(path, folder):
+	"""What PATH leads to finds its code generator, and takes none from the current folder."""
+	folder.mkdir()
+	(folder / "libgt_codegen.so").write_text("no library")
+	done = subprocess.run([os.path.basename(GT), "run", path], text=True, capture_output=True, timeout=60,
+		cwd=folder, env={**CLEAN, **SETTINGS, "GT_QUIET": "0", "GT_DEBUG_COMPILE": "1",
+			"PATH": os.path.dirname(os.path.abspath(GT))})
+	assert done.returncode == 0 and "[COMPILE] Compilation complete" in done.stdout, done
+
+
 with tempfile.TemporaryDirectory() as top:
 	folder, path = pathlib.Path(top) / "dump", pathlib.Path(top) / "loop.gts"
 	path.write_text(loop())
@@ -82,3 +92,4 @@ with tempfile.TemporaryDirectory() as top:
 		assert re.fullmatch(r"mul_tanh(_sum)?_[0-9a-f]{8}", kernel), kernel
 		check_kernel(folder, kernel)
 		check_perf_map(folder, kernel)
+		check_found_by_name(path, folder.parent / "elsewhere")
