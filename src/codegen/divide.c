@@ -102,7 +102,7 @@ static val any_divides(emit *e, val x)
 }
 
 /* Zeros look like exceptions at first, and are told from them where there is one: most vectors have
- * none. */
+ * none. Rows of one vector are not worth the code. */
 val divide_row(emit *e, int node)
 {
 	const group_node *n = &e->g->nodes[node];
@@ -118,6 +118,8 @@ val divide_row(emit *e, int node)
 	q = LLVMBuildFMul(e->b, x, y, "");
 	q = correct(e, q, x, LLVMBuildFNeg(e->b, a, ""), y);
 	branch_open(e, &odd, "odd", LLVMBuildOr(e->b, any_far(e, x, 60), e->divides[by], ""));
+	if (e->brief)
+		return branch_close(e, &odd, LLVMBuildFDiv(e->b, x, a, ""), q);
 	branch_open(e, &b, "divide", LLVMBuildOr(e->b, any_divides(e, x), e->divides[by], ""));
 	slow = LLVMBuildFDiv(e->b, x, a, "");
 	return branch_close(e, &odd, branch_close(e, &b, slow, q), q);
