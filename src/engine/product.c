@@ -13,7 +13,7 @@
 
 /* From here on tiles pack their left side: m * n * k if its rows lie in one piece each, and if not;
  * and the columns and rows that share the cost. */
-#define PACKED_WORK ((int64_t)1 << 26)
+#define PACKED_WORK ((int64_t)3 << 23)
 #define PACKED_TURNED_WORK ((int64_t)1 << 21)
 #define PACKED_COLUMNS 128
 #define PACKED_ROWS 64
@@ -354,7 +354,7 @@ static void cut_tiled(stack *s)
 		s->rows = MIN(s->p.m, MAX(PIECE_ROWS_MIN, (int64_t)((double)s->p.m * share)));
 }
 
-/* Packed tiles have their own blocks: a grid is for threads, and for what follows on whole pieces. */
+/* Packed tiles have their own blocks; a grid is for threads, and for what follows whole pieces. */
 static void cut(stack *s)
 {
 	s->rows = s->p.m;

@@ -14,9 +14,11 @@ static void pack_rows(float *to, int64_t to_row, const float *b, int64_t b_row, 
 	vf_mask last = vf_first(n - whole);
 
 	for (int64_t k = 0; k < depth; k++, to += to_row, b += b_row) {
-		__builtin_prefetch(b + 8 * b_row);
-		for (int64_t j = 0; j < whole; j += VF)
+		__builtin_prefetch(b + 8 * b_row + whole);
+		for (int64_t j = 0; j < whole; j += VF) {
+			__builtin_prefetch(b + 8 * b_row + j);
 			vf_store(to + j, vf_load(b + j));
+		}
 		vf_store(to + whole, vf_load_part(b + whole, last));
 	}
 }

@@ -132,8 +132,8 @@ static void pack_block(float *to, const product *p, const float *a, int64_t dept
 	}
 }
 
-/* The tile fetches part of the strip of b that comes next: rows of it if they lie in one piece each,
- * else columns. `at` counts the rows of all tiles before it. */
+/* The tile fetches part of the strip of b that comes next: rows of it if each lies in one piece, else
+ * columns. `at` counts what the tiles before it fetch. */
 static void fetch_next(tile *t, const product *p, const float *next, int64_t at)
 {
 	if (!next || at >= t->k) {
@@ -165,8 +165,8 @@ static void run_strip(tile t, const product *p, const heights *h, int64_t column
 	}
 }
 
-/* Strips of b under the block of a that is packed, to a block of p's result that begins at column j.
- * The last time whoever waits for the result is told of some strips at a time. */
+/* Strips of b under the block of a that is packed, to a block of p's result that begins at `row` and
+ * at column j. The last time whoever waits for the result is told of some strips at a time. */
 static void run_strips(tile t, const product *p, const heights *h, const float *b, int64_t row,
 		int64_t j, int64_t columns, bool last)
 {
