@@ -60,7 +60,9 @@ static unsigned count_recipes(cache_bytes value)
 
 static void print_recipes(const cache_file *f)
 {
-	printf("%u loops of ", count_recipes(f->value));
+	const unsigned n = count_recipes(f->value);
+
+	printf("%u loop%s of ", n, n == 1 ? "" : "s");
 	for (size_t k = 0; k + 1 < f->key.size; k++) {
 		const char c = ((const char *)f->key.data)[k];
 
@@ -193,11 +195,10 @@ static int verify(cache *c, int argc, char **argv)
 
 static gt_err compile_all(void)
 {
-	static const flag on[] = { FLAG_GT_AUTO_COMPILE, FLAG_GT_COMPILE_SYNC, FLAG_GT_QUIET };
-	gt_err e = flag_set(FLAG_GT_HOTPATH_TIER, "2");
+	gt_err e = run_hot();
 
-	for (size_t k = 0; k < COUNT(on) && !e; k++)
-		e = flag_set(on[k], "1");
+	if (!e)
+		e = flag_set(FLAG_GT_HOTPATH_TIER, "2");
 	return e ? e : flag_set(FLAG_GT_HOTPATH_CODE, "compiled");
 }
 
@@ -219,6 +220,7 @@ static int prewarm(cache *c, int argc, char **argv)
 	char *run[] = { "/proc/self/exe", "run", NULL };
 	const codegen *generator;
 	cache_stats s;
+	unsigned loops;
 	int status;
 
 	if (!argc)
@@ -232,8 +234,9 @@ static int prewarm(cache *c, int argc, char **argv)
 	cache_stats_of(c, &s);
 	if (s.lost)
 		status = tool_fail(EXIT_WRONG, "%" PRIu64 " entries could not be written", s.lost);
-	printf("%u loops are kept of the program; %" PRIu64 " files were written\n", count_own(c),
-		s.puts);
+	loops = count_own(c);
+	printf("%u loop%s kept of the program; %" PRIu64 " file%s written\n", loops,
+		loops == 1 ? " is" : "s are", s.puts, s.puts == 1 ? " was" : "s were");
 	return status;
 }
 

@@ -1,4 +1,5 @@
-/* run.c: `gt run FILE.gts`, a text stream executed on an embedded worker.
+/* run.c: `gt run FILE.gts`, a text stream executed on an embedded worker; `gt explain FILE.gts`,
+ * what becomes of its loops.
  *
  * The stream goes through the same link as a client's. What its fetches read is printed as upload
  * instructions: exact, and a stream again. A value that failed is reported and the rest goes on.
@@ -27,6 +28,7 @@ typedef struct request { answer *a; uint64_t id; } request;
 typedef struct run {
 	const char *name;
 	bool mute;                       /* what is read is not printed */
+	const explain_wish *wish;        /* what is to be said of its loops; NULL: nothing */
 	FILE *file;
 	struct link *link;
 	interner *places;                /* "file:line", by number */
@@ -170,12 +172,52 @@ static void execute(run *r)
 		complain(r);
 }
 
+/* ---- what became of its loops ---------------------------------------------------------------- */
+
+/* As the stream has it where that is a number. */
+static bool print_site(void *ctx, uint32_t site, char *text, size_t size)
+{
+	const char *place = site < NAMED_SITES ? NULL
+		: interner_get(((run *)ctx)->places, site - NAMED_SITES);
+
+	if (place)
+		snprintf(text, size, "%s", place);
+	else
+		snprintf(text, size, "@ %u", site);
+	return true;
+}
+
+static void explain(run *r)
+{
+	const explain_wish wish = { { print_site, r }, r->wish->full, r->wish->kernel };
+	buf text = { 0 };
+
+	if (embed_explain(r->link, &wish, &text))
+		complain(r);
+	fputs(buf_text(&text), stdout);
+	buf_fini(&text);
+}
+
+gt_err run_hot(void)
+{
+	static const flag on[] = { FLAG_GT_AUTO_COMPILE, FLAG_GT_COMPILE_SYNC, FLAG_GT_QUIET };
+	gt_err e = flags_load();
+
+	for (size_t k = 0; k < COUNT(on) && !e; k++)
+		e = flag_set(on[k], "1");
+	return e;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
 static int run_stream(run *r)
 {
 	if (flags_load() || embed_open(&r->link))
 		return tool_fail(EXIT_WRONG, "%s", gt_last_error());
 	r->places = interner_new();
 	execute(r);
+	if (r->wish)
+		explain(r);
 	if (ferror(r->file))
 		r->status = tool_fail(EXIT_WRONG, "%s: %s", r->name, strerror(errno));
 	r->link->ops->close(r->link);
@@ -184,20 +226,47 @@ static int run_stream(run *r)
 	return r->status;
 }
 
-int run_file(const char *path, bool prints)
+static int run_path(run *r, const char *path)
 {
-	run r = { .file = stdin, .mute = !prints };
 	int status;
 
-	r.name = strcmp(path, "-") ? path : "standard input";
-	if (r.name == path && !(r.file = fopen(path, "re")))
+	r->file = stdin;
+	r->name = strcmp(path, "-") ? path : "standard input";
+	if (r->name == path && !(r->file = fopen(path, "re")))
 		return tool_fail(EXIT_WRONG, "%s: %s", path, strerror(errno));
-	status = run_stream(&r);
-	fclose(r.file);
+	status = run_stream(r);
+	fclose(r->file);
 	return status;
+}
+
+int run_file(const char *path, bool prints)
+{
+	run r = { .mute = !prints };
+
+	return run_path(&r, path);
 }
 
 int run_command(int argc, char **argv)
 {
 	return argc == 2 ? run_file(argv[1], true) : tool_usage(argv[0]);
+}
+
+int explain_command(int argc, char **argv)
+{
+	explain_wish wish = { .full = false };
+	run r = { .mute = true, .wish = &wish };
+	int k = 1;
+
+	for (; k < argc - 1; k++)
+		if (!strcmp(argv[k], "--full"))
+			wish.full = true;
+		else if (!strcmp(argv[k], "--kernel"))
+			wish.kernel = argv[++k];
+		else
+			break;
+	if (k != argc - 1)
+		return tool_usage(argv[0]);
+	if (run_hot())
+		return tool_fail(EXIT_WRONG, "%s", gt_last_error());
+	return run_path(&r, argv[k]);
 }

@@ -31,6 +31,9 @@ gt_err bench_replay(const lab_program *p, unsigned steps, const uint64_t *marks,
 /* run.c: execute a text stream ("-": standard input), print what it reads; returns an exit status. */
 int run_file(const char *path, bool prints);
 
+/* From now on loops are found and compiled in place, and nothing is said of it. */
+gt_err run_hot(void);
+
 /* draw.c: a region as SVG on standard output; returns an exit status. */
 int draw_region(const region *r);
 

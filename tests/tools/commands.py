@@ -4,6 +4,7 @@ Exit statuses are part of the manual: 0 done, 1 it went wrong, 2 the command lin
 """
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -207,27 +208,46 @@ def check_prewarm():
 		if made.returncode:
 			expect(["cache", "prewarm", path], 1, err=["no code generator"], **cache)
 		else:
-			expect(["cache", "prewarm", path], 0, out=["1 loops are kept", "0 files"], **cache)
+			expect(["cache", "prewarm", path], 0, out=["1 loop is kept", "0 files"], **cache)
 			expect(["cache", "verify"], 0, out=["entries are sound"], **cache)
 			warm = run("run", path, **hot).stdout.splitlines()
 			if "Loaded from the cache" not in "".join(warm) or \
 					"Compiling sequence" in "".join(warm) or eager[-1] not in warm:
 				failures.append(f"a stream that was prewarmed printed {warm}, eagerly {eager}")
 			expect(["cache", "prewarm", path, sys.executable, "-O", "train.py"], 0,
-				out=["1 loops are kept", "1 files"], **cache)
-			expect(["cache", "ls"], 0, out=["1 loops of " + os.path.realpath(sys.executable) +
+				out=["1 loop is kept", "1 file was"], **cache)
+			expect(["cache", "ls"], 0, out=["1 loop of " + os.path.realpath(sys.executable) +
 				" -O train.py"], **cache)
 			expect(["cache", "prewarm", os.path.join(folder, "none")], 1,
-				out=["1 loops", "0 files"], err=["No such file"], **cache)
+				out=["1 loop is", "0 files"], err=["No such file"], **cache)
 			expect(["cache", "prewarm", path, "/nowhere"], 1, err=["/nowhere: No such file"],
 				**cache)
 		expect(["cache", "prewarm"], 2, err=["usage: gt cache"], **cache)
 		expect(["cache", "prewarm", path], 1, err=["nothing is kept"], GT_CACHE_DIR="")
 
 
+def check_explain():
+	text = loop_text(30)
+	told = expect(["explain", "-"], 0, out=["executed 30 times: HOT PATH", "standard input:",
+		"operation by operation (T1)"], stdin=text)
+	kernel = re.search(r"^ +(\w+_[0-9a-f]{8}): ", told, re.M)
+	full = expect(["explain", "--full", "-"], 0, out=["HOT PATH"], stdin=text)
+	if kernel:
+		expect(["explain", "--kernel", kernel[1], "-"], 0, out=[kernel[1], "ret"], stdin=text)
+		if len(full) <= len(told):
+			failures.append("gt explain --full says no more than without")
+	expect(["explain", "-"], 0, out=["nothing has been seen"], stdin="t1 = full float32 1.0 [2]\n")
+	expect(["explain", "-"], 1, out=["nothing has been seen"], err=["standard input:2"],
+		stdin="t1 = full float32 1.0 [2]\nt2\n")
+	expect(["explain", "/nowhere.gts"], 1, err=["No such file"])
+	for wrong in ([], ["a", "b"], ["--kernel", "-"], ["--all", "-"]):
+		expect(["explain", *wrong], 2, err=["usage: gt explain"])
+
+
 def main():
 	check_commands()
 	check_prewarm()
+	check_explain()
 	check_run()
 	check_bench()
 	print("\n".join(failures) or "all commands behave")
