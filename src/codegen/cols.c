@@ -83,6 +83,15 @@ static void for_columns(emit *e, val end, emit_body *body, void *context)
 	e->masks = masks;
 }
 
+/* The same in the tile's own memory, which has whole vectors: nobody looks at what comes of columns
+ * that there are none of. */
+static void for_memory(emit *e, val end, emit_body *body, void *context)
+{
+	e->even = true;
+	emit_columns(e, e->tile, end, 0, NULL, body, context);
+	e->even = false;
+}
+
 /* ---- Values of a column. ---- */
 
 static bool is_column(const emit *e, int node)
@@ -307,18 +316,18 @@ static void reduce_tile(emit *e, pass *p, val end)
 	branch b;
 	val to;
 
-	for_columns(e, end, start_nothing, p);
+	for_memory(e, end, start_nothing, p);
 	p->many = LLVMBuildICmp(e->b, LLVMIntSGT, e->rows, emit_size(e, TREE_BLOCK), "many");
 	loop_open(e, &l, "block", emit_size(e, 0), e->rows, emit_size(e, TREE_BLOCK), 0, NULL);
-	for_columns(e, end, start_lanes, p);
+	for_memory(e, end, start_lanes, p);
 	to = emit_min(e, LLVMBuildAdd(e->b, l.i, emit_size(e, TREE_BLOCK), ""), e->rows);
 	do_rows(e, p, l.i, to, end);
 	p->blocks = block_number(e, l.i);
-	for_columns(e, end, fold_block, p);
+	for_memory(e, end, fold_block, p);
 	loop_close(e, &l, NULL);
 	branch_open(e, &b, "many", p->many);
 	p->blocks = block_number(e, LLVMBuildAdd(e->b, e->rows, emit_size(e, TREE_BLOCK - 1), ""));
-	for_columns(e, end, join_blocks, p);
+	for_memory(e, end, join_blocks, p);
 	branch_close(e, &b, NULL, NULL);
 }
 

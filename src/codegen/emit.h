@@ -48,7 +48,7 @@ typedef struct emit {
 	int batch;                       /* rows at a time: those, or more that take turns */
 	bool masks;                      /* REST_MASK */
 	bool brief;                      /* REST_SHORT */
-	bool even;                       /* REST_EVEN */
+	bool even;                       /* columns are whole vectors: REST_EVEN */
 
 	LLVMContextRef context;
 	LLVMModuleRef module;
