@@ -12,6 +12,7 @@
 #define CANDIDATE_LIFE 8192u     /* ops, besides two periods, without one that holds */
 #define POSITION_BITS 40u
 #define HOPE_OPS      (UINT64_C(1) << 20)        /* to come before a loop is hot: that is not far */
+#define HOPE_RUN      256u       /* ops that a candidate held for */
 #define FAR_OPS       (UINT64_C(1) << 24)        /* to come before a loop is hot: that is far */
 
 static void make_tables(track *t)
@@ -538,17 +539,33 @@ bool track_is_far(const track *t)
 	return any;
 }
 
+static uint64_t longest_hot(const track *t)
+{
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < TRACK_LOOPS; k++)
+		if (t->loops[k].hot && !t->loops[k].replaced)
+			n = MAX(n, t->loops[k].n);
+	return n;
+}
+
 /* It completed a run lately, and those that it lacks are not many ops. */
+static bool is_near(const track *t, const loop *l)
+{
+	return !l->replaced && !l->hot && l->runs < t->threshold &&
+		t->threshold - l->runs < HOPE_OPS / l->n && t->ops - l->last < 2 * (uint64_t)l->n;
+}
+
 bool track_hopes(const track *t)
 {
-	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
-		const loop *l = &t->loops[k];
+	const uint64_t longest = longest_hot(t);
 
-		if (l->n && !l->replaced && !l->hot && l->runs < t->threshold &&
-				t->threshold - l->runs < HOPE_OPS / l->n &&
-				t->ops - l->last < 2 * (uint64_t)l->n)
+	for (unsigned k = 0; k < TRACK_LOOPS; k++)
+		if (t->loops[k].n > longest && is_near(t, &t->loops[k]))
 			return true;
-	}
+	for (unsigned k = 0; k < TRACK_CANDIDATES; k++)
+		if (t->candidates[k].period > longest && t->candidates[k].run >= HOPE_RUN)
+			return true;
 	return false;
 }
 

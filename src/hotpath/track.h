@@ -106,7 +106,7 @@ loop *track_find(track *t, uint64_t signature);
 /* Loops take the stream, and all of them will go on for long before they are hot: to count their
  * runs it is enough to look now and then (track_pass). */
 bool track_is_far(const track *t);
-/* Or one will soon be. */
+/* Or a longer one than those that are hot will soon be. */
 bool track_hopes(const track *t);
 size_t track_bytes(const track *t);      /* memory held */
 

@@ -156,6 +156,7 @@ typedef struct hot_rest {
 	uint64_t before;         /* worker.operations when the slice began */
 	uint64_t length, wait;   /* of the next rest; ops to the next trial */
 	unsigned round, delays;  /* of the trial, which was put off so often */
+	uint64_t hoped;          /* ops that it was put off for what may come */
 	hot_times times[2];      /* of its pieces: ps an op, listening and still */
 	uint64_t from, busy;     /* op and busy time at the piece's beginning */
 	uint64_t looks, reads;   /* at the clock, then and so far */
@@ -356,6 +357,8 @@ void hot_rest_slice(hot *h);
 void hot_rest_count(hot *h);
 /* A plan has come, or a fused one for it: between slices. */
 void hot_rest_plan(hot *h, const hot_run *r);
+/* A run broke off, behind its beginning. */
+void hot_rest_exit(hot *h, const hot_run *r);
 /* Listen from now on; what is known of the program may be out of date. */
 void hot_rest_end(hot *h);
 /* The program marks what is to be compiled. */

@@ -29,11 +29,12 @@
 #define FIRST_RUNS  16u          /* of a plan, .. */
 #define FIRST_OPS   1024u        /* .. or more ops, before the first trial */
 #define IDLE_OPS    (1u << 18)   /* before the first plan, if none comes, .. */
-#define HOPING_OPS  (1u << 16)   /* .. nor is on its way; that is asked so often, .. */
-#define HOPES_MOST  32u          /* .. but not for ever */
+#define HOPING_OPS  (1u << 13)   /* while a plan is on its way, or new ones come, it is listened .. */
+#define HOPES_MOST  (3u << 16)   /* .. for so many more, but all in all no more than that */
 #define DELAY_OPS   512u         /* a trial of plans is under way: later, .. */
 #define DELAYS_MOST 64u          /* .. but not for ever */
 #define TOLD        80u          /* per cent told as a whole, by plans far ahead: no trial */
+#define EXIT_RUNS   4u
 #define WAIT_FIRST  32768u       /* ops to the next trial, after one that was won; four times .. */
 #define WAIT_MOST   (UINT64_C(1) << 24)  /* .. as many each time */
 #define REST_FIRST  131072u
@@ -246,24 +247,26 @@ static void try_later(hot *h, uint64_t ops)
 	h->rest.asked = hot_ops(h);
 }
 
-/* There is no plan that may run: to record costs something, that is known. */
-static void do_without(hot *h)
+/* The miner may be about to find what all of this is a part of, or does so all the time. */
+static bool may_hope(hot *h)
 {
 	hot_rest *o = &h->rest;
 
-	if (!h->count && atomic_load_explicit(&h->hopes, memory_order_relaxed) &&
-			o->delays++ < HOPES_MOST)
-		o->due = hot_ops(h) + HOPING_OPS;
-	else
-		rest(h);
+	if (!atomic_load_explicit(&h->hopes, memory_order_relaxed) || o->hoped >= HOPES_MOST)
+		return false;
+	o->hoped += HOPING_OPS;
+	o->due = hot_ops(h) + HOPING_OPS;
+	return true;
 }
 
 static void begin_trial(hot *h)
 {
 	hot_rest *o = &h->rest;
 
-	if (!has_plans(h)) {
-		do_without(h);
+	if (may_hope(h))
+		return;
+	if (!has_plans(h)) {     /* to record costs something, that is known */
+		rest(h);
 		return;
 	}
 	if (h->trial || (is_settling(h) && o->delays++ < DELAYS_MOST)) {
@@ -331,11 +334,23 @@ void hot_rest_plan(hot *h, const hot_run *r)
 
 	if (o->phase == HOT_RESTS)
 		wake(h);
-	if (o->due == UINT64_MAX || o->planned)
+	if (o->due == UINT64_MAX)
+		return;
+	if (o->planned && o->phase == HOT_LISTENS && o->hoped < HOPES_MOST) {
+		o->hoped += HOPING_OPS;
+		o->due = MAX(o->due, hot_ops(h) + HOPING_OPS);
+	}
+	if (o->planned)
 		return;
 	o->planned = true;
 	o->due = hot_ops(h) + first;
 	o->asked = hot_ops(h);
+}
+
+/* What that costs no plan's times say: it speaks for a trial as some runs do against it. */
+void hot_rest_exit(hot *h, const hot_run *r)
+{
+	h->rest.told -= MIN(h->rest.told, EXIT_RUNS * (uint64_t)r->plan->region->n);
 }
 
 void hot_rest_init(hot *h)

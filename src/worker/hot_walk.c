@@ -278,6 +278,7 @@ static void count_exit(hot *h, hot_run *r, uint32_t at)
 	hot_place *least = r->places;
 
 	r->exits++;
+	hot_rest_exit(h, r);
 	counter_add(&h->counts.exits, 1);
 	for (unsigned k = 0; k < HOT_PLACES; k++) {
 		if (r->places[k].at == at || !r->places[k].count)

@@ -145,6 +145,21 @@ static void test_young_plans_are_waited_for(void **state)
 	end(&b);
 }
 
+/* As long as new plans come the program is not known yet. */
+static void test_new_plans_are_waited_for(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, true);
+	for (unsigned k = 0; k < 10; k++) {
+		hot_rest_plan(b.h, &b.r);
+		assert_false(run_to(&b, HOT_LEADS, 8000, 20 * OP, 10 * OP));
+	}
+	assert_true(run_to(&b, HOT_LEADS, 8000, 20 * OP, 10 * OP));
+	end(&b);
+}
+
 static void rest(bench *b)
 {
 	begin(b, true);
@@ -251,8 +266,8 @@ static void test_without_plans(void **state)
 	end(&b);
 	begin(&b, false);                /* a plan is on its way, but none comes */
 	atomic_store(&b.h->hopes, true);
-	assert_false(run_to(&b, HOT_RESTS, 1 << 20, OP, OP));
-	assert_true(run_to(&b, HOT_RESTS, 1 << 22, OP, OP));
+	assert_false(run_to(&b, HOT_RESTS, 7 << 16, OP, OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 17, OP, OP));
 	end(&b);
 }
 
@@ -335,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_it_rests), cmocka_unit_test(test_it_goes_on),
 		cmocka_unit_test(test_what_is_told_is_not_tried),
 		cmocka_unit_test(test_young_plans_are_waited_for),
+		cmocka_unit_test(test_new_plans_are_waited_for),
 		cmocka_unit_test(test_who_waits_ends_it), cmocka_unit_test(test_a_plan_ends_it),
 		cmocka_unit_test(test_a_scope_ends_it), cmocka_unit_test(test_ops_are_counted),
 		cmocka_unit_test(test_news_end_it), cmocka_unit_test(test_without_plans),
