@@ -534,4 +534,13 @@ TRIAL void program_check(const program *p, const fusion *f)
 	program_leave(p, f, p->n - 1);
 }
 
+TRIAL unsigned count_steps(const fusion *f, fuse_kind kind)
+{
+	unsigned n = 0;
+
+	for (uint32_t k = 0; k < f->steps.count; k++)
+		n += f->steps.at[k].kind == kind;
+	return n;
+}
+
 #endif

@@ -5,15 +5,6 @@
 #define DIMS(...) (int)COUNT(((int64_t[]){ __VA_ARGS__ })), (const int64_t[]){ __VA_ARGS__ }
 #define LIVE(p, ...) program_live(p, GT_FLOAT32, DIMS(__VA_ARGS__), PLAIN)
 
-static unsigned count_steps(const fusion *f, fuse_kind kind)
-{
-	unsigned n = 0;
-
-	for (uint32_t k = 0; k < f->steps.count; k++)
-		n += f->steps.at[k].kind == kind;
-	return n;
-}
-
 /* Of products that kernels follow. */
 static uint64_t largest_operand(const fusion *f)
 {

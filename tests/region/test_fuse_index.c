@@ -11,15 +11,6 @@ typedef struct picking {
 	layout how;
 } picking;
 
-static unsigned count_steps(const fusion *f, fuse_kind kind)
-{
-	unsigned n = 0;
-
-	for (uint32_t k = 0; k < f->steps.count; k++)
-		n += f->steps.at[k].kind == kind;
-	return n;
-}
-
 static bool calls(const fusion *f, unsigned code)
 {
 	for (uint32_t k = 0; k < f->steps.count; k++)

@@ -12,15 +12,6 @@ static program *begin(const char *what)
 	return program_new(trial_reference, what);
 }
 
-static unsigned count_steps(const fusion *f, fuse_kind kind)
-{
-	unsigned n = 0;
-
-	for (uint32_t k = 0; k < f->steps.count; k++)
-		n += f->steps.at[k].kind == kind;
-	return n;
-}
-
 static void run_all(program *p, fusion *f)
 {
 	program_check(p, f);

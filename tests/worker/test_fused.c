@@ -3,6 +3,7 @@
  * execution gives, bit for bit, and nothing stays behind.
  */
 #include "drive.h"
+#include "make.h"
 
 #define DIM 40
 #define STEPS 60
@@ -16,34 +17,25 @@ typedef struct loop {
 static uint64_t put(loop *l, unsigned code, uint64_t x, uint64_t y)
 {
 	ins_room room;
-	ins *i = ins_init(&room, code, l->next++);
 
-	if (x)
-		ins_put_input(i, x);
-	if (y)
-		ins_put_input(i, y);
-	drive_ins(&l->d, i);
+	drive_ins(&l->d, make_op(&room, code, l->next++, x, y));
 	return l->next - 1;
 }
 
 static uint64_t put_scaled(loop *l, uint64_t x, double by)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_mul, l->next++);
 
-	ins_put_input(i, x);
-	ins_put_scalar(i, KIND_FLOAT, (scalar){ .f = by });
-	drive_ins(&l->d, i);
+	drive_ins(&l->d, make_scaled(&room, l->next++, x, by));
 	return l->next - 1;
 }
 
 static uint64_t put_sum(loop *l, uint64_t x, unsigned axes)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_sum, l->next++);
+	ins *i = make_op(&room, OP_sum, l->next++, x, 0);
 
 	i->attr.axes = (uint8_t)axes;
-	ins_put_input(i, x);
 	drive_ins(&l->d, i);
 	return l->next - 1;
 }
@@ -51,25 +43,18 @@ static uint64_t put_sum(loop *l, uint64_t x, unsigned axes)
 static uint64_t put_upload(loop *l, int64_t rows, int64_t cols)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_upload, l->next++);
-	blob *b = blob_new((size_t)(rows * cols) * sizeof(float));
+	ins *i = make_upload(&room, l->next++, rows, cols);
 
-	i->attr.dtype = GT_FLOAT32;
-	ins_put_operand(i, (int64_t)(intptr_t)b);
-	ins_put_operand(i, rows);
-	ins_put_operand(i, cols);
 	drive_ins(&l->d, i);
-	blob_drop(b);
+	blob_drop(ins_blob(i));
 	return l->next - 1;
 }
 
 static void put_free(loop *l, uint64_t x)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_free, 0);
 
-	ins_put_input(i, x);
-	drive_ins(&l->d, i);
+	drive_ins(&l->d, make_free(&room, x));
 }
 
 /* What a test does in step k besides the step itself. */

@@ -5,9 +5,8 @@
 #include "check.h"
 #include "base/flags.h"
 #include "base/mem.h"
-#include "group/reference.h"
 #include "play_line.h"
-#include "worker/hot.h"
+#include "spoil.h"
 
 #define STEPS 4
 #define WARM  10                 /* steps until the loop is a fused plan's */
@@ -264,36 +263,6 @@ static void test_read_early(void **state)
 
 /* ---- wrong code ---- */
 
-static const fused_code *spoilt;
-static unsigned launches;
-
-/* What it ought to do, and then one element is another one. */
-static void wrong_kernel(const kernel_call *c)
-{
-	const group *g = spoilt->g;
-
-	launches++;
-	group_run(g, c);
-	for (unsigned k = 0; k < g->args_count; k++)
-		if (g->args[k].out)
-			((float *)c->args[k].data)[7] += 1;
-}
-
-static void spoil(fused_step *st)
-{
-	spoilt = st->code;
-	st->code->run = wrong_kernel;
-	atomic_store(&st->code->proved, 0);
-	launches = 0;
-}
-
-/* Code is one a process: leave it as it was. */
-static void mend(fused_step *st)
-{
-	st->code->run = NULL;
-	atomic_store(&st->code->barred, false);
-}
-
 /* Nobody gets to see it, and it is not called again. */
 static void test_wrong_code(void **state)
 {
@@ -309,14 +278,14 @@ static void test_wrong_code(void **state)
 		run_before(g);
 		run_steps(g, 1, WARM);
 		st = product_step();
-		spoil(st);
+		spoil_code(st->code);
 		run_steps(g, 20, 1);
 		assert_true(atomic_load(&st->code->barred));
 		before = launches;
 		assert_true(before > 0);
 		run_steps(g, 30, 3);
 		assert_int_equal(launches, before);
-		mend(st);
+		mend_code(st->code);
 		close_tenant();
 		forget();
 	}
@@ -397,12 +366,12 @@ static void test_together_wrong(void **state)
 		run_before(&updates);
 		run_updates(10, 20);
 		if (wrong)
-			spoil(&fused_now()->steps[0]);
+			spoil_code(fused_now()->steps[0].code);
 		run_updates(30, 5);
 		if (wrong) {
 			assert_true(atomic_load(&spoilt->barred));
 			assert_true(launches > 3);       /* large ones in pieces */
-			mend(&fused_now()->steps[0]);
+			mend_code(fused_now()->steps[0].code);
 		}
 		close_tenant();
 	}

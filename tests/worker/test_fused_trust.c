@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "check.h"
-#include "group/reference.h"
 #include "one_tenant.h"
+#include "spoil.h"
 
 #define STEP "t%2 = mul t1, 0.5\nt%3 = add t%2, 1.0\nt%4 = tanh t%3\nt%5 = mul t%4, t%2\n" \
 	"free t%2\nfree t%3\nfree t%4\nfetch t%5\nfree t%5\n"
@@ -67,21 +67,6 @@ static void check_steps(unsigned from, unsigned n)
 
 /* ---- spoiling -------------------------------------------------------------------------------- */
 
-static const fused_code *spoilt;
-static unsigned launches;
-
-/* What it ought to do, and then one element is another one. */
-static void wrong_kernel(const kernel_call *c)
-{
-	const group *g = spoilt->g;
-
-	launches++;
-	group_run(g, c);
-	for (unsigned k = 0; k < g->args_count; k++)
-		if (g->args[k].out)
-			((float *)c->args[k].data)[7] += 1;
-}
-
 static fused_code *spoil(void)
 {
 	assert_int_equal(t->hot->count, 1);
@@ -91,21 +76,11 @@ static fused_code *spoil(void)
 	assert_int_equal(u->count, 1);
 	for (uint32_t k = 0; k < p->f->steps.count; k++)
 		if (p->steps[k].code) {
-			spoilt = p->steps[k].code;
-			p->steps[k].code->run = wrong_kernel;
-			atomic_store(&p->steps[k].code->proved, 0);
-			launches = 0;
+			spoil_code(p->steps[k].code);
 			return p->steps[k].code;
 		}
 	fail_msg("the loop has no kernel");
 	return NULL;
-}
-
-/* Code is one a process: leave it as it was. */
-static void mend(fused_code *c)
-{
-	c->run = NULL;
-	atomic_store(&c->barred, false);
 }
 
 /* The only file in a folder. */
@@ -170,7 +145,7 @@ static void test_wrong_code(void **state)
 	check_steps(20, 10);
 	assert_int_equal(launches, 1);
 	assert_true(atomic_load(&c->barred));
-	mend(c);
+	mend_code(c);
 	find_file(folder, path);
 	assert_non_null(strstr(path, c->name));
 	check_script(path);
@@ -197,7 +172,7 @@ static void test_check(void **state)
 	play_end(&p);
 	check_steps(30, 3);
 	assert_int_equal(launches, 1);
-	mend(c);
+	mend_code(c);
 }
 
 /* Trusted after two runs: then it is launched alone. */

@@ -2,6 +2,7 @@
  * what is read is what eager execution gives, and nothing stays behind.
  */
 #include "drive.h"
+#include "make.h"
 
 enum { ROWS = 8, COLS = 6, STEPS = 120, MADE = 10 };
 
@@ -56,12 +57,8 @@ static void send(loop *l, const ins *i)
 static uint64_t put(loop *l, unsigned code, uint64_t x, uint64_t y)
 {
 	ins_room room;
-	ins *i = ins_init(&room, code, l->next++);
+	ins *i = make_op(&room, code, l->next++, x, y);
 
-	if (x)
-		ins_put_input(i, x);
-	if (y)
-		ins_put_input(i, y);
 	if (code == OP_permute)
 		i->attr.perm[0] = 1;
 	if (code == OP_sum)
@@ -73,11 +70,8 @@ static uint64_t put(loop *l, unsigned code, uint64_t x, uint64_t y)
 static uint64_t put_scaled(loop *l, uint64_t x, double by)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_mul, l->next++);
 
-	ins_put_input(i, x);
-	ins_put_scalar(i, KIND_FLOAT, (scalar){ .f = by });
-	send(l, i);
+	send(l, make_scaled(&room, l->next++, x, by));
 	return l->next - 1;
 }
 
@@ -98,15 +92,10 @@ static uint64_t put_rand(loop *l, int64_t rows, int64_t cols)
 static uint64_t put_data(loop *l, int64_t rows, int64_t cols)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_upload, l->next++);
-	blob *b = blob_new((size_t)(rows * cols) * sizeof(float));
+	ins *i = make_upload(&room, l->next++, rows, cols);
 
-	i->attr.dtype = GT_FLOAT32;
-	ins_put_operand(i, (int64_t)(intptr_t)b);
-	ins_put_operand(i, rows);
-	ins_put_operand(i, cols);
 	send(l, i);
-	blob_drop(b);
+	blob_drop(ins_blob(i));
 	return l->next - 1;
 }
 
@@ -143,10 +132,8 @@ static uint64_t put_rows(loop *l, int64_t first)
 static void put_free(loop *l, uint64_t x)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_free, 0);
 
-	ins_put_input(i, x);
-	send(l, i);
+	send(l, make_free(&room, x));
 }
 
 static void put_scope(loop *l, unsigned code)

@@ -3,6 +3,7 @@
  * what was kept, the next one is as the first. Each scene is played by a process of its own.
  */
 #include "drive.h"
+#include "make.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -88,15 +89,12 @@ static uint64_t next_id;
 static uint64_t put(drive *d, unsigned code, uint64_t x, uint64_t y)
 {
 	ins_room room;
-	ins *i = ins_init(&room, code, ++next_id);
+	ins *i = make_op(&room, code, ++next_id, x, y);
 
 	if (code == OP_permute)
 		i->attr.perm[0] = 1;
 	if (code == OP_sum)
 		i->attr.axes = 3;
-	ins_put_input(i, x);
-	if (y)
-		ins_put_input(i, y);
 	if (code == OP_mul && !y)
 		ins_put_scalar(i, KIND_FLOAT, (scalar){ .f = 0.001 });
 	drive_ins(d, i);
@@ -105,26 +103,19 @@ static uint64_t put(drive *d, unsigned code, uint64_t x, uint64_t y)
 
 static uint64_t put_upload(drive *d, int64_t rows)
 {
-	blob *data = blob_new((size_t)rows * DIM * sizeof(float));
 	ins_room room;
-	ins *i = ins_init(&room, OP_upload, ++next_id);
+	ins *i = make_upload(&room, ++next_id, rows, DIM);
 
-	i->attr.dtype = GT_FLOAT32;
-	ins_put_operand(i, (int64_t)(intptr_t)data);
-	ins_put_operand(i, rows);
-	ins_put_operand(i, DIM);
 	drive_ins(d, i);
-	blob_drop(data);
+	blob_drop(ins_blob(i));
 	return next_id;
 }
 
 static void put_free(drive *d, uint64_t x)
 {
 	ins_room room;
-	ins *i = ins_init(&room, OP_free, 0);
 
-	ins_put_input(i, x);
-	drive_ins(d, i);
+	drive_ins(d, make_free(&room, x));
 }
 
 /* In no order that repeats. */
