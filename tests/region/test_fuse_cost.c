@@ -61,6 +61,22 @@ static void test_again(void **state)
 	assert_int_equal(bias(OP_exp, 2), WHY_FUSED);
 }
 
+/* .. or memory takes longer anyway. */
+static void test_again_behind_memory(void **state)
+{
+	(void)state;
+	for (int operands = 0; operands < 4; operands += 3) {
+		program *p = begin("memory");
+		val x = LIVE(p, 1000, 64), e;
+
+		for (int k = 0; k < operands; k++)
+			x = op2(p, OP_mul, x, LIVE(p, 1000, 64));
+		e = op1(p, OP_exp, LIVE(p, 64));
+		assert_int_equal(decide(p, e, op2(p, OP_add, x, e)), operands ? WHY_FUSED :
+			WHY_COST);
+	}
+}
+
 static void test_chain(void **state)
 {
 	static const int64_t sizes[] = { 1, 7, 64, 1000, 40000 };
@@ -308,6 +324,56 @@ static void test_model(void **state)
 	assert_true(fuse_cost_weight(OP_exp) > fuse_cost_weight(OP_div));
 }
 
+/* Arithmetic or memory, whichever is more; launches, further calls and passes over rows on top. */
+static void test_parts(void **state)
+{
+	const fuse_work w = { .calls = 1, .rows = 100, .cols = 160, .each = 4, .bytes = 1 << 20 };
+	fuse_work more = w;
+
+	(void)state;
+	assert_int_equal(fuse_cost(&w), COST_LAUNCH + 100 * COST_ROW + (1 << 20) * COST_BYTE);
+	more.each = 5;
+	assert_int_equal(fuse_cost(&more), fuse_cost(&w));
+	more.bytes = 0;
+	assert_int_equal(fuse_cost(&more), COST_LAUNCH + 100 * COST_ROW +
+		100 * 10 * 5 * COST_VECTOR);
+	more.cols = 161;                 /* the last vector counts whole */
+	assert_int_equal(fuse_cost(&more), COST_LAUNCH + 100 * COST_ROW +
+		100 * 11 * 5 * COST_VECTOR);
+	more.line = 7;
+	more.column = 2;
+	assert_int_equal(fuse_cost(&more), COST_LAUNCH + 100 * COST_ROW +
+		(100 * (11 * 5 + 7) + 11 * 2) * COST_VECTOR);
+	more = w;
+	more.levels = 2;
+	assert_int_equal(fuse_cost(&more) - fuse_cost(&w), 2 * 100 * COST_ROW);
+	more = w;
+	more.calls = 3;
+	assert_int_equal(fuse_cost(&more) - fuse_cost(&w), 2 * (COST_CALL + 100 * COST_ROW));
+}
+
+/* What is clearly more than two kernels is not one. */
+static void test_slack(void **state)
+{
+	static const struct { fuse_taste taste; uint64_t cost; bool dear; } cases[] = {
+		{ FUSE_BALANCED, 1250, false }, { FUSE_BALANCED, 1251, true },
+		{ FUSE_CAREFUL, 999, false }, { FUSE_CAREFUL, 1000, true },
+		{ FUSE_FEWEST, 1000000, false },
+	};
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(cases); k++) {
+		const fuse_input in = { .taste = (uint8_t)cases[k].taste };
+		fuse_graph g = { .in = &in };
+		fuse_kernel *x = mem_zero(sizeof *x);
+
+		x->g = &g;
+		x->cost = cases[k].cost;
+		assert_int_equal(fuse_group_dear(x, 1000), cases[k].dear);
+		mem_free(x);
+	}
+}
+
 static void test_texts(void **state)
 {
 	(void)state;
@@ -325,7 +391,9 @@ int main(void)
 		cmocka_unit_test(test_views), cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_call), cmocka_unit_test(test_between),
 		cmocka_unit_test(test_read), cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_model), cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_again_behind_memory),
+		cmocka_unit_test(test_model), cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_slack), cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests_name("fuse_cost", tests, trial_open, trial_close_all);
