@@ -3,8 +3,8 @@
  * A loop of PERIOD small elementwise ops whose kernels are replaced by ones that do nothing: what
  * is left is the executor's own time. Fused, the few kernels that are left do run, on 64 elements.
  * Eager, recorded, replayed and fused rounds take turns; minima. Then the same where the client is
- * so slow that there is only one op in the ring at a time; that includes handing it over, and looking
- * at the clock before and behind it where loops are looked for.
+ * so slow that there is only one op in the ring at a time; that includes handing it over, and
+ * looking at the clock before and behind it where loops are looked for.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* gt/dtype.h: element types. One row each: name, number (wire), C type, text (Python's name), kind, bytes. */
+/* gt/dtype.h: element types. One row each: name, number (wire), C type, text (Python's name), kind,
+ * bytes. */
 #ifndef GT_DTYPE_H
 #define GT_DTYPE_H
 

@@ -1,7 +1,8 @@
 /* gt/error.h: what can go wrong, by name.
  *
- * Functions that can fail return NULL or a negative gt_err; gt_last_error() gives the text: what was
- * expected, what came, what to do. The rows below generate the enum, the names and the descriptions.
+ * Functions that can fail return NULL or a negative gt_err; gt_last_error() gives the text: what
+ * was expected, what came, what to do. The rows below generate the enum, the names and the
+ * descriptions.
  */
 #ifndef GT_ERROR_H
 #define GT_ERROR_H
@@ -43,7 +44,8 @@ typedef enum gt_err {
 /* "GT_ESHAPE" for GT_ESHAPE; never NULL. */
 GT_API const char *gt_error_name(gt_err e);
 
-/* Text of the last error of the calling thread; "" if there was none. Valid until the next gt call. */
+/* Text of the last error of the calling thread; "" if there was none. Valid until the next gt
+ * call. */
 GT_API const char *gt_last_error(void);
 
 /* Code of the last error of the calling thread; GT_OK if there was none. */

@@ -379,8 +379,9 @@ GT_API gt_tensor *gt_binary_cross_entropy_with_logits_at(const gt_site *, gt_ten
 
 /* gt_scaled_dot_product_attention(q, k, v, .mask = m, .dropout = p, .causal = true, .scale = f):
  * softmax(q k^T f [+ mask]) v, with q (.., l, d), k (.., s, d), v (.., s, e); result (.., l, e).
- * f is 1 / sqrt(d) unless named (NaN here). mask broadcasts to (.., l, s): bool (true = attend) or float (added); not together
- * with causal (GT_EINVAL), under which row i attends to columns 0 .. i. */
+ * f is 1 / sqrt(d) unless named (NaN here). mask broadcasts to (.., l, s): bool (true = attend) or
+ * float (added); not together with causal (GT_EINVAL), under which row i attends to columns 0 ..
+ * i. */
 GT_API gt_tensor *gt_scaled_dot_product_attention_at(const gt_site *, gt_tensor *q, gt_tensor *k,
 		gt_tensor *v, gt_tensor *mask, double dropout, bool causal, double scale);
 

@@ -48,8 +48,8 @@ typedef struct gt_worker_stats {
 		gt_sequence top_sequences[GT_TOP_SEQUENCES];
 	} hotpath;
 
-	/* Compiled code. A kernel is what a fused group of operations becomes; a loop needs several,
-	 * and other loops, or other shapes, may need the same ones. */
+	/* Compiled code. A kernel is what a fused group of operations becomes; a loop needs
+	 * several, and other loops, or other shapes, may need the same ones. */
 	struct {
 		uint64_t cache_size;                 /* kernels that this process has */
 		uint64_t cache_hits, cache_misses;   /* kernels asked for that it had, or not */

@@ -18,9 +18,9 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const codegen *found;
 static char reason[ERROR_TEXT_MAX / 2];
 
-/* The folder of the object that this code is in; false where nobody knows. A program is asked of the
- * kernel: the loader has its first argument, which names a file of whatever folder is the current
- * one if PATH led to the program, and code shall not come from there. */
+/* The folder of the object that this code is in; false where nobody knows. A program is asked of
+ * the kernel: the loader has its first argument, which names a file of whatever folder is the
+ * current one if PATH led to the program, and code shall not come from there. */
 static bool own_folder(char *path, size_t size)
 {
 	struct link_map *map = NULL;

@@ -16,8 +16,8 @@
  * argument, options left out, names one. Streams of equal names are expected to be alike; nothing
  * but that expectation depends on it. */
 void recipes_program(buf *to);
-/* From now on this process goes by the name of a program that is called so; ends with a NULL. Before
- * anybody asks for the name. */
+/* From now on this process goes by the name of a program that is called so; ends with a NULL.
+ * Before anybody asks for the name. */
 void recipes_pretend(char *const *command);
 
 /* Those of the program of that name, the newest first, one by one. Reads the disk once, at the

@@ -178,8 +178,8 @@ struct gt_client {
 /* A client on `l` (takes). Never NULL. */
 gt_client *client_new(struct link *l, const gt_options *o);
 
-/* Take care of handles that other threads dropped. False with the error set if a wait on the way was
- * interrupted; the rest stays for the next time. */
+/* Take care of handles that other threads dropped. False with the error set if a wait on the way
+ * was interrupted; the rest stays for the next time. */
 bool client_drain(gt_client *gt);
 
 /* So many handles of a closed client are gone; with the last one its memory goes. Any thread. */

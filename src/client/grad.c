@@ -310,8 +310,8 @@ static bool goes_before(node *n, node *next, int axis)
 		end_of(n, axis) == first_of(next, axis);
 }
 
-/* Those that `all`, which holds the last one, needs to be all of their tensor: they are visited next,
- * as they were recorded right before it. Returns how many there are in it. */
+/* Those that `all`, which holds the last one, needs to be all of their tensor: they are visited
+ * next, as they were recorded right before it. Returns how many there are in it. */
 static unsigned gather_slices(pass *p, node **all)
 {
 	const int axis = all[0]->op == OP_slice ? cut_axis(all[0]) : -1;

@@ -256,8 +256,8 @@ void gt_drop(gt_tensor *x)
 		tensor_release(x);
 }
 
-/* Whether freeing x alone adds at most one record, and one that does not fill the batch: then nothing
- * is handed over and nothing can wait. */
+/* Whether freeing x alone adds at most one record, and one that does not fill the batch: then
+ * nothing is handed over and nothing can wait. */
 static bool frees_little(const gt_tensor *x)
 {
 	const gt_client *gt = x->gt;

@@ -35,8 +35,8 @@ typedef struct kernel_call {
  * writes no argument of ACCESS_SAME. The bits do not depend on it. A group of GROUP_ELEMENT whose
  * arguments are all ACCESS_RUN, without gaps between rows, and not fixed may be called as one row
  * of rows * cols elements: rows shorter than a vector cost as much as a vector. A call needs at
- * most 150 KiB of stack for GROUP_COLS, 24 KiB a reduction if that is more; little otherwise, and 10 KiB
- * a draw. */
+ * most 150 KiB of stack for GROUP_COLS, 24 KiB a reduction if that is more; little otherwise, and
+ * 10 KiB a draw. */
 typedef void kernel_fn(const kernel_call *c);
 
 /* A single row of a group that group_splits is true of may be computed by calls for ranges of its

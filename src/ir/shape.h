@@ -11,8 +11,8 @@
 
 /* Infer the result of `i` given its tensor inputs' metas (in[k] is NULL for scalar inputs). Errors
  * (GT_ESHAPE, GT_EDTYPE, GT_ELIMIT, GT_EINVAL) name the op and all input shapes: "add: shapes
- * (2, 3) and (4,) do not broadcast: dim 1 is 3 and 4". Does not allocate. The instruction may come from
- * anywhere: everything used of it is checked. `out` is undefined after an error. */
+ * (2, 3) and (4,) do not broadcast: dim 1 is 3 and 4". Does not allocate. The instruction may come
+ * from anywhere: everything used of it is checked. `out` is undefined after an error. */
 gt_err shape_infer(const ins *i, const meta *const *in, meta *out);
 
 /* Broadcast two shapes (dtype untouched). `out` is neither a nor b. */

@@ -8,15 +8,15 @@
  * turn -0.0 into 0.0.
  *
  *  1. Blocks.  Block b holds elements 4,096 b .. 4,096 b + 4,095, the last block what is left.
- *  2. Lanes.   In a block, element i belongs to lane i mod 16. Every lane starts as the identity and
- *              adds its elements in ascending order: lane = lane + x. (Missing elements may be added
- *              as identities or left out: the same bits. That is what the identity is for.)
+ *  2. Lanes.   In a block, element i belongs to lane i mod 16. Every lane starts as the identity
+ *              and adds its elements in ascending order: lane = lane + x. (Missing elements may be
+ *              added as identities or left out: the same bits. That is what the identity is for.)
  *  3. Fold.    lane[k] = lane[k] + lane[k + 8] for k < 8, then with 4, 2 and 1: lane[0] is the
  *              block's result. Lanes without elements hold the identity: one rule for every n.
  *  4. Pairs.   The results of m blocks: of one, itself; else left + right, where left is the result
  *              of the first p blocks, p the largest power of two below m, and right that of the
- *              others. A binary counter of partial results (push, result) does this in one pass with
- *              one value a level.
+ *              others. A binary counter of partial results (push, result) does this in one pass
+ *              with one value a level.
  *  5. Nothing. Of no elements: 0 (for floats +0.0), 1, false, true; there is no such maximum.
  *
  * Sums and products of ints wrap and any order would do; of floats, elements and lanes have the

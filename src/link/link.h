@@ -68,9 +68,10 @@ typedef struct link_ops {
 	/* Take `n` whole instructions (`words` 8-byte words). Blocks while the link is full
 	 * (back-pressure), polling l->interrupt while it does. `cost` is their estimated time in
 	 * ns, without what a reader is about to run itself, and with what was left out so and is
-	 * not read after all. Takes the references that uploads and fetches carry, also on error. GT_EINTERRUPT:
-	 * the wait was broken off; the instructions are kept and go first at the next call, but
-	 * their fetches are cancelled. Other errors: nothing was and nothing will be executed. */
+	 * not read after all. Takes the references that uploads and fetches carry, also on error.
+	 * GT_EINTERRUPT: the wait was broken off; the instructions are kept and go first at the
+	 * next call, but their fetches are cancelled. Other errors: nothing was and nothing will be
+	 * executed. */
 	gt_err (*flush)(struct link *l, const uint64_t *records, size_t words, size_t n,
 			uint64_t cost);
 	/* Wait for an answer whose fetch was flushed: help, or sleep. Any thread. GT_OK as soon as

@@ -69,7 +69,8 @@ static inline const ins *ring_after(const ring *r, uint64_t *at)
 	return NULL;
 }
 
-/* Consumer: words from the record that ring_next returned on, as far as the ring is known already. */
+/* Consumer: words from the record that ring_next returned on, as far as the ring is known
+ * already. */
 static inline uint64_t ring_ahead(const ring *r)
 {
 	return r->seen - r->at;

@@ -7,9 +7,10 @@
 #include "link/futex.h"
 
 /* How long a worker's thread looks for work before it sleeps: about as long as a client takes to
- * hand over more while it goes through a step. With 5 us it sleeps between two halves of a step, and
- * the client wakes it each time or runs all of it alone (steps of 20 us took 1.4 times as long, of
- * 45 us 1.15); with 20 us and more it stands in the way of readers who run their steps themselves. */
+ * hand over more while it goes through a step. With 5 us it sleeps between two halves of a step,
+ * and the client wakes it each time or runs all of it alone (steps of 20 us took 1.4 times as long,
+ * of 45 us 1.15); with 20 us and more it stands in the way of readers who run their steps
+ * themselves. */
 #define SPIN_NS 12000
 #define LOOKS_PER_CLOCK 16
 #define BELL_ASLEEP 1u

@@ -24,11 +24,12 @@ extern const size_t tool_count;
 
 /* bench_hotpath.c: `gt bench hotpath`; argv[0] is its name. */
 int bench_hotpath(int argc, char **argv);
-/* bench_replay.c: execute so many steps of a program (marks: lab_run's of the same, seed 1) with hot
- * paths; of the ops of their second half, per cent that plans replayed. */
+/* bench_replay.c: execute so many steps of a program (marks: lab_run's of the same, seed 1) with
+ * hot paths; of the ops of their second half, per cent that plans replayed. */
 gt_err bench_replay(const lab_program *p, unsigned steps, const uint64_t *marks, double *percent);
 
-/* run.c: execute a text stream ("-": standard input), print what it reads; returns an exit status. */
+/* run.c: execute a text stream ("-": standard input), print what it reads; returns an exit
+ * status. */
 int run_file(const char *path, bool prints);
 
 /* From now on loops are found and compiled in place, and nothing is said of it. */

@@ -140,7 +140,8 @@ static void test_layer_norm(void **state)
 }
 
 /* Softmax of a layer norm with weight and bias: two values are kept on the way, one after the other
- * in the same place, which gets the result in the end. `sum_too`: they are wanted outside as well. */
+ * in the same place, which gets the result in the end. `sum_too`: they are wanted outside as
+ * well. */
 static void make_norm_softmax(group *g, bool sum_too)
 {
 	int x, n, d, w, y, e;

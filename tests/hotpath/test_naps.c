@@ -105,8 +105,8 @@ static void test_nap_ends(void **state)
 	recorder_fini(&r);
 }
 
-/* Nothing repeats, so the miner naps; but the executor sees that the program has changed: what comes
- * is looked at from then on. */
+/* Nothing repeats, so the miner naps; but the executor sees that the program has changed: what
+ * comes is looked at from then on. */
 static void test_stir(void **state)
 {
 	const lab_options o = { .steps = 4000, .seed = 1 };

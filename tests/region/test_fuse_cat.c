@@ -1,5 +1,5 @@
-/* test_fuse_cat.c: cats of what was copied by a reshape first (fuse_cat.c): one copy instead of two,
- * the same bits, wherever the run is left; other cats are what they are.
+/* test_fuse_cat.c: cats of what was copied by a reshape first (fuse_cat.c): one copy instead of
+ * two, the same bits, wherever the run is left; other cats are what they are.
  */
 #include "region/fuse_program.h"
 

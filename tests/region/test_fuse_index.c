@@ -152,7 +152,8 @@ static void test_base(void **state)
 	}
 }
 
-/* What is looked at when the op arrives has been launched by then: it is no part of the comparison. */
+/* What is looked at when the op arrives has been launched by then: it is no part of the
+ * comparison. */
 static void test_index_made_here(void **state)
 {
 	(void)state;

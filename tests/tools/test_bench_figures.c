@@ -1,4 +1,5 @@
-/* test_bench_figures.c: the arithmetic of `gt bench compile` and its text, on times made up here. */
+/* test_bench_figures.c: the arithmetic of `gt bench compile` and its text, on times made up
+ * here. */
 #include "check.h"
 
 #include <string.h>

@@ -191,8 +191,8 @@ static void test_trust(void **state)
 			assert_true(atomic_load(&f->steps[k].code->proved) >= CODE_TRUSTED);
 }
 
-/* A plan that another one takes the place of is freed by the miner's side, not by the executor: with
- * `mining` held it is still there. */
+/* A plan that another one takes the place of is freed by the miner's side, not by the executor:
+ * with `mining` held it is still there. */
 static void test_replaced_plan(void **state)
 {
 	play p = run(FIRST);

@@ -230,7 +230,8 @@ static void test_other_shapes(void **state)
 	end(&b);
 }
 
-/* Sizes are drawn from a few, so now and then they are what they were: it is judged all the same. */
+/* Sizes are drawn from a few, so now and then they are what they were: it is judged all the
+ * same. */
 static void test_shapes_that_mostly_change(void **state)
 {
 	bench b;

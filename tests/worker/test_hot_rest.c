@@ -294,7 +294,8 @@ static void test_naps(void **state)
 
 #define RUNS 120
 
-/* Every read of every step, with the tenant falling still and waking in the middle of runs, or not. */
+/* Every read of every step, with the tenant falling still and waking in the middle of runs, or
+ * not. */
 static void run_steps(bool turns, float *to)
 {
 	play p = run_numbered("t1 = full float32 1.5 [3,5]\nt2 = full float32 0.5 [3,5]\n"

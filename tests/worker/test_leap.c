@@ -422,9 +422,9 @@ static void test_disturbed(void **state)
 
 enum { WEIGHTS = 3 };
 
-/* Momentum for several weights, of which the launch comes behind the last one's: by then all but that
- * one's old values are freed. Now and then somebody looks at an old one, has a view of it, or keeps
- * it. */
+/* Momentum for several weights, of which the launch comes behind the last one's: by then all but
+ * that one's old values are freed. Now and then somebody looks at an old one, has a view of it, or
+ * keeps it. */
 static void update(loop *l, unsigned held, unsigned steps)
 {
 	static const uint8_t gradients[WEIGHTS] = { OP_exp, OP_tanh, OP_neg };

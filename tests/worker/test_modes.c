@@ -24,8 +24,8 @@ static void open_tenant(uint64_t threshold)
 	play_end(&p);
 }
 
-/* BODY several times over, as a part of that mode; -1: as no part. The last sum, and the plan that it
- * was computed by. */
+/* BODY several times over, as a part of that mode; -1: as no part. The last sum, and the plan that
+ * it was computed by. */
 static const fused_plan *play_body(int mode, float sum[64])
 {
 	const fused_plan *p;

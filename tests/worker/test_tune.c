@@ -62,7 +62,8 @@ static uint64_t choices_found(void)
 	return s.hits[CACHE_TUNED];
 }
 
-/* Measured once, on data that are the run's; the second worker takes the same code without measuring. */
+/* Measured once, on data that are the run's; the second worker takes the same code without
+ * measuring. */
 static void test_choice(void **state)
 {
 	float eager[64], got[64];
