@@ -19,6 +19,7 @@
 #include "cache/plugin.h"
 #include "engine/rows.h"
 #include "group/helpers.h"
+#include "ir/tree.h"
 
 enum { RUNS = 9, RUN_NS = 1000000 };
 
@@ -401,6 +402,15 @@ static const bench_case cases[] = {
 	{ "bias gradient", make_bias_gradient, GROUP_COLS, 10000, 10, 0, false },
 };
 
+/* What the worker would have made. */
+static codegen_rest choose_rest(const bench_case *b, const group *g)
+{
+	if (b->brief)
+		return REST_SHORT;
+	return rest == REST_AUTO && b->mode == GROUP_ROWS && !group_splits(g) &&
+		b->cols % CODEGEN_EVEN == 0 && b->cols <= TREE_BLOCK ? REST_EVEN : rest;
+}
+
 static void run_case(const bench_case *b)
 {
 	work *w = calloc(1, sizeof *w);
@@ -409,7 +419,7 @@ static void run_case(const bench_case *b)
 
 	make_start(&w->g, b->mode);
 	b->make(&w->g);
-	w->rest = b->brief ? REST_SHORT : rest;
+	w->rest = choose_rest(b, &w->g);
 	w->rows = b->rows;
 	w->cols = b->cols;
 	start_work(w);
