@@ -11,9 +11,11 @@
 #include "base/error.h"
 #include "engine/blas.h"
 
-/* From here on tiles pack their left side: m * n * k if its rows lie in one piece each, and if not;
- * and the columns and rows that share the cost. */
-#define PACKED_WORK ((int64_t)3 << 23)
+/* From here on tiles pack their left side: m * n * k if its rows lie in one piece each, for several
+ * threads, as there are fewer pieces, and for one; if they do not; and the columns and rows that
+ * share the cost. */
+#define PACKED_WORK ((int64_t)1 << 26)
+#define PACKED_ALONE_WORK ((int64_t)3 << 23)
 #define PACKED_TURNED_WORK ((int64_t)1 << 21)
 #define PACKED_COLUMNS 128
 #define PACKED_ROWS 64
@@ -60,12 +62,13 @@ typedef struct stack {
 /* Where a piece begins in the result of all matrices. */
 typedef struct place { const stack *s; int64_t row, column; } place;
 
-static bool is_packed(const product *p)
+static bool is_packed(const product *p, int threads)
 {
 	double work = (double)p->m * (double)p->n * (double)p->k;
+	int64_t least = threads > 1 ? PACKED_WORK : PACKED_ALONE_WORK;
 
 	return p->n >= PACKED_COLUMNS && p->m >= PACKED_ROWS &&
-		work >= (double)(p->a_col == 1 ? PACKED_WORK : PACKED_TURNED_WORK);
+		work >= (double)(p->a_col == 1 ? least : PACKED_TURNED_WORK);
 }
 
 /* Whether several threads are worth their start. */
@@ -401,7 +404,7 @@ static void run_tiles(const kcall *c, stack *s)
 	int slots = MIN(64, pool_threads(c->engine->pool));
 	scratches x = {.free = UINT64_MAX >> (64 - slots)};
 
-	if (is_packed(&s->p))
+	if (is_packed(&s->p, slots))
 		x.memory = storage_new(c->engine->memory,
 				(size_t)slots * PRODUCT_SCRATCH * sizeof(float));
 	if (x.memory)

@@ -2,7 +2,7 @@
  *
  * A kernel that reads a product may become one step with it: each piece of the product
  * (engine/product.h) is followed by the kernel on just that piece, by the thread that has computed
- * it. The product's pieces, so its bits, stay as they are. The product is then computed when the
+ * it. The product's bits stay as they are. The product is then computed when the
  * kernel runs, later than it could be; it is no member of the kernel, which reads it from memory as
  * any other operand.
  *
