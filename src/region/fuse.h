@@ -134,8 +134,9 @@ typedef struct fuse_step {
 	uint32_t together;       /* KERNEL: so many kernels right behind it are the same launch; none of
 	                            them reads what another one makes */
 	uint32_t value;          /* of PRODUCT, ADD, CALL, VIEW, ALIAS */
-	uint32_t source;         /* ADD: the member that is added, nowhere in memory as a whole: the
-	                            argument that the kernel writes it to has FUSE_NONE as its value */
+	uint32_t source;         /* ADD: the member that is added. Unless others read it, it is nowhere in
+	                            memory as a whole: the argument that the kernel writes it to has
+	                            FUSE_NONE as its value */
 	uint32_t onto;           /* PRODUCT: it is computed in the memory of this value: itself, or a
 	                            result of the kernel, which then takes its place */
 	uint32_t group;

@@ -4,8 +4,9 @@
  * kernel could: its order is that of its space. But whoever makes the numbers may be one step with
  * adding them. The kernel makes some slices along their first dim, those are added while they are in
  * the cache, by the engine's own kernel, then come the next ones. The order of additions, hence the
- * sum's bits, is that of the index; all numbers together are nowhere in memory, and where the sum
- * begins as one number everywhere, as gradients do, there is no tensor of that either.
+ * sum's bits, is that of the index. Unless somebody else wants them, too, all numbers together are
+ * nowhere in memory, and where the sum begins as one number everywhere, as gradients do, there is no
+ * tensor of that either.
  *
  * Indices are looked at when the op arrives, as those of fuse_place.c: what is out of range is left
  * to the eager kernel.
@@ -54,20 +55,19 @@ static bool is_checked(const fuse_graph *g, uint32_t v)
 
 /* ---- may they? ---- */
 
-/* Somebody else wants all of the source, or a result of the kernel before the numbers are added. */
-static bool is_wanted(const fuse_kernel *x, uint32_t source, uint32_t sum)
+/* Somebody outside wants a result of the kernel before the numbers are added: runs by then. */
+static bool is_wanted(const fuse_kernel *x, uint32_t sum)
 {
 	const fuse_graph *g = x->g;
 
 	for (uint32_t s = 0; s < x->count; s++) {
-		const uint32_t v = x->members[s];
-		const fuse_node *n = &g->nodes[v];
+		const fuse_node *n = &g->nodes[x->members[s]];
 
 		for (uint32_t k = 0; k < n->users_count; k++) {
-			const uint32_t user = g->users[n->users + k];
+			const uint32_t unit = g->nodes[g->users[n->users + k]].unit;
 
-			if (user != sum && g->nodes[user].unit != x->units[0] &&
-				(v == source || g->nodes[user].position < g->nodes[sum].position))
+			if (g->users[n->users + k] != sum && unit != x->units[0] &&
+				g->units.at[unit].origin < g->f->values.at[sum].op)
 				return true;
 		}
 	}
@@ -110,13 +110,13 @@ static fuse_why look(const fuse_kernel *x, uint32_t sum, uint32_t source)
 	const fuse_unit *u = &g->units.at[x->units[0]];
 	const uint32_t in = fuse_input_of(o->row, 2);
 
-	if (u->product != FUSE_NONE || g->nodes[source].pin || reads_more(x, o->row))
+	if (u->product != FUSE_NONE || reads_more(x, o->row))
 		return WHY_CALL;
 	if (u->origin > o->op || o->op - u->origin > FUSE_WAIT)
 		return WHY_WAIT;
 	if (u->deadline < o->op)
 		return WHY_LATE;
-	if (is_wanted(x, source, sum))
+	if (is_wanted(x, sum))
 		return WHY_BETWEEN;
 	return is_whole(g, in, source) &&
 		comes_in_slices(x, source, slice_of(&g->f->values.at[in].m)) ? WHY_FUSED : WHY_ADDED;

@@ -132,10 +132,15 @@ static bool is_product(const emitter *e, const fuse_operand *a)
 		e->g->nodes[a->value].root == e->step->value;
 }
 
-/* What is added at indices, of which there is only a piece at a time. */
+/* What is added at indices, of which there is only a piece at a time: nobody else reads it. */
 static bool is_source(const emitter *e, const fuse_operand *a)
 {
-	return e->step->kind == STEP_ADD && a->out && a->value == e->step->source;
+	const fuse_node *n = &e->g->nodes[a->value];
+	bool alone = e->step->kind == STEP_ADD && a->out && a->value == e->step->source && !n->pin;
+
+	for (uint32_t k = 0; alone && k < n->users_count; k++)
+		alone = e->g->nodes[e->g->users[n->users + k]].unit == e->g->nodes[a->value].unit;
+	return alone;
 }
 
 static void add_arg(emitter *e, const fuse_operand *a)

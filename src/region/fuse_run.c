@@ -197,7 +197,8 @@ static gt_err run_add(const machine *m, const fuse_step *s)
 
 	make_rooms(m, s);
 	make_room(m, s->value);
-	make_room(m, s->source);
+	if (value_of(m, s->source)->where == FUSE_FUSED)
+		make_room(m, s->source);
 	run_kernel(m, s);
 	if (fusion_adds_to_full(m->f, s)) {
 		make_room(m, root);
@@ -206,7 +207,8 @@ static gt_err run_add(const machine *m, const fuse_step *s)
 	}
 	m->memory->data[input_of(m, s, 2)] = m->memory->data[s->source];
 	e = e ? e : run_call(m, s->value);
-	m->memory->data[input_of(m, s, 2)] = m->memory->data[s->source] = NULL;
+	if (value_of(m, s->source)->where == FUSE_FUSED)
+		m->memory->data[input_of(m, s, 2)] = m->memory->data[s->source] = NULL;
 	if (fusion_adds_to_full(m->f, s) && value_of(m, root)->where == FUSE_FUSED)
 		m->memory->data[base] = m->memory->data[root] = NULL;
 	return e;

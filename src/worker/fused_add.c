@@ -11,7 +11,7 @@
 
 typedef struct adding {
 	const fused_step *st;
-	char *room;              /* for a piece */
+	char *room;              /* for a piece; NULL: others want all of it, it has memory */
 	int64_t slices, slice;   /* of the source; elements, .. */
 	int64_t size;            /* .. of so many bytes */
 	int64_t from, to, part;  /* the piece, what a thread takes of it */
@@ -31,7 +31,7 @@ static void run_slices(const adding *a, int64_t from, int64_t to)
 
 	for (unsigned k = 0; k < g->args_count; k++) {
 		args[k] = st->args[k];
-		if (k == st->arg)
+		if (k == st->arg && a->room)
 			args[k].data = a->room + (from - a->from) * a->slice * a->size;
 		else
 			args[k].data = (char *)args[k].data + first * (by_rows ? args[k].row :
@@ -87,7 +87,8 @@ static gt_err add_piece(const fused_step *st, const adding *a, const view *base)
 	if (first || i->op == OP_scatter_add)
 		narrow(&in[1], a);
 	in[1].contiguous = shape_is_contiguous(&in[1].m, in[1].strides);
-	in[2].data = a->room;
+	in[2].data = a->room ? a->room : (char *)st->args[st->arg].data +
+		a->from * a->slice * a->size;
 	in[2].m.dims[0] = a->to - a->from;
 	return c.engine->kernels[i->op](&c);
 }
@@ -135,6 +136,16 @@ static gt_err set_views(const fused_run *f, fused_step *st, const fused_place *o
 	return fill(f, st);
 }
 
+/* Room for a piece, unless the source has memory of its own. False: there is none. */
+static bool make_room(const fused_run *f, const fused_step *st, int64_t size, storage **room)
+{
+	*room = NULL;
+	if (f->p->f->args.at[st->s->args + st->arg].value != FUSE_NONE)
+		return true;
+	*room = storage_new(st->call.engine->memory, (size_t)size);
+	return *room;
+}
+
 static gt_err run_add(const fused_run *f, fused_step *st, const fused_place *out)
 {
 	const meta *m = &st->views[2].m;
@@ -143,16 +154,16 @@ static gt_err run_add(const fused_run *f, fused_step *st, const fused_place *out
 	const bool cuts = st->s->rows > 1 || st->code->g->mode == GROUP_ELEMENT;
 	const int64_t each = cuts ? MIN(MAX(PIECE_BYTES / (a.slice * a.size), 1), a.slices) :
 		a.slices;
-	storage *room = storage_new(st->call.engine->memory,
-		(size_t)(each * a.slice * a.size));
+	storage *room;
 	gt_err e;
 
-	if (!room)
+	if (!make_room(f, st, each * a.slice * a.size, &room))
 		return GT_EMEMORY;
-	a.room = room->data;
+	a.room = room ? room->data : NULL;
 	if (!(e = set_views(f, st, out)))
 		e = run_pieces(st, &a, each, &st->views[0]);
-	storage_drop(room);
+	if (room)
+		storage_drop(room);
 	return e;
 }
 

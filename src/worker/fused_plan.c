@@ -39,24 +39,31 @@ static void list_inputs(fused_plan *p)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+/* What a product and its kernel, or a kernel and adding, have in common. */
+static bool is_joint(const fuse_step *s, const group_arg *a, const fuse_arg *from)
+{
+	if (s->kind == STEP_ADD)
+		return a->out && (from->value == FUSE_NONE || from->value == s->source);
+	return s->kind == STEP_PRODUCT && !a->out && from->value == s->value;
+}
+
 static void list_args(fused_plan *p, fused_step *to, const group *g, uint32_t *in, uint32_t *out)
 {
 	const fuse_arg *from = p->f->args.at + to->s->args;
 
 	to->args = take(p, g->args_count, sizeof *to->args);
 	to->scalars = take(p, g->scalars_count, sizeof *to->scalars);
+	to->arg = GROUP_ARGS;
 	for (unsigned k = 0; k < g->args_count; k++) {
 		to->args[k] = (kernel_arg){ NULL, from[k].row, from[k].col };
 		if (g->args[k].counts)
 			continue;
-		if (g->args[k].out && from[k].value == FUSE_NONE)
+		if (is_joint(to->s, &g->args[k], &from[k]))
 			to->arg = k;
-		else if (g->args[k].out)
+		if (g->args[k].out && from[k].value != FUSE_NONE)
 			out[to->out_count++] = from[k].value;
-		else if (from[k].value != to->s->value)
+		else if (!g->args[k].out && to->arg != k)
 			in[to->in_count++] = from[k].value;
-		else
-			to->arg = k;
 		if (g->args[k].access != ACCESS_SAME)
 			to->bytes += to->s->rows * to->s->cols *
 				(int64_t)dtype_size((gt_dtype)g->args[k].dtype);

@@ -173,7 +173,7 @@ static void test_rows(void **state)
 	}
 }
 
-/* ---- where it is not ---- */
+/* ---- what others want, too ---- */
 
 static const adding plain = { OP_index_add, GT_FLOAT32, 2, { 6, 10 }, 4, 0 };
 
@@ -190,6 +190,37 @@ static program *begin_plain(const char *what, parts *to)
 	to->y = op2(p, OP_mul, to->x, to->x);
 	return p;
 }
+
+/* It is in memory, and added from there. */
+static void expect_stored(program *p, const parts *k, const val *kept, int count)
+{
+	fusion *f = fuse(p, kept, count);
+
+	assert_int_equal(step_of(f, OP_index_add)->kind, STEP_ADD);
+	assert_true(f->values.at[k->y].where == FUSE_STORED ||
+		f->values.at[k->y].where == FUSE_ARENA);
+	check(p, f);
+}
+
+static void test_wanted(void **state)
+{
+	program *p;
+	parts k;
+	val kept[2];
+
+	(void)state;
+	p = begin_plain("the source is kept", &k);
+	kept[0] = added(p, &plain, k.base, k.at, k.y);
+	kept[1] = k.y;
+	expect_stored(p, &k, kept, 2);
+
+	p = begin_plain("the source is used later", &k);
+	kept[0] = added(p, &plain, k.base, k.at, k.y);
+	kept[1] = op2(p, OP_matmul, k.base, transpose(p, k.y));
+	expect_stored(p, &k, kept, 2);
+}
+
+/* ---- where it is not ---- */
 
 static void expect_call(program *p, const val *kept, int count)
 {
@@ -210,14 +241,9 @@ static void test_calls(void **state)
 	kept[0] = added(p, &plain, k.base, k.at, k.x);
 	expect_call(p, kept, 1);
 
-	p = begin_plain("the source is kept", &k);
+	p = begin_plain("the source is used before", &k);
+	kept[1] = op2(p, OP_matmul, k.base, transpose(p, k.y));
 	kept[0] = added(p, &plain, k.base, k.at, k.y);
-	kept[1] = k.y;
-	expect_call(p, kept, 2);
-
-	p = begin_plain("the source is used again", &k);
-	kept[0] = added(p, &plain, k.base, k.at, k.y);
-	kept[1] = reduce(p, OP_sum, k.y, 1, false);
 	expect_call(p, kept, 2);
 
 	p = begin_plain("the base comes from the kernel", &k);
@@ -268,7 +294,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_into_zeros), cmocka_unit_test(test_into_a_base),
-		cmocka_unit_test(test_rows), cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_rows), cmocka_unit_test(test_wanted),
+		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_transposed), cmocka_unit_test(test_out_of_range),
 	};
 	const int failed = cmocka_run_group_tests_name("fuse_add", tests, trial_open,

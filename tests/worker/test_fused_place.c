@@ -164,6 +164,12 @@ static const program programs[] = {
 		"t%1 = full float32 1.5 [7,40]\nt%2 = mul t1, %\nt%3 = softmax t%2 axis=1\n"
 		"free t%2\nt%5 = index_add t%1, t6, t%3 axis=0\n"
 		"free t%1\nfree t%3\nfetch t%5\nfree t%5\n" },
+	{ "rows that are read, too", NUMBERS(1, "9000,40")
+		"t6 = randint int64 -7, 7 draw=9 [9000] seed=1\n",
+		"t%1 = full float32 1.5 [7,40]\nt%2 = mul t1, %\nt%3 = softmax t%2 axis=1\n"
+		"free t%2\nt%5 = index_add t%1, t6, t%3 axis=0\nfree t%1\n"
+		"t%7 = permute t%3 perm=[1,0]\nt%8 = matmul t%7, t%3\nfree t%3\nfree t%7\n"
+		"fetch t%5\nfetch t%8\nfree t%5\nfree t%8\n" },
 	{ "several numbers a row", NUMBERS(1, "9000,40") NUMBERS(4, "9000,5")
 		"t6 = randint int64 -5, 5 draw=9 [9000,40] seed=1\n",
 		"t%2 = mul t1, %\nt%3 = exp t%2\nfree t%2\n"
