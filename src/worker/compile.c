@@ -202,9 +202,9 @@ static void fuse(job *j)
 	j->codes = mem_zero((j->groups + 1) * sizeof *j->codes);
 }
 
-/* Are all of its rows such that they have code of their own? Columns are the width of a layer, which
- * stays: those of another batch do not need other code. What may be a sum of everything is of any
- * length. */
+/* Are all of its rows such that they have code of their own? Columns are the width of a layer,
+ * which stays: those of another batch do not need other code. What may be a sum of everything is
+ * of any length. */
 static const codegen_options *way_of_rows(const fusion *f, uint32_t which)
 {
 	static const codegen_options ways[] = { { .rest = REST_SHORT }, { .rest = REST_EVEN } };
