@@ -206,7 +206,7 @@ static void test_handing_over(void **state)
 /* Some 30 us of work, which fill a batch, and what the link was told that it costs. */
 static uint64_t cost_of_work(gt_client *gt)
 {
-	gt_ones(gt, GT_SHAPE(60000));
+	gt_ones(gt, GT_SHAPE(60 * 1024));
 	return fake_of(gt)->last_cost;
 }
 
