@@ -164,7 +164,7 @@ static void put_replay(buf *out, const bench_figures *f)
 		s->compilation.cache_hits, s->compilation.cache_misses,
 		100 * s->compilation.hit_rate,
 		bench_time(s->compilation.compile_seconds, text));
-	buf_printf(out, "Hot paths: %" PRIu64 ", runs replayed %" PRIu64 ", operations in them %.1f %%"
+	buf_printf(out, "Hot paths: %" PRIu64 ", runs replayed %" PRIu64 ", operations in them %.1f%%"
 		" · Launch reduction: %.0f → %.0f per iteration\n\n", s->hotpath.hot_paths,
 		s->hotpath.matches, 100 * s->hotpath.coverage, f->eager->launches,
 		f->compiled->launches);
