@@ -61,15 +61,16 @@ static void run_piece(adding *a, pool *threads)
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-static void narrow(view *v, const adding *a)
+static void narrow(view *v, int64_t from, int64_t to)
 {
-	v->data = (char *)v->data + a->from * v->strides[0] *
+	v->data = (char *)v->data + from * v->strides[0] *
 		(int64_t)dtype_size((gt_dtype)v->m.dtype);
-	v->m.dims[0] = a->to - a->from;
+	v->m.dims[0] = to - from;
 }
 
 /* The piece, to the sum, which begins as `base`. Along the first axis all pieces are added to all of
- * the sum, along another one each to its own part. */
+ * the sum, along another one each to its own part, the last one to what nothing is added to as
+ * well. */
 static gt_err add_piece(const fused_step *st, const adding *a, const view *base)
 {
 	const ins *i = st->call.i;
@@ -81,11 +82,13 @@ static gt_err add_piece(const fused_step *st, const adding *a, const view *base)
 	if (first && a->from)
 		in[0] = out;
 	if (!first) {
-		narrow(&in[0], a);
-		narrow(&out, a);
+		const int64_t end = a->to == a->slices ? out.m.dims[0] : a->to;
+
+		narrow(&in[0], a->from, end);
+		narrow(&out, a->from, end);
 	}
 	if (first || i->op == OP_scatter_add)
-		narrow(&in[1], a);
+		narrow(&in[1], a->from, a->to);
 	in[1].contiguous = shape_is_contiguous(&in[1].m, in[1].strides);
 	in[2].data = a->room ? a->room : (char *)st->args[st->arg].data +
 		a->from * a->slice * a->size;
