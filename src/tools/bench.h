@@ -35,6 +35,8 @@ extern const size_t bench_work_count;
 /* What one process measured. */
 typedef struct bench_run {
 	double wait;                         /* seconds for pending compilations after the warm-up */
+	unsigned settled;                    /* iterations between warm-up and steady state, in .. */
+	double settling;                     /* .. so many seconds */
 	double launches;                     /* kernels an iteration, in the steady state */
 	gt_worker_stats stats;
 	double times[BENCH_ITERATIONS_MAX];  /* seconds of each iteration */
@@ -50,6 +52,7 @@ typedef struct bench_figures {
 	const char *name;
 	unsigned iterations, warmup;
 	bench_phase warm, steady, total;
+	double wait;                         /* for compiled code, and what settling cost */
 	unsigned break_even;                 /* iteration, from 1; 0: not within these */
 	double projected;                    /* the same, beyond them if need be; 0: never */
 	const bench_run *eager, *compiled;
@@ -60,6 +63,9 @@ double bench_speedup(const bench_phase *p);
  * it does not get there. The wait comes after the warm-up. */
 unsigned bench_break_even(const double *eager, const double *compiled, unsigned n,
 		unsigned warmup, double wait);
+/* What compiling cost between warm-up and steady state, in seconds: the wait, and what settling
+ * took beyond as many iterations of the eager run. */
+double bench_wait(const bench_run *eager, const bench_run *compiled);
 /* Everything about one workload; keeps pointers to the runs. 0 < warmup < iterations. */
 bench_figures bench_figure(const char *name, unsigned iterations, unsigned warmup,
 		const bench_run *eager, const bench_run *compiled);

@@ -59,7 +59,14 @@ static double project(const bench_figures *f)
 
 	if (gain <= 0)
 		return 0;
-	return f->iterations + ceil((t->compiled + f->compiled->wait - t->eager) / gain);
+	return f->iterations + ceil((t->compiled + f->wait - t->eager) / gain);
+}
+
+double bench_wait(const bench_run *eager, const bench_run *compiled)
+{
+	const double each = eager->settled ? eager->settling / eager->settled : 0;
+
+	return compiled->wait + fmax(0, compiled->settling - compiled->settled * each);
 }
 
 bench_figures bench_figure(const char *name, unsigned iterations, unsigned warmup,
@@ -72,7 +79,8 @@ bench_figures bench_figure(const char *name, unsigned iterations, unsigned warmu
 	f.warm = sum_up(e, c, warmup);
 	f.steady = sum_up(e + warmup, c + warmup, iterations - warmup);
 	f.total = sum_up(e, c, iterations);
-	f.break_even = bench_break_even(e, c, iterations, warmup, compiled->wait);
+	f.wait = bench_wait(eager, compiled);
+	f.break_even = bench_break_even(e, c, iterations, warmup, f.wait);
 	f.projected = f.break_even ? f.break_even : project(&f);
 	return f;
 }
@@ -151,7 +159,7 @@ static void put_break_even(buf *out, const bench_figures *f)
 	else
 		buf_printf(out, "Break-even point: never\n");
 	buf_printf(out, "Waiting for compilation: %s (counted in the break-even)\n",
-		bench_time(f->compiled->wait, text));
+		bench_time(f->wait, text));
 }
 
 static void put_replay(buf *out, const bench_figures *f)
@@ -224,7 +232,7 @@ void bench_print_summary(const bench_figures *f, size_t n, buf *out)
 	buf_printf(out, "SUMMARY\n%s\n%-24s%18s%15s%13s   Best for\n%s\n", WIDE, "Workload",
 		"Warm-up overhead", "Steady state", "Break-even", LIGHT);
 	for (size_t k = 0; k < n; k++) {
-		const double extra = f[k].warm.compiled - f[k].warm.eager + f[k].compiled->wait;
+		const double extra = f[k].warm.compiled - f[k].warm.eager + f[k].wait;
 
 		snprintf(signed_text, sizeof signed_text, "%c%s", extra < 0 ? '-' : '+',
 			bench_time(fabs(extra), text));
@@ -260,7 +268,9 @@ static void put_json(buf *out, const bench_figures *f)
 	static const char *const verdicts[] = { "even", "compile", "eager" };
 
 	buf_printf(out, " {\n  \"workload\": \"%s\", \"iterations\": %u, \"warmup\": %u, "
-		"\"wait\": %.9g,\n", f->name, f->iterations, f->warmup, f->compiled->wait);
+		"\"wait\": %.9g,\n", f->name, f->iterations, f->warmup, f->wait);
+	buf_printf(out, "  \"settling\": {\"iterations\": %u, \"seconds\": %.9g},\n",
+		f->compiled->settled, f->compiled->settling);
 	put_json_phase(out, "warmup_phase", &f->warm);
 	put_json_phase(out, "steady", &f->steady);
 	put_json_phase(out, "total", &f->total);

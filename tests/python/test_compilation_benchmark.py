@@ -18,11 +18,14 @@ HOTPATH = {"hot_paths": 1, "matches": 8, "coverage": 0.8}
 OPERATIONS = {"total": 100, "eager": 100, "compiled": 0}
 
 
-def figures(eager, compiled, warmup=2, wait=0.0, compilation=None, name="Some Work"):
-    def run(times, waited):
+def figures(eager, compiled, warmup=2, wait=0.0, compilation=None, name="Some Work",
+            settling=((4, 4.0), (4, 4.0))):
+    def run(times, waited, settled):
         return {"times": times, "wait": waited, "operations": OPERATIONS, "hotpath": HOTPATH,
+                "settling": dict(zip(("iterations", "seconds"), settled)),
                 "compilation": compilation, "launches": 47.0}
-    return bench.summarise(name, run(eager, 0.0), run(compiled, wait), warmup)
+    return bench.summarise(name, run(eager, 0.0, settling[0]), run(compiled, wait, settling[1]),
+                           warmup)
 
 
 def test_sums():
@@ -44,6 +47,16 @@ def test_sums():
 ])
 def test_break_even(compiled, warmup, wait, expected):
     assert bench.find_break_even([1.0] * 6, compiled, warmup, wait) == expected
+
+
+@pytest.mark.parametrize("settled, expected", [
+    ((4, 6.0), 1.25 + 2),       # two seconds more than as many eager iterations
+    ((2, 6.0), 1.25 + 4),       # one process had fewer in its time
+    ((4, 3.0), 1.25),           # what settling wins is not counted
+])
+def test_settling_is_part_of_the_wait(settled, expected):
+    f = figures([1.0] * 4, [1.0] * 4, wait=1.25, settling=((4, 4.0), settled))
+    assert f["wait"] == expected and f["settling"]["iterations"] == settled[0]
 
 
 def test_projection():
@@ -177,5 +190,6 @@ def test_json():
     assert [f["workload"] for f in found] == ["Simple Matmul Chain", "Simple Ops"]
     for f in found:
         assert f["iterations"] == 20 and f["warmup"] == 5 and f["wait"] >= 0
+        assert 0 < f["settling"]["iterations"] <= bench.SETTLING
         assert f["hotpath"]["hot_paths"] == 1 and f["hotpath"]["matches"] > 0
         assert f["total"]["eager"] > 0 and f["verdict"] in ("compile", "eager", "even")

@@ -70,6 +70,24 @@ static void test_break_even(void **state)
 	assert_int_equal(bench_break_even(eager, lost, 5, 2, 0), 1);
 }
 
+static void test_settling(void **state)
+{
+	bench_run *e = run_of(1, 1, 0), *c = run_of(1, 0.5, 1.25);
+
+	(void)state;
+	assert_true(bench_wait(e, c) == 1.25);
+	*e = (bench_run){ .settled = 4, .settling = 4 };
+	c->settled = 4;
+	c->settling = 6;                 /* two seconds more than as many eager iterations */
+	assert_true(bench_wait(e, c) == 1.25 + 2);
+	c->settled = 2;                  /* fewer, as each took long */
+	assert_true(bench_wait(e, c) == 1.25 + 4);
+	c->settled = 8;                  /* what settling wins is not counted */
+	assert_true(bench_wait(e, c) == 1.25);
+	mem_free(e);
+	mem_free(c);
+}
+
 static void test_projection(void **state)
 {
 	bench_run *e = run_of(1, 1, 0), *c = run_of(8, 0.5, 1), *slow = run_of(1, 2, 0);
@@ -165,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_break_even),
+		cmocka_unit_test(test_settling),
 		cmocka_unit_test(test_projection),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_blocks),
