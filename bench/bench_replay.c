@@ -5,6 +5,8 @@
  * Eager, recorded, replayed and fused rounds take turns; minima. Then the same where the client is
  * so slow that there is only one op in the ring at a time; that includes handing it over, and
  * looking at the clock before and behind it where loops are looked for.
+ *
+ *	bench_replay [PERIOD]...
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,13 +168,15 @@ static void bench(unsigned period)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const unsigned periods[] = { 3, 9, 20, 60, 300, 3000, 14000 };
 
 	if (flags_load() || flag_set(FLAG_GT_QUIET, "1"))
 		stop();
-	for (unsigned k = 0; k < COUNT(periods); k++)
+	for (int k = 1; k < argc; k++)
+		bench((unsigned)MAX(atoi(argv[k]), 1));
+	for (unsigned k = 0; argc == 1 && k < COUNT(periods); k++)
 		bench(periods[k]);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #define WORDS_MAX   (1u << 22)   /* of a run; what is longer has no script */
 #define PATIENCE    2            /* runs, after a try in vain; doubles */
 #define DOUBLINGS   7
+#define BARELY      8            /* ops behind which a run broke off that was none */
 #define LANES       8
 #define BLOCK       (4 * LANES)  /* words that are looked at together */
 
@@ -44,14 +45,21 @@ void script_fini(script *s)
 	drop_tables(s);
 }
 
+/* It was a guess that the region begins there: that says nothing of its runs. */
+static bool was_guess(const script *s)
+{
+	return s->state == SCRIPT_DRAFT && s->next <= MIN(BARELY, s->n / 4);
+}
+
 void script_give_up(script *s)
 {
-	if (s->state == SCRIPT_READY)
+	if (s->state != SCRIPT_DRAFT && s->state != SCRIPT_TEST)
 		return;
+	if (!was_guess(s))
+		s->patience = (uint64_t)PATIENCE << MIN(s->tries++, DOUBLINGS);
 	drop_draft(s);
 	drop_tables(s);
 	s->state = SCRIPT_IDLE;
-	s->patience = (uint64_t)PATIENCE << MIN(s->tries++, DOUBLINGS);
 }
 
 void script_forget(script *s)

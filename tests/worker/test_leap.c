@@ -3,6 +3,7 @@
  */
 #include "drive.h"
 #include "make.h"
+#include "worker/script.h"
 
 enum { ROWS = 8, COLS = 6, STEPS = 120, MADE = 10 };
 
@@ -506,6 +507,31 @@ static void test_in_place(void **state)
 	}
 }
 
+/* A region's first op comes elsewhere as well: a stream that is joined in its middle begins runs in
+ * vain. The first that is none of those is learnt from. */
+static void test_learnt_behind_guesses(void **state)
+{
+	ins_room room;
+	ins *i = make_op(&room, OP_neg, 2, 1, 0);
+	script s;
+
+	(void)state;
+	script_init(&s, 100);
+	for (unsigned k = 0; k < 300; k++) {
+		assert_true(script_begin(&s, false));
+		assert_true(script_note(&s, i, 0));
+		if (k % 2)
+			assert_false(script_begin(&s, true));    /* right into the next one */
+		script_give_up(&s);
+	}
+	assert_true(script_begin(&s, false));
+	for (unsigned k = 0; k < 50; k++)
+		assert_true(script_note(&s, i, k));
+	script_give_up(&s);              /* of a run that broke off there is nothing to be learnt */
+	assert_false(script_begin(&s, false));
+	script_fini(&s);
+}
+
 static void test_checked(void **state)
 {
 	const way a = { .what = "checked", .cut = 64, .steps = STEPS };
@@ -525,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_around_the_end),
 		cmocka_unit_test(test_disturbed),
 		cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_learnt_behind_guesses),
 		cmocka_unit_test(test_checked),
 	};
 
