@@ -75,19 +75,22 @@ static const fused_plan *plan_now(const program *g)
 	return t->hot->runs[0]->fused.plans[0];
 }
 
-/* Nothing that is drawn or picked is a call. */
+/* Nothing that is drawn or picked is a call; no step's results had to be replaced. */
 static void check_plan(const program *g)
 {
 	const fusion *f = plan_now(g)->f;
 
 	assert_true(plan_now(g)->completed > 1);
 	for (uint32_t k = 0; k < f->steps.count; k++) {
+		const fused_code *own = plan_now(g)->steps[k].code;
 		const unsigned code = f->steps.at[k].kind != STEP_CALL ? OP_upload :
 			f->values.at[f->steps.at[k].value].row->op;
 
 		if (op_rows[code].kind == KIND_INDEX || (op_rows[code].kind == KIND_CREATE &&
 			code != OP_upload))
 			fail_msg("%s: %s is a call", g->what, op_rows[code].name);
+		if (own && own->barred)
+			fail_msg("%s: other bits in step %u", g->what, k);
 	}
 }
 
@@ -174,6 +177,11 @@ static const program programs[] = {
 		"t6 = randint int64 -5, 5 draw=9 [9000,40] seed=1\n",
 		"t%2 = mul t1, %\nt%3 = exp t%2\nfree t%2\n"
 		"t%5 = scatter_add t4, t6, t%3 axis=1\nfree t%3\nfetch t%5\nfree t%5\n" },
+	{ "added to some of the rows", NUMBERS(1, "900,40") NUMBERS(4, "1100,50")
+		"t6 = randint int64 -50, 50 draw=9 [900,40] seed=1\n",
+		"t%1 = mul t4, %\nt%2 = mul t1, %\nt%3 = exp t%2\nfree t%2\n"
+		"t%5 = scatter_add t%1, t6, t%3 axis=1\nfree t%3\nfetch t%5\n"
+		"free t%1\nfree t%5\n" },
 	{ "one-hot", "t6 = randint int64 -33, 33 draw=9 [40] seed=1\n",
 		"t%2 = one_hot t6 [33]\nt%3 = cast t%2 dtype=float32\nfree t%2\n"
 		"t%4 = add t%3, %\nfree t%3\nfetch t%4\nfree t%4\n" },
