@@ -8,6 +8,7 @@
 #define SHARE_ENOUGH  80u        /* per cent covered below which an alignment is tried */
 #define SHARE_ALL     95u        /* of one loop alone, above: it is all there is */
 #define LOOKS_MOST    (TRACK_PERIOD_MAX / CHECK_LAST)    /* they span the longest period */
+#define PARTIAL_MOST  2u         /* at first it may have been found between two looks */
 #define SHARE_SMALL   25u        /* a loop that takes less of what others take as well retires */
 
 /* Whether a long candidate is well on its way, or a loop is being counted right now: wait. */
@@ -46,12 +47,18 @@ static void judge_settled(track *t, loop *l, uint64_t ops)
 
 	if (l->settled < LOOKS_MOST) {
 		l->settled = share >= SHARE_ALL ? l->settled + 1 : 0;
+		l->partial = share >= SHARE_ALL ? 0 : l->partial + 1;
 		if (l->settled == LOOKS_MOST)
 			track_tell(t, PROPOSAL_SETTLED, l);
 	} else if (share < SHARE_ENOUGH) {
 		l->settled = 0;
 		track_tell(t, PROPOSAL_UNSETTLED, l);
 	}
+}
+
+bool cover_settles(const loop *l)
+{
+	return l->hot && !l->replaced && l->settled < LOOKS_MOST && l->partial < PARTIAL_MOST;
 }
 
 /* A hot loop that takes little, and hardly anything that no other one takes, is of no use. One that

@@ -46,7 +46,8 @@ typedef struct loop {
 	uint64_t done_at;        /* op that completed the last one; 0: none */
 	uint64_t last;           /* op count of the track when it last completed */
 	uint64_t since, since_runs;      /* when it was last judged, and its runs then */
-	unsigned settled;        /* looks in a row at which it was nearly all that came */
+	unsigned settled;        /* looks in a row at which it was nearly all that came, .. */
+	unsigned partial;        /* .. and at which it was not */
 	unsigned idle;           /* looks in a row at which it was of no use */
 } loop;
 

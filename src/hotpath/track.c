@@ -243,6 +243,7 @@ static void renew(loop *old, loop *young)
 		young->exact = MAX(young->exact, old->exact);
 		young->asked = MIN(young->asked, old->asked);
 		young->settled = old->settled;
+		young->partial = old->partial;
 	}
 	if (young->hot && !old->region) {        /* was given away already */
 		region_free(young->region);
@@ -561,7 +562,8 @@ bool track_hopes(const track *t)
 	const uint64_t longest = longest_hot(t);
 
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
-		if (t->loops[k].n > longest && is_near(t, &t->loops[k]))
+		if (cover_settles(&t->loops[k]) ||
+				(t->loops[k].n > longest && is_near(t, &t->loops[k])))
 			return true;
 	for (unsigned k = 0; k < TRACK_CANDIDATES; k++)
 		if (t->candidates[k].period > longest && t->candidates[k].run >= HOPE_RUN)

@@ -106,7 +106,7 @@ loop *track_find(track *t, uint64_t signature);
 /* Loops take the stream, and all of them will go on for long before they are hot: to count their
  * runs it is enough to look now and then (track_pass). */
 bool track_is_far(const track *t);
-/* Or a longer one than those that are hot will soon be. */
+/* Or a longer one than those that are hot will soon be; or one is about to settle. */
 bool track_hopes(const track *t);
 size_t track_bytes(const track *t);      /* memory held */
 
@@ -126,6 +126,8 @@ void track_tell(track *t, proposal_what what, loop *l);
 
 /* cover.c: what comes now and then. */
 void cover_check(track *t);
+/* The loop is hot, and as far as was seen nearly everything: if it stays so it will be settled. */
+bool cover_settles(const loop *l);
 bool cover_wants_growth(const track *t);         /* the history is full */
 
 #endif

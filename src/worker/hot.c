@@ -133,9 +133,13 @@ static void adopt(hot *h, hot_run *r)
 
 static void settle(hot *h, uint64_t signature, bool settled)
 {
-	for (unsigned k = 0; k < h->count; k++)
-		if (h->runs[k]->plan->region->signature == signature)
-			h->runs[k]->settled = settled;
+	hot_run *r = hot_find_run(h, signature);
+
+	if (!r)
+		return;
+	r->settled = settled;
+	if (settled)
+		hot_rest_settled(h);
 }
 
 /* Letters lie newest first: read them from the other end. */

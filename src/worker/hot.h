@@ -357,6 +357,8 @@ void hot_rest_slice(hot *h);
 void hot_rest_count(hot *h);
 /* A plan has come, or a fused one for it: between slices. */
 void hot_rest_plan(hot *h, const hot_run *r);
+/* From now on a plan's runs are told as a whole. */
+void hot_rest_settled(hot *h);
 /* A run broke off, behind its beginning. */
 void hot_rest_exit(hot *h, const hot_run *r);
 /* Listen from now on; what is known of the program may be out of date. */

@@ -247,7 +247,8 @@ static void try_later(hot *h, uint64_t ops)
 	h->rest.asked = hot_ops(h);
 }
 
-/* The miner may be about to find what all of this is a part of, or does so all the time. */
+/* The miner may be about to find what all of this is a part of, or does so all the time; or that a
+ * loop need not be recorded any more. */
 static bool may_hope(hot *h)
 {
 	hot_rest *o = &h->rest;
@@ -345,6 +346,18 @@ void hot_rest_plan(hot *h, const hot_run *r)
 	o->planned = true;
 	o->due = hot_ops(h) + first;
 	o->asked = hot_ops(h);
+}
+
+/* What was recorded op by op until now says nothing of what comes. */
+void hot_rest_settled(hot *h)
+{
+	hot_rest *o = &h->rest;
+
+	if (o->phase != HOT_LISTENS)
+		return;
+	o->told = 0;
+	o->asked = hot_ops(h);
+	o->due = MAX(o->due, hot_ops(h) + ops_of(h, FIRST_RUNS, FIRST_OPS));
 }
 
 /* What that costs no plan's times say: it speaks for a trial as some runs do against it. */

@@ -103,6 +103,30 @@ static void test_settles(void **state)
 }
 
 /* Who makes room for another loop is told, and its runs still count. */
+/* Whether it is worth while to wait for that is known much sooner. */
+static void test_is_about_to_settle(void **state)
+{
+	trial x;
+
+	(void)state;
+	begin(&x);
+	assert_true(track_hopes(&x.t));
+	look(&x, LOOK / 2, 0);           /* it was found in between */
+	assert_true(track_hopes(&x.t));
+	for (unsigned k = 0; k < LOOKS; k++) {
+		assert_true(track_hopes(&x.t));
+		look(&x, LOOK * 97 / 100, 0);
+	}
+	assert_true(told(&x, PROPOSAL_SETTLED));
+	assert_false(track_hopes(&x.t));
+	look(&x, LOOK / 2, 0);
+	assert_true(told(&x, PROPOSAL_UNSETTLED));
+	look(&x, LOOK / 2, 0);
+	look(&x, LOOK / 2, 0);
+	assert_false(track_hopes(&x.t)); /* a part of a program */
+	track_fini(&x.t);
+}
+
 static void test_evicted(void **state)
 {
 	trial x;
@@ -139,8 +163,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_retires), cmocka_unit_test(test_stays),
-		cmocka_unit_test(test_settles), cmocka_unit_test(test_evicted),
-		cmocka_unit_test(test_give_back),
+		cmocka_unit_test(test_settles), cmocka_unit_test(test_is_about_to_settle),
+		cmocka_unit_test(test_evicted), cmocka_unit_test(test_give_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,26 @@ static void test_what_is_told_is_not_tried(void **state)
 	end(&b);
 }
 
+/* What is recorded op by op until a loop is settled takes longer than it will: the miner says that it
+ * is about to, and what was told before that is forgotten. */
+static void test_settling_is_waited_for(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, true);
+	atomic_store(&b.h->hopes, true);
+	assert_false(run_to(&b, HOT_LEADS, 1 << 17, 20 * OP, 10 * OP));
+	atomic_store(&b.h->hopes, false);
+	hot_rest_settled(b.h);
+	b.tells = true;
+	assert_false(run_to(&b, HOT_LEADS, 1 << 20, 20 * OP, 10 * OP));
+	b.tells = false;
+	hot_rest_settled(b.h);           /* that is no excuse for long */
+	assert_true(run_to(&b, HOT_RESTS, 1 << 17, 20 * OP, 10 * OP));
+	end(&b);
+}
+
 /* A young plan is waited for, not for ever. */
 static void test_young_plans_are_waited_for(void **state)
 {
@@ -350,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_rests), cmocka_unit_test(test_it_goes_on),
 		cmocka_unit_test(test_what_is_told_is_not_tried),
+		cmocka_unit_test(test_settling_is_waited_for),
 		cmocka_unit_test(test_young_plans_are_waited_for),
 		cmocka_unit_test(test_new_plans_are_waited_for),
 		cmocka_unit_test(test_who_waits_ends_it), cmocka_unit_test(test_a_plan_ends_it),
