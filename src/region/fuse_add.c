@@ -90,7 +90,8 @@ static bool is_whole(const fuse_graph *g, uint32_t v, uint32_t root)
 		shape_is_contiguous(&o->m, o->strides) && shape_is_contiguous(&r->m, r->strides);
 }
 
-/* The kernel's rows or columns one behind the other are the source, and slices end where rows do. */
+/* The kernel's rows or columns one behind the other are the source, and slices end where rows do;
+ * of an only row, where nothing is reduced along it. */
 static bool comes_in_slices(const fuse_kernel *x, uint32_t source, int64_t slice)
 {
 	const int64_t cols = fuse_kernel_size(x, x->col), rows = fuse_kernel_size(x, x->row);
@@ -100,7 +101,7 @@ static bool comes_in_slices(const fuse_kernel *x, uint32_t source, int64_t slice
 	own = x->maps[x->g->nodes[source].slot];
 	if (x->outer_count || x->reduction.mode == GROUP_COLS || !fuse_map_equal(&all, &own))
 		return false;
-	return rows == 1 || slice % cols == 0;
+	return slice % cols == 0 || (rows == 1 && !x->reduction.mode);
 }
 
 static fuse_why look(const fuse_kernel *x, uint32_t sum, uint32_t source)

@@ -154,9 +154,7 @@ static gt_err run_add(const fused_run *f, fused_step *st, const fused_place *out
 	const meta *m = &st->views[2].m;
 	adding a = { .st = st, .slices = m->dims[0], .slice = meta_count(m) / m->dims[0],
 		.size = (int64_t)dtype_size((gt_dtype)m->dtype) };
-	const bool cuts = st->s->rows > 1 || st->code->g->mode == GROUP_ELEMENT;
-	const int64_t each = cuts ? MIN(MAX(PIECE_BYTES / (a.slice * a.size), 1), a.slices) :
-		a.slices;
+	const int64_t each = MIN(MAX(PIECE_BYTES / (a.slice * a.size), 1), a.slices);
 	storage *room;
 	gt_err e;
 

@@ -267,6 +267,20 @@ static void test_transposed(void **state)
 	expect_call(p, &sum, 1);
 }
 
+/* All of it is one row, which has to be there as a whole before any number is known. */
+static void test_one_long_row(void **state)
+{
+	const adding a = { OP_index_add, GT_FLOAT32, 1, { 65 }, 4, 0 };
+	program *p = begin("one long row");
+	const val x = program_live(p, GT_FLOAT32, 1, a.dims, PLAIN);
+	const val zeros = full(p, GT_FLOAT32, 0, 1, (const int64_t[]){ 4 });
+	const val at = indices(p, &a);
+	const val sum = added(p, &a, zeros, at, along(p, OP_softmax, op2(p, OP_mul, x, x), 0));
+
+	(void)state;
+	expect_call(p, &sum, 1);
+}
+
 static void test_out_of_range(void **state)
 {
 	parts k;
@@ -296,7 +310,8 @@ int main(void)
 		cmocka_unit_test(test_into_zeros), cmocka_unit_test(test_into_a_base),
 		cmocka_unit_test(test_rows), cmocka_unit_test(test_wanted),
 		cmocka_unit_test(test_calls),
-		cmocka_unit_test(test_transposed), cmocka_unit_test(test_out_of_range),
+		cmocka_unit_test(test_transposed), cmocka_unit_test(test_one_long_row),
+		cmocka_unit_test(test_out_of_range),
 	};
 	const int failed = cmocka_run_group_tests_name("fuse_add", tests, trial_open,
 		trial_close_all);
