@@ -215,9 +215,9 @@ bool fused_on_probation(const fused_run *f, const fused_step *st)
 /* Results have places. Of barred code they are there. False: there is no memory. */
 static bool begin(fused_run *f, fused_step *st)
 {
+	st->replaced = fused_is_barred(st);
 	if (UNLIKELY(!fused_places_find(f, st, st->places)))
 		return false;
-	st->replaced = fused_is_barred(st);
 	if (LIKELY(!st->replaced)) {
 		fused_kernel_prepare(f, st, st->places);
 		return true;

@@ -18,14 +18,15 @@ static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, fused_
 }
 
 /* The memory of an operand, which the course drops behind this step and nobody else looks into: what
- * an optimiser replaces is written where it is read, half the way to memory and back. */
+ * an optimiser replaces is written where it is read, half the way to memory and back. Not where the
+ * ops stand in for the kernel: that is before the launch, which may still come to nothing. */
 static bool take_over(const fused_run *f, const fused_step *st, uint32_t k, fused_place *to)
 {
 	const uint32_t from = st->takes ? st->takes[k] : FUSE_NONE;
 	const uint32_t number = (uint32_t)(st - f->p->steps) + 1;
 	storage *s;
 
-	if (from == FUSE_NONE || !f->course || f->course->last[from] != number)
+	if (from == FUSE_NONE || st->replaced || !f->course || f->course->last[from] != number)
 		return false;
 	s = f->slots[from].s;
 	if (!s || s->release || s->data != f->slots[from].data ||
