@@ -195,9 +195,12 @@ static void set(flag f, const char *value)
 
 static void set_mode(mode m, const manner *how)
 {
-	char threshold[16];
+	char threshold[16], threads[16];
 
 	snprintf(threshold, sizeof threshold, "%u", how->threshold);
+	snprintf(threads, sizeof threads, "%u", m == MODE_EAGER ? 1 : how->threads);
+	if (how->threads)
+		set(FLAG_GT_THREADS, threads);
 	set(FLAG_GT_AUTO_COMPILE, m == MODE_EAGER ? "0" : "1");
 	set(FLAG_GT_COMPILE_SYNC, m == MODE_SYNC ? "1" : "0");
 	set(FLAG_GT_HOTPATH_THRESHOLD, threshold);

@@ -23,6 +23,7 @@ typedef struct manner {
 	bool compiles;   /* GT_COMPILE */
 	bool checks;     /* GT_CHECK */
 	bool fuses;      /* plans are fused, not only replayed */
+	unsigned threads;        /* of the pool the second time, one eagerly; 0: as GT_THREADS says */
 	bool machine;    /* fused kernels are machine code, which takes time to make; else interpreted */
 	const char *cache;       /* directory: what the second time learns a third one begins with */
 	bool sabotage;   /* the second time tanh is sin: does the tester notice? */

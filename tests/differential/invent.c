@@ -116,6 +116,10 @@ static void invent_sizes(maker *mk)
 	/* Beyond a block of a reduction's tree (ir/tree.h). */
 	if (dice_chance(&mk->d, 3))
 		p->sizes[SYM_D] = dice_range(&mk->d, 64, 80);
+	if (p->large) {
+		p->sizes[SYM_BATCH] = dice_range(&mk->d, 300, 540);
+		p->sizes[SYM_D] = dice_range(&mk->d, 450, 540);
+	}
 	p->sizes[SYM_TWO] = 2;
 }
 
@@ -137,14 +141,14 @@ static void invent_states(maker *mk)
 	}
 }
 
-void program_invent(program *p, uint64_t seed)
+void program_invent(program *p, uint64_t seed, bool large)
 {
 	static const unsigned noises[] = { 0, 0, 0, 2, 6, 20 };
 	maker mk = { .d = { seed * 0x2545f4914f6cdd1d + 1 }, .p = p };
 	dice *d = &mk.d;
 	int length;
 
-	*p = (program){ .seed = seed, .state_count_max = STATES_MAX };
+	*p = (program){ .seed = seed, .large = large, .state_count_max = STATES_MAX };
 	p->schedule = dice_chance(d, 50) ? RUN_ONE :
 		(schedule)dice_range(d, RUN_ALTERNATE, SCHEDULES - 1);
 	p->batches = dice_chance(d, 55) ? BATCH_FIXED :
@@ -162,7 +166,9 @@ void program_invent(program *p, uint64_t seed)
 	mk.long_lived = dice_chance(d, 50);
 	length = dice_chance(d, 85) ? 24 : 90;
 	/* Few run long enough for a plan to be judged, fewer until a loop is settled. */
-	if (seed % 300 == 33) {
+	if (large) {
+		p->runs = dice_range(d, 7, 12);
+	} else if (seed % 300 == 33) {
 		p->runs = dice_range(d, 5000, 8000);
 		p->state_count_max = 3;
 		length = 8;

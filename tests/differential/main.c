@@ -4,6 +4,7 @@
  *	differential --tier 2 ...       hot paths are fused, too, not only replayed
  *	differential --keep 1 ...       hot paths are kept, and every program is played once more with
  *	                                what is kept of it and of those before it
+ *	differential --large 1 ...      few runs on large tensors: one thread eagerly, two with hot paths
  *	differential FILE.gts...        each file in all modes
  *	differential --show SEED        the stream of a seed, on standard output
  *	differential --sabotage 1 ...   whether it would notice: the second time tanh is sin
@@ -47,7 +48,7 @@ typedef struct options {
 	const char *dir;
 	int tier;                        /* as GT_HOTPATH_TIER: 2 fuses, too */
 	const char *cache;               /* directory of what is kept; NULL: nothing is */
-	bool sabotage;
+	bool large, sabotage;
 } options;
 
 static mode mode_of(const options *o, uint64_t seed)
@@ -66,9 +67,11 @@ static manner manner_of(const options *o, uint64_t seed)
 		.vanishes = dice_chance(&d, 3),
 		.threshold = (unsigned)dice_range(&d, 1, 4),
 		.compiles = dice_chance(&d, 10),
-		.checks = dice_chance(&d, 5),
+		/* Code that goes wrong in its first runs is put aside, and only GT_CHECK tells. */
+		.checks = dice_chance(&d, o->large ? 60 : 5),
 		.fuses = o->tier > 1 && dice_chance(&d, 80),
-		.machine = dice_chance(&d, 2),
+		.threads = o->large ? 2 : 0,
+		.machine = dice_chance(&d, o->large ? 100 : 2),
 		.cache = o->cache,
 		.sabotage = o->sabotage,
 	};
@@ -93,11 +96,11 @@ static void count(totals *t, const duel_stats *s)
 	t->with_exits += s->hot.exits != 0;
 }
 
-static stream stream_of(uint64_t seed)
+static stream stream_of(const options *o, uint64_t seed)
 {
 	static program p;
 
-	program_invent(&p, seed);
+	program_invent(&p, seed, o->large);
 	return program_perform(&p);
 }
 
@@ -113,9 +116,9 @@ static bool play_seed(const options *o, totals *t, uint64_t seed)
 
 	t->seed = seed;
 	t->different = false;
-	s = stream_of(seed);
+	s = stream_of(o, seed);
 	if (pair)
-		other = stream_of(seed + (UINT64_C(1) << 40));
+		other = stream_of(o, seed + (UINT64_C(1) << 40));
 	same = duel(&s, pair ? &other : NULL, &how, mode_of(o, seed), &stats, &why);
 	if (same) {
 		count(t, &stats);
@@ -172,7 +175,7 @@ static void report(const options *o, uint64_t seed, const char *why)
 {
 	const mode m = mode_of(o, seed);
 	manner how = manner_of(o, seed), plain = how;
-	stream s = stream_of(seed), small;
+	stream s = stream_of(o, seed), small;
 	verdict v;
 
 	printf("seed %" PRIu64 ": %s\n", seed, why);
@@ -341,9 +344,9 @@ static int run_files(const options *o, int n, char **paths)
 	return wrong != 0;
 }
 
-static int show(uint64_t seed)
+static int show(const options *o, uint64_t seed)
 {
-	stream s = stream_of(seed);
+	stream s = stream_of(o, seed);
 	const bool done = stream_write(&s, "/dev/stdout", "");
 
 	stream_fini(&s);
@@ -356,7 +359,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: differential [--programs N] [--seconds S] [--seed FIRST] "
 		"[--mode eager|sync|thread] [--dir D] [--tier 1|2] [--keep 1] "
-		"[--sabotage 1]\n"
+		"[--large 1] [--sabotage 1]\n"
 		"       differential [--tier 1|2] FILE.gts...\n       differential --show SEED\n");
 	return 2;
 }
@@ -393,10 +396,12 @@ int main(int argc, char **argv)
 			o.tier = (int)strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--keep"))
 			keeps = strtoul(argv[k + 1], NULL, 0);
+		else if (!strcmp(argv[k], "--large"))
+			o.large = strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--sabotage"))
 			o.sabotage = strtoul(argv[k + 1], NULL, 0);
 		else if (!strcmp(argv[k], "--show"))
-			return show(strtoull(argv[k + 1], NULL, 0));
+			return show(&o, strtoull(argv[k + 1], NULL, 0));
 		else if (strcmp(argv[k], "--mode") || (o.mode = parse_mode(argv[k + 1])) < 0)
 			return usage();
 	}

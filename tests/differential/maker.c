@@ -1,7 +1,8 @@
 /* maker.c: types, registers and statements of a module that is being made up. */
 #include "differential/maker.h"
 
-#define ELEMENTS_MAX 8000
+#define ELEMENTS_MAX   8000
+#define ELEMENTS_LARGE 300000
 
 /* ---- types ----------------------------------------------------------------------------------- */
 
@@ -44,7 +45,7 @@ bool maker_has_room(const maker *mk, const type *t)
 	for (int k = 0; k < t->rank; k++)
 		for (dim d = t->dims[k]; d; d >>= 4)
 			n *= most_of(mk, d & 15);
-	return n <= ELEMENTS_MAX;
+	return n <= (mk->p->large ? ELEMENTS_LARGE : ELEMENTS_MAX);
 }
 
 bool maker_empties(const maker *mk, dim d)

@@ -123,6 +123,7 @@ typedef enum batches { BATCH_FIXED, BATCH_PARTIAL, BATCH_RANDOM, BATCH_GROWS, BA
 #define STATES_MAX 12
 typedef struct program {
 	uint64_t seed;
+	bool large;                      /* threads share the work on some tensors */
 	module modules[MODULES_MAX];
 	int count;
 	type states[STATES_MAX];         /* registers 0 .. */
@@ -137,7 +138,7 @@ typedef struct program {
 } program;
 
 /* The program of a seed, and its stream (Gives). */
-void   program_invent(program *p, uint64_t seed);
+void   program_invent(program *p, uint64_t seed, bool large);
 stream program_perform(const program *p);
 
 #endif
