@@ -110,3 +110,12 @@ bool miner_hopes(miner *m)
 		any = track_at(m, k) && track_hopes(track_at(m, k));
 	return any;
 }
+
+bool miner_settles(miner *m)
+{
+	bool any = false;
+
+	for (unsigned k = 0; k < TRACKS && !any; k++)
+		any = track_at(m, k) && track_settles(track_at(m, k));
+	return any;
+}

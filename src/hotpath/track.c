@@ -562,13 +562,21 @@ bool track_hopes(const track *t)
 	const uint64_t longest = longest_hot(t);
 
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
-		if (cover_settles(&t->loops[k]) ||
-				(t->loops[k].n > longest && is_near(t, &t->loops[k])))
+		if (t->loops[k].n > longest && is_near(t, &t->loops[k]))
 			return true;
 	for (unsigned k = 0; k < TRACK_CANDIDATES; k++)
 		if (t->candidates[k].period > longest && t->candidates[k].run >= HOPE_RUN)
 			return true;
 	return false;
+}
+
+bool track_settles(const track *t)
+{
+	bool any = false;
+
+	for (unsigned k = 0; k < TRACK_LOOPS && !any; k++)
+		any = cover_settles(&t->loops[k]);
+	return any;
 }
 
 size_t track_bytes(const track *t)

@@ -106,8 +106,10 @@ loop *track_find(track *t, uint64_t signature);
 /* Loops take the stream, and all of them will go on for long before they are hot: to count their
  * runs it is enough to look now and then (track_pass). */
 bool track_is_far(const track *t);
-/* Or a longer one than those that are hot will soon be; or one is about to settle. */
+/* Or a longer one than those that are hot will soon be. */
 bool track_hopes(const track *t);
+/* Or one that is hot will be settled, if it goes on. */
+bool track_settles(const track *t);
 size_t track_bytes(const track *t);      /* memory held */
 
 /* job.c: how each kind of work begins. */

@@ -253,7 +253,7 @@ void hot_slice_begin(hot *h)
 		h->started = clock_ns();
 		h->rest.reads++;
 	}
-	h->crowded = recorder_is_behind(&h->recorder, RING_WORDS / 4);
+	h->crowded = recorder_is_behind(&h->recorder, RING_WORDS / 4) || hot_rest_mutes(h);
 }
 
 /* What the time is now, and whether the miner keeps up. */

@@ -218,7 +218,8 @@ typedef struct hot {
 	uint64_t turn, visit;            /* `lock`, too */
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
-	_Atomic bool hopes;              /* of a plan that is on its way: miner_hopes */
+	_Atomic bool hopes;              /* of a plan that is on its way: miner_hopes, .. */
+	_Atomic bool settles;            /* .. and miner_settles */
 	past past;                       /* what ran eagerly at first */
 	bool visited;                    /* it has mined before */
 	bool warmed;                     /* what the last process knew was looked up, .. */
@@ -357,6 +358,8 @@ void hot_rest_slice(hot *h);
 void hot_rest_count(hot *h);
 /* A plan has come, or a fused one for it: between slices. */
 void hot_rest_plan(hot *h, const hot_run *r);
+/* Pieces of a trial are executed as they will be when the loop is settled. */
+bool hot_rest_mutes(const hot *h);
 /* From now on a plan's runs are told as a whole. */
 void hot_rest_settled(hot *h);
 /* A run broke off, behind its beginning. */

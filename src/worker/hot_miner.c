@@ -209,6 +209,7 @@ bool hot_mine(hot *h, size_t steps)
 		hot_warm(h, UINT32_MAX);
 	more = hot_mine_records(h, steps);
 	atomic_store_explicit(&h->hopes, miner_hopes(h->miner), memory_order_relaxed);
+	atomic_store_explicit(&h->settles, miner_settles(h->miner), memory_order_relaxed);
 	hot_bury(h);
 	hot_read_notes(h);
 	hot_make_plans(h, UINT32_MAX);

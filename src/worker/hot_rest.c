@@ -31,6 +31,7 @@
 #define IDLE_OPS    (1u << 18)   /* before the first plan, if none comes, .. */
 #define HOPING_OPS  (1u << 13)   /* while a plan is on its way, or new ones come, it is listened .. */
 #define HOPES_MOST  (3u << 16)   /* .. for so many more, but all in all no more than that */
+#define LONG        256u         /* a plan */
 #define DELAY_OPS   512u         /* a trial of plans is under way: later, .. */
 #define DELAYS_MOST 64u          /* .. but not for ever */
 #define TOLD        80u          /* per cent told as a whole, by plans far ahead: no trial */
@@ -132,12 +133,31 @@ void hot_rest_count(hot *h)
 	h->rest.before = UINT64_MAX;
 }
 
-/* What the program was found to do says little of what it does now. */
+static void try_later(hot *h, uint64_t ops)
+{
+	h->rest.due = hot_ops(h) + ops;
+	h->rest.told = 0;
+	h->rest.asked = hot_ops(h);
+}
+
+/* Each time later. */
+static void put_off(hot *h)
+{
+	hot_rest *o = &h->rest;
+
+	o->wait = o->wait ? MIN(4 * o->wait, WAIT_MOST) : WAIT_FIRST;
+	try_later(h, o->wait);
+}
+
+/* What the program was found to do says little of what it does now. A trial that is always
+ * interrupted would be paid for in vain. */
 static void stir(hot *h)
 {
-	const bool naps = recorder_naps(&h->recorder);
+	const bool naps = recorder_naps(&h->recorder), rests = h->rest.phase == HOT_RESTS;
 
 	wake(h);
+	if (!rests)
+		put_off(h);
 	if (naps)
 		recorder_stir(&h->recorder);
 	h->rest.length = 0;
@@ -240,20 +260,25 @@ static bool is_settling(const hot *h)
 	return any;
 }
 
-static void try_later(hot *h, uint64_t ops)
+static bool settles(const hot *h)
 {
-	h->rest.due = hot_ops(h) + ops;
-	h->rest.told = 0;
-	h->rest.asked = hot_ops(h);
+	return atomic_load_explicit(&h->settles, memory_order_relaxed);
+}
+
+bool hot_rest_mutes(const hot *h)
+{
+	return UNLIKELY(h->rest.phase == HOT_LEADS || h->rest.phase == HOT_TRIES) && settles(h);
 }
 
 /* The miner may be about to find what all of this is a part of, or does so all the time; or that a
- * loop need not be recorded any more. */
+ * loop need not be recorded any more: of long ones a trial takes longer than that. */
 static bool may_hope(hot *h)
 {
 	hot_rest *o = &h->rest;
+	const bool hopes = atomic_load_explicit(&h->hopes, memory_order_relaxed) ||
+		(settles(h) && ops_of(h, 1, 1) >= LONG);
 
-	if (!atomic_load_explicit(&h->hopes, memory_order_relaxed) || o->hoped >= HOPES_MOST)
+	if (!hopes || o->hoped >= HOPES_MOST)
 		return false;
 	o->hoped += HOPING_OPS;
 	o->due = hot_ops(h) + HOPING_OPS;
@@ -304,11 +329,10 @@ static void decide(hot *h)
 		if (h->talks)
 			hot_say_resting(h);
 	} else if (than < 0 || o->round == ROUNDS - 1) {
-		o->wait = o->wait ? MIN(4 * o->wait, WAIT_MOST) : WAIT_FIRST;
 		o->length /= 2;
 		listen(h);
 		o->phase = HOT_LISTENS;
-		try_later(h, o->wait);
+		put_off(h);
 	} else {
 		o->round++;
 		lead(h, !o->still);

@@ -110,20 +110,20 @@ static void test_is_about_to_settle(void **state)
 
 	(void)state;
 	begin(&x);
-	assert_true(track_hopes(&x.t));
+	assert_true(track_settles(&x.t));
 	look(&x, LOOK / 2, 0);           /* it was found in between */
-	assert_true(track_hopes(&x.t));
+	assert_true(track_settles(&x.t));
 	for (unsigned k = 0; k < LOOKS; k++) {
-		assert_true(track_hopes(&x.t));
+		assert_true(track_settles(&x.t));
 		look(&x, LOOK * 97 / 100, 0);
 	}
 	assert_true(told(&x, PROPOSAL_SETTLED));
-	assert_false(track_hopes(&x.t));
+	assert_false(track_settles(&x.t));
 	look(&x, LOOK / 2, 0);
 	assert_true(told(&x, PROPOSAL_UNSETTLED));
 	look(&x, LOOK / 2, 0);
 	look(&x, LOOK / 2, 0);
-	assert_false(track_hopes(&x.t)); /* a part of a program */
+	assert_false(track_settles(&x.t)); /* a part of a program */
 	track_fini(&x.t);
 }
 

@@ -132,17 +132,28 @@ static void test_what_is_told_is_not_tried(void **state)
 	end(&b);
 }
 
-/* What is recorded op by op until a loop is settled takes longer than it will: the miner says that it
- * is about to, and what was told before that is forgotten. */
+/* What is recorded op by op until a loop is settled takes longer than it will: a trial of a short one
+ * is as if it were, for a long one the miner is waited for; what was told before that is forgotten. */
 static void test_settling_is_waited_for(void **state)
 {
 	bench b;
 
 	(void)state;
 	begin(&b, true);
-	atomic_store(&b.h->hopes, true);
+	atomic_store(&b.h->settles, true);
+	assert_false(hot_rest_mutes(b.h));
+	assert_true(run_to(&b, HOT_LEADS, 1 << 12, 10 * OP, 20 * OP));
+	assert_true(hot_rest_mutes(b.h));
+	assert_true(run_to(&b, HOT_TRIES, 1 << 12, 10 * OP, 20 * OP));
+	assert_true(hot_rest_mutes(b.h));
+	atomic_store(&b.h->settles, false);
+	assert_false(hot_rest_mutes(b.h));
+	end(&b);
+	begin(&b, true);
+	b.region.n = 300;
+	atomic_store(&b.h->settles, true);
 	assert_false(run_to(&b, HOT_LEADS, 1 << 17, 20 * OP, 10 * OP));
-	atomic_store(&b.h->hopes, false);
+	atomic_store(&b.h->settles, false);
 	hot_rest_settled(b.h);
 	b.tells = true;
 	assert_false(run_to(&b, HOT_LEADS, 1 << 20, 20 * OP, 10 * OP));
@@ -196,6 +207,26 @@ static void test_who_waits_ends_it(void **state)
 	slice(&b, OP, OP);
 	assert_int_equal(b.h->rest.phase, HOT_LISTENS);
 	assert_ptr_equal(b.t->heard, b.h);
+	end(&b);
+}
+
+/* A trial that is interrupted is begun anew, but each time later. */
+static void test_who_waits_interrupts_trials(void **state)
+{
+	uint64_t from, before = 0;
+	bench b;
+
+	(void)state;
+	begin(&b, true);
+	for (unsigned k = 0; k < 4; k++) {
+		from = b.ops;
+		assert_true(run_to(&b, HOT_LEADS, 1 << 22, 20 * OP, 10 * OP));
+		assert_true(b.ops - from > 3 * before);
+		before = b.ops - from;
+		atomic_store(&b.h->rest.stirred, true);
+		slice(&b, OP, OP);
+		assert_int_equal(b.h->rest.phase, HOT_LISTENS);
+	}
 	end(&b);
 }
 
@@ -373,7 +404,9 @@ int main(void)
 		cmocka_unit_test(test_settling_is_waited_for),
 		cmocka_unit_test(test_young_plans_are_waited_for),
 		cmocka_unit_test(test_new_plans_are_waited_for),
-		cmocka_unit_test(test_who_waits_ends_it), cmocka_unit_test(test_a_plan_ends_it),
+		cmocka_unit_test(test_who_waits_ends_it),
+		cmocka_unit_test(test_who_waits_interrupts_trials),
+		cmocka_unit_test(test_a_plan_ends_it),
 		cmocka_unit_test(test_a_scope_ends_it), cmocka_unit_test(test_ops_are_counted),
 		cmocka_unit_test(test_news_end_it), cmocka_unit_test(test_without_plans),
 		cmocka_unit_test(test_naps), cmocka_unit_test(test_nothing_depends_on_it),
