@@ -1,5 +1,6 @@
 #!/bin/bash
-# build.sh NAME [meson options]: configure (once) and build the folder build or build-NAME.
+# build.sh NAME [meson options] [targets]: configure (once) and build the folder build or build-NAME,
+# everything or the targets named.
 #
 #   scripts/build.sh default   scripts/build.sh asan   scripts/build.sh mine -Dbench=false
 #
@@ -10,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 dir=build-$1
 export PATH="$PWD/.venv/bin:$PATH" CC=${CC:-gcc}
-options=(-Db_lundef=false -Dbench=false)
+options=(-Db_lundef=false -Dbench=false) targets=()
 case $1 in
 default) dir=build options=() ;;
 # Traces name lines; more would only be compiled. Tests spend their time in the sanitizer's checks.
@@ -22,10 +23,16 @@ clang) CC=clang options=() ;;
 *) options=() ;;
 esac
 shift
+for argument; do
+	case $argument in
+	-*) options+=("$argument") ;;
+	*) targets+=("$argument") ;;
+	esac
+done
 # A folder that came here with a copied or moved tree still builds the old place's sources.
 if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/source")" != "$PWD" ]; then
 	rm -rf "$dir"
-	meson setup "$dir" "${options[@]}" "$@"
+	meson setup "$dir" "${options[@]}"
 	printf '%s\n' "$PWD" >"$dir/source"
 fi
-exec ninja -C "$dir"
+exec ninja -C "$dir" "${targets[@]}"
