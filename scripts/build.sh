@@ -1,6 +1,6 @@
 #!/bin/bash
-# build.sh NAME [meson options] [targets]: configure (once) and build the folder build or build-NAME,
-# everything or the targets named.
+# build.sh NAME [meson options] [targets]: configure (once) and build the folder build or
+# build-NAME, everything or the targets named.
 #
 #   scripts/build.sh default   scripts/build.sh asan   scripts/build.sh mine -Dbench=false
 #

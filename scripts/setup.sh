@@ -110,8 +110,9 @@ package_inputs() {
 	.venv/bin/python --version
 }
 
-# The build folder is kept, so a changed file costs its own compilation only. The vector kernels, half
-# of what there is to compile, are those of build/, which the tests need as well.
+# The build folder is kept, so a changed file costs its own compilation only. The vector kernels,
+# half of what there is to compile, are those of build/, which the tests need as well; a folder
+# that compiled its own is made anew.
 install_package() {
 	say "building the Python package"
 	grep -qsF "$PWD/build/libgt_base.a.p/" build-python/build.ninja || rm -rf build-python
