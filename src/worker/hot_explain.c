@@ -193,7 +193,8 @@ void worker_explain(tenant *t, const explain_wish *wish, buf *to)
 		return;
 	}
 	if (!t->hot) {
-		buf_printf(to, "hot paths are not looked for (GT_AUTO_COMPILE=1 does)\n");
+		buf_printf(to, hot_wanted(t->worker) ? "no operation has been executed\n" :
+			"hot paths are not looked for (GT_AUTO_COMPILE=1 does)\n");
 		return;
 	}
 	hot_catch_up(t->hot, &s);

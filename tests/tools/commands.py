@@ -236,6 +236,7 @@ def check_explain():
 		expect(["explain", "--kernel", kernel[1], "-"], 0, out=[kernel[1], "ret"], stdin=text)
 		if len(full) <= len(told):
 			failures.append("gt explain --full says no more than without")
+	expect(["explain", "-"], 0, out=["no operation has been executed"], stdin="# nothing\n")
 	expect(["explain", "-"], 0, out=["nothing has been seen"], stdin="t1 = full float32 1.0 [2]\n")
 	expect(["explain", "-"], 1, out=["nothing has been seen"], err=["standard input:2"],
 		stdin="t1 = full float32 1.0 [2]\nt2\n")
