@@ -19,6 +19,7 @@
 #define BARRED_RUNS 64           /* the first time; */
 #define FAR         115          /* .. four times as many if T2 took more than that per cent of T1 */
 #define LIVES       5
+#define LEAD_OPS    64           /* behind a change of tiers in which a loop runs cold */
 
 /* So much faster than eager execution was that T1 need not be asked: it saves tens of ns an op. */
 static bool is_clear(const hot_run *r)
@@ -127,6 +128,12 @@ static void decide(hot *h, hot_run *r)
 		j->round++;
 }
 
+/* Stretches behind a change of tiers that do not count: short ones run cold for a while. */
+static uint32_t lead_of(const hot_run *r)
+{
+	return 1 + LEAD_OPS / (r->reps * r->plan->region->n);
+}
+
 static void judge(hot *h, hot_run *r)
 {
 	fused_judge *j = &r->fused.judge;
@@ -138,7 +145,7 @@ static void judge(hot *h, hot_run *r)
 		return;
 	} else if (j->times[j->off].n < wanted) {
 		j->off = !j->off;
-		j->skips = 1;
+		j->skips = lead_of(r);
 	} else {
 		decide(h, r);
 	}
@@ -154,7 +161,7 @@ static bool counts(const hot_run *r, unsigned tier)
 	return tier ? u->count && u->plans[0]->completed >= PROOFS : calls_ready(&r->calls);
 }
 
-/* T1 has been on for as long as it had to be. */
+/* T1 has been on for as long as it had to be; the stretch at hand is its last one. */
 static void look_at_penalty(hot_run *r)
 {
 	fused_judge *j = &r->fused.judge;
@@ -164,6 +171,7 @@ static void look_at_penalty(hot_run *r)
 	j->until = 0;
 	j->off = false;
 	begin_trial(j);
+	j->skips = 1 + lead_of(r);
 }
 
 void fused_judge_stretch(hot *h, hot_run *r, uint64_t ns)

@@ -495,16 +495,21 @@ typedef struct tiers {
 	unsigned ones, twos;             /* runs of either */
 } tiers;
 
-static void begin_tiers(tiers *s, uint64_t eager)
+static void begin_tiers_of(tiers *s, unsigned n, uint64_t eager)
 {
 	memset(s, 0, sizeof *s);
-	begin(&s->b, 100);
+	begin(&s->b, n);
 	s->b.r.fused.plans[0] = &s->two;
 	s->b.r.fused.count = 1;
 	fused_judge_forget(&s->b.r.fused.judge);
 	warm_up(&s->b, eager);
 	s->b.r.runs = 1000;
 	s->two.completed = 3;            /* proved */
+}
+
+static void begin_tiers(tiers *s, uint64_t eager)
+{
+	begin_tiers_of(s, 100, eager);
 }
 
 /* Runs as the judge wants them; eager ones where there is no plan. */
@@ -578,6 +583,40 @@ static void test_t2_that_is_hardly_faster(void **state)
 	end_tiers(&s);
 }
 
+/* Three runs behind each change of tiers are cold. */
+static void run_cold(tiers *s, unsigned times, uint64_t eager, uint64_t one, uint64_t two)
+{
+	unsigned since = 3;
+	bool off = s->b.r.fused.judge.off;
+
+	for (; times--; since++) {
+		if (s->b.r.fused.judge.off != off)
+			since = 0;
+		off = s->b.r.fused.judge.off;
+		run_tiers(s, 1, eager, since < 3 ? 4 * one : one, since < 3 ? 8 * two : two);
+	}
+}
+
+/* That is not what is compared, neither at first nor when T2 has been off for long. */
+static void test_short_loops_of_either_tier_are_timed_warm(void **state)
+{
+	tiers s;
+
+	(void)state;
+	begin_tiers_of(&s, 20, 10 * MS);
+	run_cold(&s, 100, 10 * MS, 6 * MS, 5 * MS);
+	assert_int_equal(s.b.r.fused.judge.demotions, 0);
+	assert_true(s.b.r.fused.judge.settled);
+	end_tiers(&s);
+	begin_tiers_of(&s, 20, 10 * MS);
+	run_cold(&s, 40, 10 * MS, 4 * MS, 20 * MS);
+	assert_int_equal(s.b.r.fused.judge.demotions, 1);
+	run_cold(&s, 600, 10 * MS, 4 * MS, 2 * MS);
+	assert_int_equal(s.b.r.fused.judge.demotions, 1);
+	assert_true(s.b.r.fused.judge.settled);
+	end_tiers(&s);
+}
+
 /* Faster than T1, and both slower than eager execution: first T2 goes, then T1. */
 static void test_neither_pays(void **state)
 {
@@ -646,6 +685,7 @@ int main(void)
 		cmocka_unit_test(test_t2_that_is_clearly_faster),
 		cmocka_unit_test(test_t2_that_is_clearly_slower),
 		cmocka_unit_test(test_t2_that_is_hardly_faster),
+		cmocka_unit_test(test_short_loops_of_either_tier_are_timed_warm),
 		cmocka_unit_test(test_neither_pays),
 		cmocka_unit_test(test_what_is_settled_rests),
 		cmocka_unit_test(test_nothing_is_judged_in_tests),
