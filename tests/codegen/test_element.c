@@ -179,6 +179,56 @@ static uint32_t at_end(uint32_t bits)
 	return bits & 1 ? bits | 0x7fff00 : bits & 0xff8000ff;
 }
 
+/* The significand whose quotient by a, which is odd, is r / 2a units in the last place away from
+ * half way between two floats; r is odd, and `rest` r modulo a. 0: there is none. */
+static uint32_t near_half(uint32_t a, uint32_t rest)
+{
+	uint32_t x = rest;
+
+	for (int k = 0; k < 25; k++)     /* x * 2^25 = rest modulo a */
+		x = (x + (x & 1 ? a : 0)) / 2;
+	if (x < 1u << 23)
+		x = 2 * x % a + a;
+	return x < 1u << 24 ? x : 0;
+}
+
+static void choose_divisors(float *a, int rows)
+{
+	for (int k = 0; k < rows; k++) {
+		uint32_t bits = (uint32_t)duel_random(1ull << 32);
+
+		if (k % 2)
+			bits = (bits & 0x807fffff) | (uint32_t)(87 + duel_random(80)) << 23;
+		if (k % 4 == 3)
+			bits = at_end(bits);
+		if (k % 4 == 1)
+			bits |= 1;
+		memcpy(&a[k], &bits, sizeof bits);
+	}
+}
+
+/* Half of the rows stay in the range of the short way: there it must round, also where that hangs
+ * on the last bits. */
+static void choose_dividends(float *x, const float *a, int rows, int cols)
+{
+	for (int k = 0; k < rows * cols; k++) {
+		const int row = k / cols, col = k % cols;
+		uint32_t bits = (uint32_t)duel_random(1ull << 32), by, half = 0;
+
+		memcpy(&by, &a[row], sizeof by);
+		by = (by & 0x7fffff) | 0x800000;
+		if (row % 2)
+			bits = (bits & 0x807fffff) | (uint32_t)(67 + duel_random(120)) << 23;
+		if (row % 4 == 3)
+			bits = at_end(bits);
+		if (row % 4 == 1 && col < 64)
+			half = near_half(by, col % 2 ? (uint32_t)col : by - (uint32_t)col - 1);
+		if (half)
+			bits = (bits & 0xff800000) | (half & 0x7fffff);
+		memcpy(&x[k], &bits, sizeof bits);
+	}
+}
+
 /* Rows divided by one number each, which has a short way: all kinds of floats by all kinds. */
 static void test_divide(void **state)
 {
@@ -190,25 +240,8 @@ static void test_divide(void **state)
 	group g;
 
 	(void)state;
-	for (uint32_t k = 0; k < ROWS * COLS; k++) {
-		uint32_t bits = (uint32_t)duel_random(1ull << 32);
-
-		/* Half of the rows stay in the range of the short way: there it must round. */
-		if (k / COLS % 2)
-			bits = (bits & 0x807fffff) | (uint32_t)(67 + duel_random(120)) << 23;
-		if (k / COLS % 4 == 3)
-			bits = at_end(bits);
-		memcpy(&x[k], &bits, sizeof bits);
-	}
-	for (int k = 0; k < ROWS; k++) {
-		uint32_t bits = (uint32_t)duel_random(1ull << 32);
-
-		if (k % 2)
-			bits = (bits & 0x807fffff) | (uint32_t)(87 + duel_random(80)) << 23;
-		if (k % 4 == 3)
-			bits = at_end(bits);
-		memcpy(&a[k], &bits, sizeof bits);
-	}
+	choose_divisors(a, ROWS);
+	choose_dividends(x, a, ROWS, COLS);
 	make_start(&g, GROUP_ELEMENT);
 	make_load(&g, GT_FLOAT32, ACCESS_RUN);
 	make_load(&g, GT_FLOAT32, ACCESS_SAME);
