@@ -418,7 +418,6 @@ static void test_disturbed(void **state)
 		}
 }
 
-/* With GT_CHECK each op is looked at: there are no leaps. */
 /* ---- what is written where it is read -------------------------------------------------------- */
 
 enum { WEIGHTS = 3 };
@@ -532,6 +531,7 @@ static void test_learnt_behind_guesses(void **state)
 	script_fini(&s);
 }
 
+/* With GT_CHECK each op is looked at: there are no leaps. */
 static void test_checked(void **state)
 {
 	const way a = { .what = "checked", .cut = 64, .steps = STEPS };
