@@ -158,7 +158,9 @@ static bool counts(const hot_run *r, unsigned tier)
 
 	if (!script_ready(&r->script))
 		return r->runs > LEARNS * (uint64_t)r->reps;
-	return tier ? u->count && u->plans[0]->completed >= PROOFS : calls_ready(&r->calls);
+	if (!tier)
+		return calls_ready(&r->calls);
+	return u->count && u->plans[0]->completed >= PROOFS + lead_of(r);
 }
 
 /* T1 has been on for as long as it had to be; the stretch at hand is its last one. */
