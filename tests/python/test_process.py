@@ -340,7 +340,7 @@ def handler(number, frame):
 signal.signal(signal.SIGINT, handler)
 x = gt.randn(1200, 1200)
 y = x
-for _ in range(25):
+for _ in range(100):
     y = y @ x * 1e-3
 print('waiting', flush=True)
 v = y.sum().item()
