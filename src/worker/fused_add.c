@@ -149,7 +149,7 @@ static bool make_room(const fused_run *f, const fused_step *st, int64_t size, st
 	return *room;
 }
 
-static gt_err run_add(const fused_run *f, fused_step *st, const fused_place *out)
+bool fused_add_run(fused_run *f, fused_step *st, const fused_place *out)
 {
 	const meta *m = &st->views[2].m;
 	adding a = { .st = st, .slices = m->dims[0], .slice = meta_count(m) / m->dims[0],
@@ -159,44 +159,11 @@ static gt_err run_add(const fused_run *f, fused_step *st, const fused_place *out
 	gt_err e;
 
 	if (!make_room(f, st, each * a.slice * a.size, &room))
-		return GT_EMEMORY;
+		return false;
 	a.room = room ? room->data : NULL;
 	if (!(e = set_views(f, st, out)))
 		e = run_pieces(st, &a, each, &st->views[0]);
 	if (room)
 		storage_drop(room);
-	return e;
-}
-
-/* ---- the step -------------------------------------------------------------------------------- */
-
-static bool launch(fused_run *f, fused_step *st, const fused_place *out)
-{
-	if (UNLIKELY(fused_is_barred(st)))
-		return fused_replace(f, st, out);
-	fused_kernel_prepare(f, st, out);
-	if (UNLIKELY(run_add(f, st, out)))
-		return false;
-	if (UNLIKELY(fused_on_probation(f, st)))
-		fused_prove(f, st, out);
-	return true;
-}
-
-bool fused_add_compute(fused_run *f, fused_step *st)
-{
-	if (UNLIKELY(!fused_places_find(f, st, st->places)))
-		return false;
-	if (LIKELY(launch(f, st, st->places)))
-		return true;
-	fused_places_drop(st->places, st->out_count);
-	return false;
-}
-
-bool fused_add_launch(fused_run *f, fused_step *st)
-{
-	if (UNLIKELY(!fused_add_compute(f, st)))
-		return false;
-	counter_add(&f->tenant->hot->counts.kernels, 1);
-	fused_finish(f, st, st->places, st->out_count);
-	return true;
+	return !e;
 }

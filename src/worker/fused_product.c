@@ -77,13 +77,10 @@ static void copy_product(const fused_run *f, const fused_step *st, const fused_p
 	fused_kernel_spread(f, st);
 }
 
-static bool launch(fused_run *f, fused_step *st, const fused_place *out)
+bool fused_product_run(fused_run *f, fused_step *st, const fused_place *out)
 {
 	const uint32_t slot = st->s->value;
 
-	if (UNLIKELY(fused_is_barred(st)))
-		return fused_replace(f, st, out);
-	fused_kernel_prepare(f, st, out);
 	if (UNLIKELY(fused_is_there(f, slot))) {
 		copy_product(f, st, out);
 	} else if (UNLIKELY(run_product(f, st, out))) {
@@ -91,26 +88,5 @@ static bool launch(fused_run *f, fused_step *st, const fused_place *out)
 			fused_late(f, f->p->f->values.at[slot].op);   /* fails in the op's words */
 		return false;
 	}
-	if (UNLIKELY(fused_on_probation(f, st)))
-		fused_prove(f, st, out);
-	return true;
-}
-
-bool fused_product_compute(fused_run *f, fused_step *st)
-{
-	if (UNLIKELY(!fused_places_find(f, st, st->places)))
-		return false;
-	if (LIKELY(launch(f, st, st->places)))
-		return true;
-	fused_places_drop(st->places, st->out_count);
-	return false;
-}
-
-bool fused_product_launch(fused_run *f, fused_step *st)
-{
-	if (UNLIKELY(!fused_product_compute(f, st)))
-		return false;
-	counter_add(&f->tenant->hot->counts.kernels, 1);
-	fused_finish(f, st, st->places, st->out_count);
 	return true;
 }

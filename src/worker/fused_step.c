@@ -64,7 +64,7 @@ void fused_finish(fused_run *f, const fused_step *st, const fused_place *out, ui
 		fused_unneed(f, st->in[k]);
 }
 
-/* ---- calls, views ---------------------------------------------------------------------------- */
+/* ---- calls, products, views ------------------------------------------------------------------ */
 
 void fused_set_inputs(const fused_run *f, const fused_step *st, const ins *i)
 {
@@ -120,6 +120,43 @@ static bool launch_call(fused_run *f, fused_step *st)
 	return true;
 }
 
+/* ---- products and adding, with their kernels ---- */
+
+static bool run_joined(fused_run *f, fused_step *st)
+{
+	const bool product = st->s->kind == STEP_PRODUCT;
+
+	if (UNLIKELY(fused_is_barred(st)))
+		return fused_replace(f, st, st->places);
+	fused_kernel_prepare(f, st, st->places);
+	if (UNLIKELY(!(product ? fused_product_run : fused_add_run)(f, st, st->places)))
+		return false;
+	if (UNLIKELY(fused_on_probation(f, st)))
+		fused_prove(f, st, st->places);
+	return true;
+}
+
+static bool compute_joined(fused_run *f, fused_step *st)
+{
+	if (UNLIKELY(!fused_places_find(f, st, st->places)))
+		return false;
+	if (LIKELY(run_joined(f, st)))
+		return true;
+	fused_places_drop(st->places, st->out_count);
+	return false;
+}
+
+static bool launch_joined(fused_run *f, fused_step *st)
+{
+	if (UNLIKELY(!compute_joined(f, st)))
+		return false;
+	counter_add(&f->tenant->hot->counts.kernels, 1);
+	fused_finish(f, st, st->places, st->out_count);
+	return true;
+}
+
+/* ---- views ---- */
+
 static void launch_view(fused_run *f, const fused_step *st)
 {
 	const uint32_t base = *st->in, slot = *st->out;
@@ -172,11 +209,9 @@ static bool follow_kernels(fused_run *f, fused_step *st)
 	return true;
 }
 
-/* A product, or adding. */
 static bool follow_joined(fused_run *f, fused_step *st)
 {
-	if (UNLIKELY(!is_sound(st) || !(st->s->kind == STEP_PRODUCT ?
-			fused_product_compute(f, st) : fused_add_compute(f, st))))
+	if (UNLIKELY(!is_sound(st) || !compute_joined(f, st)))
 		return false;
 	keep(f, st, st->places);
 	counter_add(&f->tenant->hot->counts.kernels, 1);
@@ -217,10 +252,8 @@ bool fused_launch(fused_run *f, uint32_t at)
 
 		if (st->s->kind == STEP_KERNEL)
 			done = fused_kernels_launch(f, st, 1 + st->s->together);
-		else if (st->s->kind == STEP_PRODUCT)
-			done = fused_product_launch(f, st);
-		else if (st->s->kind == STEP_ADD)
-			done = fused_add_launch(f, st);
+		else if (st->s->kind <= STEP_ADD)
+			done = launch_joined(f, st);
 		else if (st->s->kind == STEP_CALL)
 			done = launch_call(f, st);
 		else

@@ -66,14 +66,12 @@ bool fused_part_run(pool *threads, const fused_step *st);
 
 /* ---- fused_add.c ----------------------------------------------------------------------------- */
 
-/* Run it; what it makes is in its places. False: there is no memory. */
-bool fused_add_compute(fused_run *f, fused_step *st);
-bool fused_add_launch(fused_run *f, fused_step *st);
+/* Run it, its kernel prepared, into its places `out`. False: there is no memory. */
+bool fused_add_run(fused_run *f, fused_step *st, const fused_place *out);
 
 /* ---- fused_product.c ------------------------------------------------------------------------- */
 
-/* Run it; what it makes is in its places. False: it failed. */
-bool fused_product_compute(fused_run *f, fused_step *st);
-bool fused_product_launch(fused_run *f, fused_step *st);
+/* The same. False: it failed. */
+bool fused_product_run(fused_run *f, fused_step *st, const fused_place *out);
 
 #endif
