@@ -543,4 +543,25 @@ TRIAL unsigned count_steps(const fusion *f, fuse_kind kind)
 	return n;
 }
 
+/* The program as a fusion of which `kept` are wanted. */
+TRIAL fusion *program_fuse_kept(program *p, const val *kept, int count)
+{
+	program_end(p);
+	program_keep(p, kept, count);
+	return program_fuse(p, false);
+}
+
+/* Interpreted, left anywhere, compiled if there is a compiler, and with other numbers. */
+TRIAL void program_check_all(program *p, fusion *f)
+{
+	program_check(p, f);
+	for (uint32_t last = 0; last < p->n; last++)
+		program_leave(p, f, last);
+	if (!plugin_open(&program_generator))
+		program_check(p, f);
+	program_generator = NULL;
+	program_vary(p);
+	program_check(p, f);
+}
+
 #endif

@@ -77,24 +77,9 @@ static program *begin(const char *what)
 	return program_new(trial_reference, what);
 }
 
-static fusion *fuse(program *p, const val *kept, int count)
-{
-	program_end(p);
-	program_keep(p, kept, count);
-	return program_fuse(p, false);
-}
-
-/* Interpreted, left anywhere, compiled if there is a compiler, and with other numbers. */
 static void check(program *p, fusion *f)
 {
-	program_check(p, f);
-	for (uint32_t last = 0; last < p->n; last++)
-		program_leave(p, f, last);
-	if (!plugin_open(&program_generator))
-		program_check(p, f);
-	program_generator = NULL;
-	program_vary(p);
-	program_check(p, f);
+	program_check_all(p, f);
 	fusion_free(f);
 	program_free(p);
 }
@@ -113,7 +98,7 @@ static void test_into_zeros(void **state)
 		const val zeros = full(p, a->dtype, 0, a->rank, sum_dims(a, dims));
 		const val at = indices(p, a), y = op2(p, OP_mul, op1(p, OP_neg, x), x);
 		const val sum = added(p, a, zeros, at, y);
-		fusion *f = fuse(p, &sum, 1);
+		fusion *f = program_fuse_kept(p, &sum, 1);
 		const fuse_step *s = step_of(f, a->code);
 
 		if (s->kind == STEP_ADD) {
@@ -141,7 +126,7 @@ static void test_into_a_base(void **state)
 			(layout)(n % LAYOUTS));
 		const val at = indices(p, a), y = op2(p, OP_add, x, x);
 		const val kept[] = { y, added(p, a, base, at, op2(p, OP_mul, y, x)) };
-		fusion *f = fuse(p, kept, 2);
+		fusion *f = program_fuse_kept(p, kept, 2);
 
 		assert_int_equal(step_of(f, a->code)->kind, STEP_ADD);
 		assert_int_equal(f->values.at[y].step, f->values.at[kept[1]].step);
@@ -165,7 +150,7 @@ static void test_rows(void **state)
 		const val base = shaped(p, OP_expand, full(p, GT_FLOAT32, 0.5, 2, one), 2, dims);
 		const val at = indices(p, &a);
 		const val sum = added(p, &a, base, at, shaped(p, OP_reshape, y, 2, flat));
-		fusion *f = fuse(p, &sum, 1);
+		fusion *f = program_fuse_kept(p, &sum, 1);
 
 		assert_int_equal(step_of(f, OP_index_add)->kind, STEP_ADD);
 		assert_int_equal(f->groups.at[step_of(f, OP_index_add)->group].g->mode, GROUP_ROWS);
@@ -194,7 +179,7 @@ static program *begin_plain(const char *what, parts *to)
 /* It is in memory, and added from there. */
 static void expect_stored(program *p, const parts *k, const val *kept, int count)
 {
-	fusion *f = fuse(p, kept, count);
+	fusion *f = program_fuse_kept(p, kept, count);
 
 	assert_int_equal(step_of(f, OP_index_add)->kind, STEP_ADD);
 	assert_true(f->values.at[k->y].where == FUSE_STORED ||
@@ -224,7 +209,7 @@ static void test_wanted(void **state)
 
 static void expect_call(program *p, const val *kept, int count)
 {
-	fusion *f = fuse(p, kept, count);
+	fusion *f = program_fuse_kept(p, kept, count);
 
 	assert_int_equal(step_of(f, OP_index_add)->kind, STEP_CALL);
 	check(p, f);
@@ -286,7 +271,7 @@ static void test_out_of_range(void **state)
 	parts k;
 	program *p = begin_plain("out of range", &k);
 	const val sum = added(p, &plain, k.base, k.at, k.y);
-	fusion *f = fuse(p, &sum, 1);
+	fusion *f = program_fuse_kept(p, &sum, 1);
 	void *live[3];
 	fuse_memory m;
 

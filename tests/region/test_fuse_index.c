@@ -64,26 +64,6 @@ static val classes(program *p, const picking *k)
 	return v;
 }
 
-/* Interpreted, left anywhere, compiled if there is a compiler, and with other numbers. */
-static void check(program *p, fusion *f)
-{
-	program_check(p, f);
-	for (uint32_t last = 0; last < p->n; last++)
-		program_leave(p, f, last);
-	if (!plugin_open(&program_generator))
-		program_check(p, f);
-	program_generator = NULL;
-	program_vary(p);
-	program_check(p, f);
-}
-
-static fusion *fuse(program *p, const val *kept, int count)
-{
-	program_end(p);
-	program_keep(p, kept, count);
-	return program_fuse(p, false);
-}
-
 static void end(program *p, fusion *f)
 {
 	fusion_free(f);
@@ -121,10 +101,10 @@ static void test_cross_entropy(void **state)
 		const val s = reduce(p, OP_sum, d, 1u << k->axis, true);
 		const val kept[] = { loss,
 			op2(p, OP_sub, d, op2(p, OP_mul, op1(p, OP_exp, l), s)) };
-		fusion *f = fuse(p, kept, 2);
+		fusion *f = program_fuse_kept(p, kept, 2);
 
 		assert_false(calls(f, OP_scatter_add));
-		check(p, f);
+		program_check_all(p, f);
 		end(p, f);
 	}
 }
@@ -143,11 +123,11 @@ static void test_base(void **state)
 		const val dy = program_live(p, k->dtype, k->rank, one_a_row(k, one), PLAIN);
 		const val d = op1(p, OP_neg, indexed(p, OP_scatter_add, k->axis, x, at, dy));
 		const val kept[] = { y, d };
-		fusion *f = fuse(p, kept, 2);
+		fusion *f = program_fuse_kept(p, kept, 2);
 
 		assert_false(calls(f, OP_scatter_add));
 		assert_int_equal(count_steps(f, STEP_KERNEL), 1);
-		check(p, f);
+		program_check_all(p, f);
 		end(p, f);
 	}
 }
@@ -165,13 +145,13 @@ static void test_index_made_here(void **state)
 		const val from = classes(p, k), at = op2(p, OP_minimum, from, from);
 		const val dy = program_live(p, k->dtype, k->rank, one_a_row(k, one), PLAIN);
 		const val d = op1(p, OP_neg, indexed(p, OP_scatter_add, k->axis, x, at, dy));
-		fusion *f = fuse(p, &d, 1);
+		fusion *f = program_fuse_kept(p, &d, 1);
 		const fuse_check *c = f->checks.at;
 
 		assert_false(calls(f, OP_scatter_add));
 		assert_int_equal(f->checks.count, 1);
 		assert_true(f->steps.at[f->values.at[c->value].step].launch < c->op);
-		check(p, f);
+		program_check_all(p, f);
 		end(p, f);
 	}
 }
@@ -195,9 +175,9 @@ static void expect_call(const char *what, int64_t rows, int64_t picks)
 	}
 	kept = op1(p, OP_exp, indexed(p, OP_scatter_add, 1, base, at,
 		program_live(p, GT_FLOAT32, 2, many, PLAIN)));
-	f = fuse(p, &kept, 1);
+	f = program_fuse_kept(p, &kept, 1);
 	assert_true(calls(f, OP_scatter_add));
-	check(p, f);
+	program_check_all(p, f);
 	end(p, f);
 }
 
@@ -223,9 +203,9 @@ static void test_out_of_range(void **state)
 
 	(void)state;
 	kept = op1(p, OP_exp, indexed(p, OP_scatter_add, 1, x, at, dy));
-	f = fuse(p, &kept, 1);
+	f = program_fuse_kept(p, &kept, 1);
 	assert_false(calls(f, OP_scatter_add));
-	check(p, f);
+	program_check_all(p, f);
 	for (int n = 0; n < 3; n++)
 		live[n] = p->live[n].v.data;
 	for (int side = -1; side < 2; side += 2) {

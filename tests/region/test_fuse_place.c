@@ -26,20 +26,13 @@ static void run_all(program *p, fusion *f)
 	program_generator = NULL;
 }
 
-static fusion *fuse(program *p, const val *kept, int count)
-{
-	program_end(p);
-	program_keep(p, kept, count);
-	return program_fuse(p, false);
-}
-
 /* All of it becomes `kernels` kernels and no call, unless that is -1. */
 static void check(program *p, const val *kept, int count, int kernels)
 {
 	fusion *f;
 
 	p->taste = FUSE_FEWEST;
-	f = fuse(p, kept, count);
+	f = program_fuse_kept(p, kept, count);
 	if (kernels >= 0 && (count_steps(f, STEP_CALL) ||
 		count_steps(f, STEP_KERNEL) + count_steps(f, STEP_PRODUCT) != (unsigned)kernels)) {
 		program_show(f);
@@ -206,7 +199,7 @@ static void test_shared(void **state)
 	program *p = begin("two of a shape");
 	const val a = draw(p, OP_rand, GT_FLOAT32, DIMS(6, 7));
 	const val b = draw(p, OP_randn, GT_FLOAT32, DIMS(6, 7)), y = op2(p, OP_mul, a, b);
-	fusion *f = fuse(p, &y, 1);
+	fusion *f = program_fuse_kept(p, &y, 1);
 
 	(void)state;
 	assert_int_equal(count_steps(f, STEP_KERNEL), 1);
@@ -339,7 +332,7 @@ static void test_made_here(void **state)
 	const val x = program_live(p, GT_FLOAT32, DIMS(8, 24), PLAIN);
 	const val y = op1(p, OP_exp, picked(p, OP_index_select, 0, x, at));
 	const val kept[] = { y, op1(p, OP_neg, at) };
-	fusion *f = fuse(p, kept, 2);
+	fusion *f = program_fuse_kept(p, kept, 2);
 
 	(void)state;
 	assert_int_equal(f->checks.count, 1);
@@ -360,7 +353,7 @@ static void test_edges(void **state)
 	const val x = op1(p, OP_exp, program_live(p, GT_FLOAT32, DIMS(8, 24), PLAIN));
 	const val at = indices(p, GT_INT64, DIMS(20), PLAIN, 8);
 	const val y = picked(p, OP_index_select, 0, x, at), z = op1(p, OP_neg, y);
-	fusion *f = fuse(p, &z, 1);
+	fusion *f = program_fuse_kept(p, &z, 1);
 
 	(void)state;
 	assert_int_equal(f->edges.count, 1);
@@ -376,7 +369,7 @@ static void test_edges(void **state)
 
 static void refuse(program *p, val at, val kept, int64_t n)
 {
-	fusion *f = fuse(p, &kept, 1);
+	fusion *f = program_fuse_kept(p, &kept, 1);
 	void *live[PROGRAM_LIVE];
 	fuse_memory m;
 
@@ -422,7 +415,7 @@ static void test_empty_range(void **state)
 {
 	program *p = begin("empty range");
 	const val r = draw(p, OP_randint, GT_INT64, DIMS(6)), y = op1(p, OP_neg, r);
-	fusion *f = fuse(p, &y, 1);
+	fusion *f = program_fuse_kept(p, &y, 1);
 	ins *i = (ins *)(uintptr_t)p->run[r];
 
 	(void)state;
