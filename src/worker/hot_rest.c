@@ -104,6 +104,13 @@ static void fall_asleep(hot *h, uint64_t ops)
 	h->rest.news = 0;
 }
 
+/* What is told as a whole is counted from here on. */
+static void ask_anew(hot *h)
+{
+	h->rest.told = 0;
+	h->rest.asked = hot_ops(h);
+}
+
 /* Times from before would be of another time. */
 static void wake(hot *h)
 {
@@ -113,8 +120,7 @@ static void wake(hot *h)
 	h->marked = 0;
 	h->fresh = clock_ns();
 	o->phase = HOT_LISTENS;
-	o->told = 0;
-	o->asked = hot_ops(h);
+	ask_anew(h);
 	o->due = hot_ops(h) + MAX(o->length / LISTENS, LISTENS_LEAST);
 	if (o->trial)            /* it was the miner's nap that ended */
 		o->due = MAX(o->trial, hot_ops(h) + DELAY_OPS);
@@ -136,8 +142,7 @@ void hot_rest_count(hot *h)
 static void try_later(hot *h, uint64_t ops)
 {
 	h->rest.due = hot_ops(h) + ops;
-	h->rest.told = 0;
-	h->rest.asked = hot_ops(h);
+	ask_anew(h);
 }
 
 /* Each time later. */
@@ -379,8 +384,7 @@ void hot_rest_settled(hot *h)
 
 	if (o->phase != HOT_LISTENS)
 		return;
-	o->told = 0;
-	o->asked = hot_ops(h);
+	ask_anew(h);
 	o->due = MAX(o->due, hot_ops(h) + ops_of(h, FIRST_RUNS, FIRST_OPS));
 }
 
