@@ -15,6 +15,7 @@
 
 /* Every exception masked, round to nearest, denormals honoured going in and coming out. */
 #define FP_DEFAULT 0x1F80u
+#define FP_FLUSH 0x8040u           /* none coming out, none going in */
 
 /* The kernel refuses a mask smaller than its own with EINVAL: then try a larger one. */
 static int affinity_cores(void)
@@ -90,4 +91,9 @@ uint32_t cpu_fp_enter(void)
 void cpu_fp_leave(uint32_t previous)
 {
 	_mm_setcsr(previous);
+}
+
+void cpu_fp_flush(bool on)
+{
+	_mm_setcsr(on ? FP_DEFAULT | FP_FLUSH : FP_DEFAULT);
 }

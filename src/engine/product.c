@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include "base/base.h"
+#include "base/cpu.h"
 #include "base/error.h"
 #include "engine/blas.h"
 
@@ -190,18 +191,27 @@ static int take_slot(scratches *x)
 	return all ? __builtin_ctzll(all) : -1;
 }
 
+/* Tiles take denormals for 0 (isa/product.c), nobody else does. Without scratch they tell nobody of
+ * what they have computed. */
+static void run_tile(const stack *s, const product *p)
+{
+	cpu_fp_flush(true);
+	s->tiles(p);
+	if (p->done && !p->scratch)
+		p->done(p->ctx, 0, p->m, 0, p->n);
+	cpu_fp_flush(false);
+}
+
 static void run_packed(const stack *s, product *p)
 {
 	int slot = take_slot(s->scratches);
 
 	if (slot >= 0)
 		p->scratch = (float *)s->scratches->memory->data + slot * PRODUCT_SCRATCH;
-	s->tiles(p);
+	run_tile(s, p);
 	if (slot >= 0)
 		atomic_fetch_or_explicit(&s->scratches->free, (uint64_t)1 << slot,
 				memory_order_release);
-	else if (p->done)
-		p->done(p->ctx, 0, p->m, 0, p->n);
 }
 
 static void follow_part(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns)
@@ -209,7 +219,9 @@ static void follow_part(void *ctx, int64_t row, int64_t rows, int64_t column, in
 	const place *x = ctx;
 	const product_after *after = x->s->after;
 
+	cpu_fp_flush(false);
 	after->run(after->ctx, x->row + row, rows, x->column + column, columns);
+	cpu_fp_flush(true);
 }
 
 /* Operands of matrix number `at`. */
@@ -251,7 +263,7 @@ static void run_piece(const stack *s, int64_t at, int64_t row, int64_t column)
 	if (s->scratches)
 		run_packed(s, &p);
 	else if (s->tiles)
-		s->tiles(&p);
+		run_tile(s, &p);
 	else
 		run_blas(&p);
 }
@@ -380,7 +392,7 @@ static void run_stack(stack *s, pool *threads)
 	int64_t chunks;
 
 	if (s->tiles && s->matrices == 1 && work < 2 * (double)PIECE_WORK) {
-		s->tiles(&s->p);
+		run_tile(s, &s->p);
 		if (s->after)
 			s->after->run(s->after->ctx, 0, s->p.m, 0, s->p.n);
 		return;

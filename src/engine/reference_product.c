@@ -1,4 +1,5 @@
 /* reference_product.c: matrix products as the definition says, one element after the other. */
+#include "base/cpu.h"
 #include "engine/engine.h"
 
 /* *out = sum over k of a[k * a_step] * b[k * b_step]. */
@@ -81,6 +82,7 @@ gt_err kernel_matmul(const kcall *c)
 	int64_t size = (int64_t)dtype_size(out->dtype), count = meta_count(out);
 	char *to = c->out->data;
 
+	cpu_fp_flush(out->dtype == GT_FLOAT32);
 	for (int64_t e = 0; e < count; e++, to += size) {
 		int64_t j = e % n, i = e / n % m, matrix = e / n / m;
 		int64_t a_at = matrix_offset(a, out, matrix) + i * as[0];
@@ -89,5 +91,6 @@ gt_err kernel_matmul(const kcall *c)
 		dots[out->dtype](to, (const char *)a->data + a_at * size, as[1],
 				(const char *)b->data + b_at * size, bs[0], k);
 	}
+	cpu_fp_flush(false);
 	return GT_OK;
 }

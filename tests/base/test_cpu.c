@@ -177,6 +177,13 @@ static void test_fp(void **state)
 	assert_true(half != 0.0f);
 	assert_int_equal(__builtin_ia32_stmxcsr() & 0x6000, 0);
 
+	cpu_fp_flush(true);
+	half = smallest / 2;
+	assert_true(half == 0.0f);
+	cpu_fp_flush(false);
+	half = smallest / 2;
+	assert_true(half != 0.0f);
+
 	cpu_fp_leave(user);
 	assert_int_equal(__builtin_ia32_stmxcsr() & 0xE040, user & 0xE040);
 	assert_int_equal(user & 0xE040, 0xC040);

@@ -4,6 +4,7 @@
  */
 #include "trial.h"
 
+#include <float.h>
 #include <pthread.h>
 #include "engine/product.h"
 
@@ -170,7 +171,12 @@ static void test_batches(void **state)
 			}
 }
 
-/* Chains of 256 fused multiply-adds, added up in order: isa/product.c. */
+static float flush(float x)
+{
+	return fabsf(x) < FLT_MIN ? copysignf(0, x) : x;
+}
+
+/* Chains of 256 fused multiply-adds, added up in order, denormals flushed: isa/product.c. */
 static float chain(const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t n)
 {
 	float sum = 0;
@@ -178,10 +184,31 @@ static float chain(const float *a, int64_t a_step, const float *b, int64_t b_ste
 	for (int64_t at = 0; at < n; at += 256) {
 		float part = 0;
 		for (int64_t k = at; k < MIN(n, at + 256); k++)
-			part = fmaf(a[k * a_step], b[k * b_step], part);
-		sum = at == 0 ? part : sum + part;
+			part = flush(fmaf(flush(a[k * a_step]), flush(b[k * b_step]), part));
+		sum = at == 0 ? part : flush(sum + part);
 	}
 	return sum;
+}
+
+/* a[m,k] * b[k,n] by the definition and by all engines. */
+static void check_chains(const tensor *in)
+{
+	int64_t m = in[0].v.m.dims[0], n = in[1].v.m.dims[1], k = in[1].v.m.dims[0];
+	const int64_t *as = in[0].v.strides, *bs = in[1].v.strides;
+	tensor expected = trial_tensor(GT_FLOAT32, 2, (int64_t[]){m, n}, PLAIN);
+	ins_room room;
+
+	for (int64_t e = 0; e < m * n; e++) {
+		const float *row = (float *)in[0].v.data + e / n * as[0];
+		const float *column = (float *)in[1].v.data + e % n * bs[1];
+		((float *)expected.v.data)[e] = chain(row, as[1], column, bs[0], k);
+	}
+	for (int f = 0; f < trial_fast_count; f++) {
+		tensor got = trial_run(trial_fast[f].e, make(&room), in);
+		trial_same(&expected, &got, trial_fast[f].name);
+		trial_close(&got);
+	}
+	trial_close(&expected);
 }
 
 static void test_tiles(void **state)
@@ -207,24 +234,45 @@ static void test_tiles(void **state)
 
 			tensor in[2] = {trial_tensor(GT_FLOAT32, 2, a, flags & 1),
 				trial_tensor(GT_FLOAT32, 2, b, flags >> 1)};
-			tensor expected = trial_tensor(GT_FLOAT32, 2, (int64_t[]){m, n}, PLAIN);
-			ins_room room;
 
-			for (int64_t e = 0; e < m * n; e++) {
-				const int64_t *as = in[0].v.strides, *bs = in[1].v.strides;
-				const float *row = (float *)in[0].v.data + e / n * as[0];
-				const float *column = (float *)in[1].v.data + e % n * bs[1];
-				((float *)expected.v.data)[e] = chain(row, as[1], column, bs[0], k);
-			}
-			for (int f = 0; f < trial_fast_count; f++) {
-				tensor got = trial_run(trial_fast[f].e, make(&room), in);
-				trial_same(&expected, &got, trial_fast[f].name);
-				trial_close(&got);
-			}
+			check_chains(in);
 			trial_close(&in[0]);
 			trial_close(&in[1]);
-			trial_close(&expected);
 		}
+}
+
+/* Every fifth element becomes denormal, and others so small that their products are. */
+static void make_small(tensor *t)
+{
+	float *x = t->v.data;
+
+	for (int64_t e = 0; e < meta_count(&t->v.m); e++)
+		x[e] *= e % 5 == 0 ? 0x1p-130f : e % 3 == 0 ? 0x1p-64f : 1;
+}
+
+static void test_denormals(void **state)
+{
+	static const int64_t shapes[][3] = {{2, 3, 5}, {64, 64, 64}, {12, 100, 600}, {1, 300, 40},
+		{97, 161, 300}, {300, 300, 280}};
+	static const layout layouts[] = {PLAIN, TRANSPOSED};
+
+	for (unsigned s = 0; s < COUNT(shapes) * COUNT(layouts); s++) {
+		const int64_t *x = shapes[s / COUNT(layouts)];
+		layout how = layouts[s % COUNT(layouts)];
+		tensor in[2] = {trial_tensor(GT_FLOAT32, 2, (int64_t[]){x[0], x[2]}, how),
+			trial_tensor(GT_FLOAT32, 2, (int64_t[]){x[2], x[1]}, how)};
+
+		make_small(&in[0]);
+		make_small(&in[1]);
+		check_chains(in);
+		for (int k = 0; k < 2; k++)   /* also where all sums come out small */
+			for (int64_t e = 0; e < meta_count(&in[k].v.m); e++)
+				((float *)in[k].v.data)[e] *= 0x1p-63f;
+		check_chains(in);
+		trial_close(&in[0]);
+		trial_close(&in[1]);
+	}
+	(void)state;
 }
 
 /* A NaN or an infinity in one factor reaches its row of the result, zeros in the other factor or
@@ -340,11 +388,20 @@ typedef struct follower {
 	bool whole_rows, whole_columns;
 } follower;
 
+/* Everywhere but in products. */
+static void check_denormals_kept(void)
+{
+	volatile float least = FLT_MIN, half = least / 2;
+
+	assert_true(half > 0);
+}
+
 static void on_piece(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns)
 {
 	follower *f = ctx;
 	int64_t size = (int64_t)dtype_size(f->out->v.m.dtype);
 
+	check_denormals_kept();
 	assert_true(rows > 0 && columns > 0);
 	assert_true(!f->whole_rows || columns == f->columns);
 	assert_true(!f->whole_columns || rows == f->rows);
@@ -370,6 +427,7 @@ static void check_follower(const engine *e, const ins *i, const tensor *in, int 
 	f.rows = f.columns ? count / f.columns : 0;
 	memset(out.memory, 0xa5, size);
 	assert_int_equal(product_run(&c), GT_OK);
+	check_denormals_kept();
 	trial_same(&expected, &out, "product that is followed");
 	assert_memory_equal(f.copy, out.memory, size);
 	for (int64_t k = 0; k < count; k++)
@@ -436,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_tiles),
+		cmocka_unit_test(test_denormals),
 		cmocka_unit_test(test_specials),
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_batches),
