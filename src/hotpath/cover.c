@@ -7,7 +7,7 @@
 #define ALIGN_LAST    65536u     /* ops between two alignments that lead to nothing, in the end */
 #define SHARE_ENOUGH  80u        /* per cent covered below which an alignment is tried */
 #define SHARE_ALL     95u        /* of one loop alone, above: it is all there is */
-#define LOOKS_MOST    (TRACK_PERIOD_MAX / CHECK_LAST)    /* they span the longest period */
+#define LOOKS_MOST    (REGION_PERIOD_MAX / CHECK_LAST)    /* they span the longest period */
 #define PARTIAL_MOST  2u         /* at first it may have been found between two looks */
 #define SHARE_SMALL   25u        /* a loop that takes less of what others take as well retires */
 
@@ -85,10 +85,12 @@ static uint64_t judge_loops(track *t, uint64_t ops)
 {
 	uint64_t most = 0;
 
+	t->enough = false;
 	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
 		loop *l = &t->loops[k];
 
 		most = MAX(most, l->taken);
+		t->enough |= l->hot && !l->replaced && loop_is_nearly_all(l, l->taken, ops);
 		if (l->hot && !l->replaced && ops >= CHECK_LAST)
 			judge_hot(t, l, ops);
 		l->taken = l->alone = 0;

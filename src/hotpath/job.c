@@ -109,7 +109,7 @@ static uint64_t distance_at(const track *t, uint64_t a)
 	const uint64_t mask = t->h.room - 1, d = t->before[a & mask];
 	uint64_t e, apart;
 
-	if (d < MAX(t->min_seq, BUILD_GRAM) || a - d < t->h.first || d > TRACK_PERIOD_MAX)
+	if (d < MAX(t->min_seq, BUILD_GRAM) || a - d < t->h.first || d > REGION_PERIOD_MAX)
 		return 0;
 	e = t->before[(a - d) & mask];
 	apart = d > e ? d - e : e - d;
@@ -318,12 +318,12 @@ static void step_build(track *t)
 /* ---- relate --------------------------------------------------------------------------------- */
 
 /* A loop that is nearly all of the new one, several times over, makes it a super-period: a loop
- * with a foreign op every tenth time. Unless fresh data comes in between, as it does for a step
- * that is mostly layers. */
+ * with a foreign op every tenth time, or hundredth. Unless fresh data comes in between, as it does
+ * for a step that is mostly layers. */
 static bool is_super_period(const loop *y, const loop *l, uint64_t contained)
 {
-	return contained * 10 >= y->n * UINT64_C(9) && y->n >= 2 * l->n &&
-		y->n <= UINT64_C(64) * l->n && (l->fresh || !y->fresh);
+	return contained * 10 >= y->n * UINT64_C(9) && y->n >= 2 * l->n && (l->fresh || !y->fresh) &&
+		(y->n <= UINT64_C(64) * l->n || loop_is_nearly_all(l, contained, y->n));
 }
 
 /* A noisy loop in which foreign ops happened to repeat. Not if it goes on like that. */

@@ -71,6 +71,14 @@ static inline bool loop_follow(loop *l, uint64_t n, uint64_t token, uint64_t des
 static inline bool loop_proven(const loop *l) { return l->exact >= l->asked; }
 void loop_proved(loop *l);               /* runs were compared: enough of them? */
 
+/* It took so many of those ops: a loop around it would gain nothing but its own size. Of a short one
+ * many runs in one are faster than one by one. */
+#define LOOP_LONG 32u
+static inline bool loop_is_nearly_all(const loop *l, uint64_t took, uint64_t ops)
+{
+	return l->n >= LOOP_LONG && took * 100 >= ops * 99;
+}
+
 static inline void loop_lose(loop *l)    /* the stream has a gap here */
 {
 	l->at = l->foreign = 0;

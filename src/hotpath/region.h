@@ -11,6 +11,7 @@
 #include "hotpath/record.h"
 
 #define REGION_NEVER  UINT32_MAX
+#define REGION_PERIOD_MAX 65536u          /* ops of a loop, at most */
 #define REGION_SCALAR INT32_MAX
 /* An input: >= 0 op of the region, REGION_SCALAR, else live-in number REGION_LIVE_IN(input). */
 #define REGION_LIVE_IN(input) ((uint32_t)~(input))

@@ -11,9 +11,6 @@
 #define GROW_EVERY    64u        /* ops between two questions whether the history shall grow */
 #define CANDIDATE_LIFE 8192u     /* ops, besides two periods, without one that holds */
 #define POSITION_BITS 40u
-#define HOPE_OPS      (UINT64_C(1) << 20)        /* to come before a loop is hot: that is not far */
-#define HOPE_RUN      256u       /* ops that a candidate held for */
-#define FAR_OPS       (UINT64_C(1) << 24)        /* to come before a loop is hot: that is far */
 
 static void make_tables(track *t)
 {
@@ -477,7 +474,7 @@ static void note_distance(track *t, uint64_t n)
 	d = t->before[n & (t->h.room - 1)];
 	t->repeated = d == t->distance ? t->repeated + 1 : 1;
 	t->distance = d;
-	if (t->repeated == REPEATS && d >= t->min_seq && d <= TRACK_PERIOD_MAX)
+	if (t->repeated == REPEATS && d >= t->min_seq && d <= REGION_PERIOD_MAX)
 		add_candidate(t, n, d);
 }
 
@@ -521,62 +518,6 @@ void track_gap(track *t)
 	}
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
 		loop_lose(&t->loops[k]);
-}
-
-bool track_is_far(const track *t)
-{
-	bool any = false;
-
-	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
-		const loop *l = &t->loops[k];
-
-		if (!l->n || l->replaced)
-			continue;
-		if (l->hot || !loop_proven(l) || l->runs >= t->threshold ||
-				t->threshold - l->runs < FAR_OPS / l->n)
-			return false;
-		any = true;
-	}
-	return any;
-}
-
-static uint64_t longest_hot(const track *t)
-{
-	uint64_t n = 0;
-
-	for (unsigned k = 0; k < TRACK_LOOPS; k++)
-		if (t->loops[k].hot && !t->loops[k].replaced)
-			n = MAX(n, t->loops[k].n);
-	return n;
-}
-
-/* It completed a run lately, and those that it lacks are not many ops. */
-static bool is_near(const track *t, const loop *l)
-{
-	return !l->replaced && !l->hot && l->runs < t->threshold &&
-		t->threshold - l->runs < HOPE_OPS / l->n && t->ops - l->last < 2 * (uint64_t)l->n;
-}
-
-bool track_hopes(const track *t)
-{
-	const uint64_t longest = longest_hot(t);
-
-	for (unsigned k = 0; k < TRACK_LOOPS; k++)
-		if (t->loops[k].n > longest && is_near(t, &t->loops[k]))
-			return true;
-	for (unsigned k = 0; k < TRACK_CANDIDATES; k++)
-		if (t->candidates[k].period > longest && t->candidates[k].run >= HOPE_RUN)
-			return true;
-	return false;
-}
-
-bool track_settles(const track *t)
-{
-	bool any = false;
-
-	for (unsigned k = 0; k < TRACK_LOOPS && !any; k++)
-		any = cover_settles(&t->loops[k]);
-	return any;
 }
 
 size_t track_bytes(const track *t)

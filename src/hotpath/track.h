@@ -13,7 +13,6 @@
 #include "hotpath/align.h"
 #include "hotpath/loop.h"
 
-#define TRACK_PERIOD_MAX 65536u
 #define TRACK_WINDOW_MAX 131072u
 #define TRACK_CANDIDATES 8
 #define TRACK_LOOPS      LOOP_INNER_MAX
@@ -75,6 +74,7 @@ typedef struct track {
 	uint64_t check_ops, check_covered;       /* at the last look */
 	unsigned share;                          /* per cent covered between the last two looks */
 	unsigned single;                         /* per cent that the best loop covered */
+	bool enough;                             /* a hot one was nearly all, and no short one */
 	uint64_t passed;                         /* op at which it went on behind some not pushed */
 	uint64_t solo_since;                     /* op at which it was not nearly all last */
 	uint64_t align_at, align_step;           /* when an alignment is tried next */
@@ -103,14 +103,15 @@ void track_replay(track *t, loop *l);
 /* What happened to a loop since the last push or step; false if nothing did. Ask after each. */
 bool track_next(track *t, track_event *e);
 loop *track_find(track *t, uint64_t signature);
-/* Loops take the stream, and all of them will go on for long before they are hot: to count their
- * runs it is enough to look now and then (track_pass). */
+size_t track_bytes(const track *t);      /* memory held */
+
+/* outlook.c. Loops take the stream, and all of them will go on for long before they are hot: to
+ * count their runs it is enough to look now and then (track_pass). */
 bool track_is_far(const track *t);
 /* Or a longer one than those that are hot will soon be. */
 bool track_hopes(const track *t);
 /* Or one that is hot will be settled, if it goes on. */
 bool track_settles(const track *t);
-size_t track_bytes(const track *t);      /* memory held */
 
 /* job.c: how each kind of work begins. */
 void job_grow(track *t);

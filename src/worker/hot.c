@@ -131,6 +131,22 @@ static void adopt(hot *h, hot_run *r)
 	hot_rest_plan(h, r);
 }
 
+/* The last process's, which the miner has not found although it ran beside what is settled now: of
+ * the same ops it makes another loop, as good luck had it then. */
+static void drop_rivals(hot *h)
+{
+	const uint64_t since = hot_ops(h) - MIN(hot_ops(h), REGION_PERIOD_MAX);
+
+	for (unsigned k = h->count; k--;) {
+		hot_run *r = h->runs[k];
+
+		if (!r->kept || !r->runs || r->completed < since)
+			continue;
+		hot_bar_kept(h, r->plan->region->signature);
+		hot_drop(h, r);
+	}
+}
+
 static void settle(hot *h, uint64_t signature, bool settled)
 {
 	hot_run *r = hot_find_run(h, signature);
@@ -138,8 +154,10 @@ static void settle(hot *h, uint64_t signature, bool settled)
 	if (!r)
 		return;
 	r->settled = settled;
-	if (settled)
-		hot_rest_settled(h);
+	if (!settled)
+		return;
+	drop_rivals(h);
+	hot_rest_settled(h);
 }
 
 /* Letters lie newest first: read them from the other end. */

@@ -155,8 +155,9 @@ typedef struct hot_rest {
 	uint64_t since;          /* op at which it fell still */
 	uint64_t before;         /* worker.operations when the slice began */
 	uint64_t length, wait;   /* of the next rest; ops to the next trial */
-	unsigned round, delays;  /* of the trial, which was put off so often */
-	uint64_t hoped;          /* ops that it was put off for what may come */
+	uint64_t patience;       /* ops that trials may be put off for what may come */
+	uint64_t began;          /* op at which the trial did, .. */
+	unsigned round;          /* .. and how far it has come */
 	hot_times times[2];      /* of its pieces: ps an op, listening and still */
 	uint64_t from, busy;     /* op and busy time at the piece's beginning */
 	uint64_t looks, reads;   /* at the clock, then and so far */

@@ -29,15 +29,15 @@
 #define FIRST_RUNS  16u          /* of a plan, .. */
 #define FIRST_OPS   1024u        /* .. or more ops, before the first trial */
 #define IDLE_OPS    (1u << 18)   /* before the first plan, if none comes, .. */
-#define HOPING_OPS  (1u << 13)   /* while a plan is on its way, or new ones come, it is listened .. */
-#define HOPES_MOST  (3u << 16)   /* .. for so many more, but all in all no more than that */
+#define PATIENCE    (3u << 16)   /* ops that trials are put off for in all, .. */
+#define STEP_OPS    512u         /* .. so many at a time; .. */
+#define RECOVERY    32768u       /* .. a trial gives that many back */
 #define LONG        256u         /* a plan */
-#define DELAY_OPS   512u         /* a trial of plans is under way: later, .. */
-#define DELAYS_MOST 64u          /* .. but not for ever */
 #define TOLD        80u          /* per cent told as a whole, by plans far ahead: no trial */
 #define EXIT_RUNS   4u
 #define WAIT_FIRST  32768u       /* ops to the next trial, after one that was won; four times .. */
-#define WAIT_MOST   (UINT64_C(1) << 24)  /* .. as many each time */
+#define WAIT_MOST   (UINT64_C(1) << 24)  /* .. as many each time, .. */
+#define TRIAL_PART  16u          /* .. and so many times what the trial took */
 #define REST_FIRST  131072u
 #define REST_MOST   (UINT64_C(1) << 22)
 #define LISTENS     16u          /* of a rest's ops, one in so many behind it, .. */
@@ -123,9 +123,8 @@ static void wake(hot *h)
 	ask_anew(h);
 	o->due = hot_ops(h) + MAX(o->length / LISTENS, LISTENS_LEAST);
 	if (o->trial)            /* it was the miner's nap that ended */
-		o->due = MAX(o->trial, hot_ops(h) + DELAY_OPS);
+		o->due = MAX(o->trial, hot_ops(h) + STEP_OPS);
 	o->trial = 0;
-	o->delays = 0;
 }
 
 void hot_rest_count(hot *h)
@@ -145,13 +144,14 @@ static void try_later(hot *h, uint64_t ops)
 	ask_anew(h);
 }
 
-/* Each time later. */
+/* Each time later, and so much that trials are a small part of all ops. */
 static void put_off(hot *h)
 {
 	hot_rest *o = &h->rest;
 
 	o->wait = o->wait ? MIN(4 * o->wait, WAIT_MOST) : WAIT_FIRST;
-	try_later(h, o->wait);
+	o->patience = MIN(o->patience + RECOVERY, PATIENCE);
+	try_later(h, MAX(o->wait, TRIAL_PART * (hot_ops(h) - o->began)));
 }
 
 /* What the program was found to do says little of what it does now. A trial that is always
@@ -275,18 +275,24 @@ bool hot_rest_mutes(const hot *h)
 	return UNLIKELY(h->rest.phase == HOT_LEADS || h->rest.phase == HOT_TRIES) && settles(h);
 }
 
-/* The miner may be about to find what all of this is a part of, or does so all the time; or that a
- * loop need not be recorded any more: of long ones a trial takes longer than that. */
-static bool may_hope(hot *h)
+/* What was measured now would soon be otherwise: the miner may be about to find what all of this is
+ * a part of, or that a loop need not be recorded any more (of long ones a trial takes longer than
+ * that); plans are young, or on trial. */
+static bool changes_soon(const hot *h)
+{
+	return atomic_load_explicit(&h->hopes, memory_order_relaxed) || is_settling(h) ||
+		(settles(h) && ops_of(h, 1, 1) >= LONG);
+}
+
+/* Whether there is patience left for more ops. */
+static bool put_up(hot *h, uint64_t ops)
 {
 	hot_rest *o = &h->rest;
-	const bool hopes = atomic_load_explicit(&h->hopes, memory_order_relaxed) ||
-		(settles(h) && ops_of(h, 1, 1) >= LONG);
 
-	if (!hopes || o->hoped >= HOPES_MOST)
+	if (o->patience < ops)
 		return false;
-	o->hoped += HOPING_OPS;
-	o->due = hot_ops(h) + HOPING_OPS;
+	o->patience -= ops;
+	o->due = MAX(o->due, hot_ops(h) + ops);
 	return true;
 }
 
@@ -294,21 +300,17 @@ static void begin_trial(hot *h)
 {
 	hot_rest *o = &h->rest;
 
-	if (may_hope(h))
+	if (changes_soon(h) && put_up(h, STEP_OPS))
 		return;
 	if (!has_plans(h)) {     /* to record costs something, that is known */
 		rest(h);
 		return;
 	}
-	if (h->trial || (is_settling(h) && o->delays++ < DELAYS_MOST)) {
-		o->due = hot_ops(h) + DELAY_OPS;
-		return;
-	}
-	o->delays = 0;
 	if (o->told * 100 >= (hot_ops(h) - o->asked) * TOLD) {
 		try_later(h, WAIT_FIRST);
 		return;
 	}
+	o->began = hot_ops(h);
 	o->round = 0;
 	o->times[0].n = o->times[1].n = 0;
 	lead(h, true);
@@ -364,14 +366,12 @@ void hot_rest_plan(hot *h, const hot_run *r)
 
 	if (o->phase == HOT_RESTS)
 		wake(h);
-	if (o->due == UINT64_MAX)
+	if (o->due == UINT64_MAX || o->phase != HOT_LISTENS)
 		return;
-	if (o->planned && o->phase == HOT_LISTENS && o->hoped < HOPES_MOST) {
-		o->hoped += HOPING_OPS;
-		o->due = MAX(o->due, hot_ops(h) + HOPING_OPS);
+	if (o->planned) {
+		put_up(h, MIN(first, o->patience));
+		return;
 	}
-	if (o->planned)
-		return;
 	o->planned = true;
 	o->due = hot_ops(h) + first;
 	o->asked = hot_ops(h);
@@ -397,6 +397,7 @@ void hot_rest_exit(hot *h, const hot_run *r)
 void hot_rest_init(hot *h)
 {
 	h->rest.due = h->sync || h->checks ? UINT64_MAX : IDLE_OPS;
+	h->rest.patience = PATIENCE;
 }
 
 /* ---- slices ---------------------------------------------------------------------------------- */

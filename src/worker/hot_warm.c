@@ -9,8 +9,9 @@
  * them op by op, code from the disk is proved beside eager kernels like any other, and times are
  * judged anew: a file is no evidence of anything.
  *
- * A region is forgotten when a loop around it takes its place, when it was slower than its ops one
- * by one for good, and when its code was wrong.
+ * A region is forgotten when a loop around it takes its place, when the miner finds another one that
+ * is nearly all there is, but not this one, though it ran (hot.c), when it was slower than its ops
+ * one by one for good, and when its code was wrong.
  */
 #include "worker/hot.h"
 

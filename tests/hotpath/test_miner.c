@@ -352,6 +352,41 @@ static void test_gap(void **state)
 	end(t);
 }
 
+static uint64_t put(miner *m, unsigned code, uint64_t in, uint64_t id)
+{
+	record_room room = { .head = { .op = (uint16_t)code, .nin = 2,
+		.words = RECORD_HEAD_WORDS + 2, .out = id } };
+
+	room.words[RECORD_HEAD_WORDS] = room.words[RECORD_HEAD_WORDS + 1] = in;
+	miner_feed(m, &room.head);
+	return id;
+}
+
+/* What comes between every hundred steps comes again, too; but all of that as one loop would be no
+ * better than its steps, only larger. */
+static void test_nearly_all(void **state)
+{
+	static const miner_options options = { .threshold = 10, .min_seq = 3, .window = 1 << 14 };
+	static const uint16_t codes[] = { OP_add, OP_mul, OP_sub, OP_div };
+	miner *m = miner_new(&options);
+	uint64_t id = 1, x = 1;
+	miner_loop loops[16];
+	size_t count;
+
+	(void)state;
+	for (unsigned step = 0; step < 1500; step++) {
+		for (unsigned k = 0; k < 40; k++)
+			x = put(m, codes[k * 40503u >> 5 & 3], x, ++id);
+		if (step % 100 == 99)
+			put(m, OP_maximum, x, ++id);
+	}
+	count = miner_loops(m, loops, COUNT(loops));
+	assert_int_equal(count, 1);
+	assert_int_equal(loops[0].n, 40);
+	assert_true(loops[0].hot && loops[0].runs > 1480);
+	miner_free(m);
+}
+
 /* A plan ran: counted as runs of its loop. */
 static void test_replay(void **state)
 {
@@ -402,7 +437,8 @@ int main(void)
 		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_region), cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_cut), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_gap), cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_gap), cmocka_unit_test(test_nearly_all),
+		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_backlog),
 	};
 

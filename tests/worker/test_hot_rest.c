@@ -119,6 +119,19 @@ static void test_it_goes_on(void **state)
 	end(&b);
 }
 
+/* Pieces of long plans are long: what of a trial is executed still stays a small part of all ops. */
+static void test_long_trials_are_rare(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, true);
+	b.region.n = 5000;
+	assert_false(run_to(&b, HOT_RESTS, 1 << 24, 10 * OP, 10 * OP));
+	assert_true(b.still > 0 && b.still < b.ops / 16);
+	end(&b);
+}
+
 /* Plans far ahead need no trial. */
 static void test_what_is_told_is_not_tried(void **state)
 {
@@ -171,8 +184,8 @@ static void test_young_plans_are_waited_for(void **state)
 	(void)state;
 	begin(&b, true);
 	b.r.replay.n = 0;
-	assert_false(run_to(&b, HOT_LEADS, 16000, 20 * OP, 10 * OP));
-	assert_true(run_to(&b, HOT_LEADS, 32000, 20 * OP, 10 * OP));
+	assert_false(run_to(&b, HOT_LEADS, 3 << 16, 20 * OP, 10 * OP));
+	assert_true(run_to(&b, HOT_LEADS, 1 << 14, 20 * OP, 10 * OP));
 	end(&b);
 }
 
@@ -185,9 +198,9 @@ static void test_new_plans_are_waited_for(void **state)
 	begin(&b, true);
 	for (unsigned k = 0; k < 10; k++) {
 		hot_rest_plan(b.h, &b.r);
-		assert_false(run_to(&b, HOT_LEADS, 8000, 20 * OP, 10 * OP));
+		assert_false(run_to(&b, HOT_LEADS, 1000, 20 * OP, 10 * OP));
 	}
-	assert_true(run_to(&b, HOT_LEADS, 8000, 20 * OP, 10 * OP));
+	assert_true(run_to(&b, HOT_LEADS, 1000, 20 * OP, 10 * OP));
 	end(&b);
 }
 
@@ -361,7 +374,7 @@ static void run_steps(bool turns, float *to)
 		play_end(&p);
 		if (turns && k > 100 + RUNS / 4 && k % 5 < 3) {
 			t->hot->rest.due = 0;
-			t->hot->rest.delays = UINT32_MAX / 2;
+			t->hot->rest.patience = 0;
 		}
 		still += t->hot->rest.still;
 		p = run_numbered("fetch t%04\nt%07 = sub t%06, t%01\nfetch t%03\n"
@@ -400,6 +413,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_rests), cmocka_unit_test(test_it_goes_on),
+		cmocka_unit_test(test_long_trials_are_rare),
 		cmocka_unit_test(test_what_is_told_is_not_tried),
 		cmocka_unit_test(test_settling_is_waited_for),
 		cmocka_unit_test(test_young_plans_are_waited_for),
