@@ -31,6 +31,31 @@ static inline void dismiss_tenant(void)
 	worker_free(w);
 }
 
+/* Looking for loops in place, and fusing them; the groups are interpreted. */
+static inline void admit_fused(uint64_t threshold)
+{
+	set(FLAG_GT_QUIET, "1");
+	set(FLAG_GT_COMPILE_SYNC, "1");
+	set(FLAG_GT_CACHE_DIR, "");
+	set(FLAG_GT_HOTPATH_TIER, "2");
+	set(FLAG_GT_HOTPATH_CODE, "interpreted");
+	admit_tenant(threshold, false);
+}
+
+/* Of a test: its end. */
+static inline int close_tenant(void **state)
+{
+	(void)state;
+	dismiss_tenant();
+	set(FLAG_GT_CHECK, "0");
+	return 0;
+}
+
+static inline play run_text(const char *text)
+{
+	return play_line(tenant_line(t), text);
+}
+
 /* `text` with `k` in the place of each %. */
 static inline play run_numbered(const char *text, unsigned k)
 {
@@ -42,7 +67,7 @@ static inline play run_numbered(const char *text, unsigned k)
 			buf_printf(&b, "%u", k);
 		else
 			buf_put_u8(&b, (uint8_t)*at);
-	p = play_line(tenant_line(t), buf_text(&b));
+	p = run_text(buf_text(&b));
 	buf_fini(&b);
 	return p;
 }

@@ -15,12 +15,7 @@
 static int open_tenant(void **state)
 {
 	(void)state;
-	set(FLAG_GT_QUIET, "1");
-	set(FLAG_GT_COMPILE_SYNC, "1");
-	set(FLAG_GT_CACHE_DIR, "");
-	set(FLAG_GT_HOTPATH_TIER, "2");
-	set(FLAG_GT_HOTPATH_CODE, "interpreted");
-	admit_tenant(2, false);
+	admit_fused(2);
 	return 0;
 }
 
@@ -28,19 +23,6 @@ static int open_checked(void **state)
 {
 	set(FLAG_GT_CHECK, "1");
 	return open_tenant(state);
-}
-
-static int close_tenant(void **state)
-{
-	(void)state;
-	dismiss_tenant();
-	set(FLAG_GT_CHECK, "0");
-	return 0;
-}
-
-static play run(const char *text)
-{
-	return play_line(tenant_line(t), text);
 }
 
 /* STEP with numbers of its own. */
@@ -119,7 +101,7 @@ static void check_script(const char *path)
 	read_text(path, text, sizeof text);
 	close_tenant(NULL);
 	assert_int_equal(open_tenant(NULL), 0);
-	p = run(text);
+	p = run_text(text);
 	assert_int_equal(p.n, 1);
 	assert_int_equal(p.answers[0]->state, ANSWER_READY);
 	assert_memory_equal(p.answers[0]->data, expected, sizeof expected);
@@ -134,7 +116,7 @@ static void test_wrong_code(void **state)
 {
 	char folder[] = "/tmp/gt-trust-XXXXXX", path[300];
 	fused_code *c;
-	play p = run(FIRST);
+	play p = run_text(FIRST);
 
 	(void)state;
 	play_end(&p);
@@ -157,7 +139,7 @@ static void test_wrong_code(void **state)
 static void test_check(void **state)
 {
 	fused_code *c;
-	play p = run(FIRST);
+	play p = run_text(FIRST);
 
 	(void)state;
 	play_end(&p);
@@ -178,7 +160,7 @@ static void test_check(void **state)
 /* Trusted after two runs: then it is launched alone. */
 static void test_trust(void **state)
 {
-	play p = run(FIRST);
+	play p = run_text(FIRST);
 	fused_plan *f;
 
 	(void)state;
@@ -195,7 +177,7 @@ static void test_trust(void **state)
  * with `mining` held it is still there. */
 static void test_replaced_plan(void **state)
 {
-	play p = run(FIRST);
+	play p = run_text(FIRST);
 	const fused_plan *before;
 	hot *h;
 

@@ -7,19 +7,7 @@
 static int open_tenant(void **state)
 {
 	(void)state;
-	set(FLAG_GT_QUIET, "1");
-	set(FLAG_GT_COMPILE_SYNC, "1");
-	set(FLAG_GT_CACHE_DIR, "");
-	set(FLAG_GT_HOTPATH_TIER, "2");
-	set(FLAG_GT_HOTPATH_CODE, "interpreted");
-	admit_tenant(3, false);
-	return 0;
-}
-
-static int close_tenant(void **state)
-{
-	(void)state;
-	dismiss_tenant();
+	admit_fused(3);
 	return 0;
 }
 

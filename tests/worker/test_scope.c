@@ -20,22 +20,9 @@ static int open_checked(void **state)
 	return open_loops(state);
 }
 
-static int close_tenant(void **state)
-{
-	(void)state;
-	dismiss_tenant();
-	set(FLAG_GT_CHECK, "0");
-	return 0;
-}
-
-static play run(const char *text)
-{
-	return play_line(tenant_line(t), text);
-}
-
 static void make_first(void)
 {
-	play p = run("t1 = full float32 1.0 [2]");
+	play p = run_text("t1 = full float32 1.0 [2]");
 
 	play_end(&p);
 }
@@ -158,18 +145,18 @@ static void test_check(void **state)
 	make_first();
 	repeat(STEP, 0, 10);
 	assert_true(stats().matches > 0);
-	p = run("t2 = add t1, 5.0\nfetch t2");
+	p = run_text("t2 = add t1, 5.0\nfetch t2");
 	assert_int_equal(p.answers[0]->state, ANSWER_READY);
 	play_end(&p);
 	spoil();
 	repeat(STEP, 20, 1);
-	p = run("fetch t1\n");
+	p = run_text("fetch t1\n");
 	assert_int_equal(p.answers[0]->state, ANSWER_READY);
 	play_end(&p);
 	repeat(STEP, 30, 10);
 	assert_true(wrongs > 2);
 	/* Whatever is read next says so, once; and values are right all the same. */
-	p = run("fetch t1\nt3 = add t1, 1.0\nt4 = mul t3, t3\nfetch t4\n");
+	p = run_text("fetch t1\nt3 = add t1, 1.0\nt4 = mul t3, t3\nfetch t4\n");
 	a = p.answers[0];
 	assert_int_equal(a->state, ANSWER_FAILED);
 	assert_int_equal(a->why->code, GT_ECHECK);
