@@ -6,39 +6,19 @@
 #include "check.h"
 #include <string.h>
 #include "base/flags.h"
-#include "base/mem.h"
-#include "embed/embed.h"
+#include "tools/feed.h"
 #include "tools/lab.h"
-#include "ir/batch.h"
 
 typedef struct drive {
-	struct link *l;
-	batch b;
+	feed f;
 	unsigned flush;                  /* instructions handed over at a time */
 	unsigned read_every;             /* every n-th result is read; 0: none */
 	uint64_t ops;
-	answer **answers;
-	size_t n, room;
 } drive;
-
-static inline void drive_flush(drive *d)
-{
-	gt_err e = d->l->ops->flush(d->l, d->b.words, d->b.used, d->b.count, 0);
-
-	assert_int_equal(e, GT_OK);
-	d->b.used = d->b.count = 0;      /* the link has the references */
-}
 
 static inline void drive_read(drive *d, uint64_t id)
 {
-	ins_room room;
-	ins *i = ins_init(&room, OP_fetch, 0);
-
-	VEC_ROOM(d->answers, d->n, d->room);
-	d->answers[d->n++] = answer_new();
-	ins_put_input(i, id);
-	ins_put_operand(i, (int64_t)(intptr_t)d->answers[d->n - 1]);
-	batch_push(&d->b, i);
+	feed_read(&d->f, id);
 }
 
 /* Numbers that differ from upload to upload and stay small. */
@@ -56,19 +36,13 @@ static inline void drive_fill(const ins *i)
 
 static inline void drive_ins(drive *d, const ins *i)
 {
-	if (i->op == OP_fetch) {
-		drive_read(d, ins_in(i)[0]);
-	} else {
-		if (i->op == OP_upload) {
-			drive_fill(i);
-			blob_hold(ins_blob(i));
-		}
-		batch_push(&d->b, i);
-	}
+	if (i->op == OP_upload)
+		drive_fill(i);
+	feed_ins(&d->f, i);
 	if (i->out && d->read_every && ++d->ops % d->read_every == 0)
 		drive_read(d, i->out);
-	if (d->b.count >= d->flush)
-		drive_flush(d);
+	if (d->f.b.count >= d->flush)
+		feed_hand_over(&d->f);
 }
 
 static inline void drive_sink(void *ctx, const ins *i, const meta *const *in, const meta *out)
@@ -93,33 +67,38 @@ static inline void drive_open(drive *d, drive_mode mode)
 	drive_set(FLAG_GT_AUTO_COMPILE, mode != DRIVE_EAGER);
 	drive_set(FLAG_GT_COMPILE_SYNC, mode == DRIVE_SYNC);
 	d->flush = d->flush ? d->flush : 64;
-	assert_int_equal(embed_open(&d->l), GT_OK);
+	assert_int_equal(embed_open(&d->f.l), GT_OK);
+}
+
+static inline void drive_sync(drive *d)
+{
+	feed_sync(&d->f);
+	assert_int_equal(d->f.e, GT_OK);
 }
 
 static inline worker_stats drive_stats(drive *d)
 {
 	worker_stats s;
 
-	drive_flush(d);
-	assert_int_equal(d->l->ops->sync(d->l, NULL), GT_OK);
-	assert_int_equal(embed_stats(d->l, &s), GT_OK);
+	drive_sync(d);
+	assert_int_equal(embed_stats(d->f.l, &s), GT_OK);
 	return s;
 }
 
 /* The answers stay. */
 static inline void drive_close(drive *d)
 {
-	for (size_t k = 0; k < d->n; k++)
-		assert_int_equal(d->l->ops->wait(d->l, d->answers[k], NULL), GT_OK);
-	d->l->ops->close(d->l);
-	batch_fini(&d->b);
+	drive_sync(d);
+	for (size_t k = 0; k < d->f.count; k++)
+		assert_int_equal(d->f.l->ops->wait(d->f.l, d->f.reads[k], NULL), GT_OK);
+	d->f.l->ops->close(d->f.l);
+	batch_fini(&d->f.b);
 }
 
 static inline void drive_drop(drive *d)
 {
-	for (size_t k = 0; k < d->n; k++)
-		answer_drop(d->answers[k]);
-	mem_free(d->answers);
+	feed_drop_reads(&d->f);
+	mem_free(d->f.reads);
 }
 
 static inline bool drive_same(const answer *a, const answer *b)
@@ -138,10 +117,10 @@ static inline bool drive_same(const answer *a, const answer *b)
 /* What both have read is the same, bit for bit. Drops the answers. */
 static inline void drive_compare(drive *a, drive *b, const char *what)
 {
-	assert_int_equal(a->n, b->n);
-	for (size_t k = 0; k < a->n; k++)
-		if (!drive_same(a->answers[k], b->answers[k]))
-			fail_msg("%s: read %zu of %zu differs", what, k, a->n);
+	assert_int_equal(a->f.count, b->f.count);
+	for (size_t k = 0; k < a->f.count; k++)
+		if (!drive_same(a->f.reads[k], b->f.reads[k]))
+			fail_msg("%s: read %zu of %zu differs", what, k, a->f.count);
 	drive_drop(a);
 	drive_drop(b);
 }

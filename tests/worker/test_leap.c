@@ -51,8 +51,7 @@ static void send(loop *l, const ins *i)
 	if (!l->cut || ++l->since < l->cut)
 		return;
 	l->since = 0;
-	drive_flush(&l->d);
-	assert_int_equal(l->d.l->ops->sync(l->d.l, NULL), GT_OK);
+	drive_sync(&l->d);
 }
 
 static uint64_t put(loop *l, unsigned code, uint64_t x, uint64_t y)

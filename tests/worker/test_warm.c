@@ -148,8 +148,8 @@ static uint64_t hash_reads(const drive *d)
 {
 	uint64_t hash = 1;
 
-	for (size_t k = 0; k < d->n; k++) {
-		const answer *a = d->answers[k];
+	for (size_t k = 0; k < d->f.count; k++) {
+		const answer *a = d->f.reads[k];
 		const uint8_t *bytes = a->data;
 		const size_t n = (size_t)meta_count(&a->m) * sizeof(float);
 
@@ -192,7 +192,7 @@ static _Noreturn void act(const scene *s, result *to)
 		/* In the background as in place: the plan is there soon after the loop is. */
 		if (k % 12 == 11 && s->mode == DRIVE_THREAD && !s->hurries) {
 			drive_stats(&d);
-			assert_int_equal(embed_compile_wait(d.l), GT_OK);
+			assert_int_equal(embed_compile_wait(d.f.l), GT_OK);
 		}
 	}
 	drive_read(&d, w);
