@@ -41,6 +41,7 @@ struct pool {
 	_Alignas(CACHE_LINE) int64_t chunks;
 	void (*body)(void *ctx, int64_t k);
 	void *ctx;
+	bool back;                   /* so went the last sweep */
 	int threads, started;        /* the caller counts in threads, not in started */
 	pid_t owner;                 /* the process whose threads these are */
 	pthread_t *ids;
@@ -214,4 +215,28 @@ void pool_run(pool *p, int64_t chunks, void (*body)(void *ctx, int64_t k), void 
 	work(p);
 	atomic_fetch_and_explicit(&p->state, ~OPEN, memory_order_relaxed);
 	wait_until_left(p);
+}
+
+typedef struct sweep {
+	void (*body)(void *ctx, int64_t k);
+	void *ctx;
+	int64_t last;
+} sweep;
+
+static void go_back(void *ctx, int64_t k)
+{
+	const sweep *s = ctx;
+
+	s->body(s->ctx, s->last - k);
+}
+
+void pool_sweep(pool *p, int64_t chunks, void (*body)(void *ctx, int64_t k), void *ctx)
+{
+	sweep back = { body, ctx, chunks - 1 };
+
+	p->back = !p->back;
+	if (p->back)
+		pool_run(p, chunks, go_back, &back);
+	else
+		pool_run(p, chunks, body, ctx);
 }

@@ -1,7 +1,8 @@
 /* fused_kernel.c: launching kernels, one or several at a time.
  *
- * What a launch computes is cut in pieces of about POOL_GRAIN_BYTES, which threads claim. A launch
- * of many small kernels is cut like that of a large one.
+ * What a launch computes is cut in pieces of about POOL_GRAIN_BYTES, which threads claim, or one
+ * thread does there and back (pool_sweep). A launch of many small kernels is cut like that of a large
+ * one.
  */
 #include "worker/fused_step.h"
 
@@ -81,7 +82,7 @@ static void run_cut(pool *p, const fused_step *st)
 	cut to = cut_call(st);
 
 	if (to.pieces > 1)
-		pool_run(p, to.pieces, run_piece, &to);
+		pool_sweep(p, to.pieces, run_piece, &to);
 	else if (!fused_part_run(p, st))
 		fused_kernel_run(st->code, &to.whole);
 }
@@ -154,8 +155,10 @@ static void run_space(const fused_step *st, const fuse_arg *from, pool *threads)
 void fused_kernel_spread(const fused_run *f, const fused_step *st)
 {
 	pool *threads = f->tenant->worker->engine->pool;
+	/* Reductions down the columns read wide stretches of rows; pieces would be narrow ones. */
+	bool swept = st->bytes >= POOL_SWEEP_BYTES && st->code->g->mode != GROUP_COLS;
 
-	run_space(st, f->p->f->args.at + st->s->args, pool_worth(threads, st->bytes) ?
+	run_space(st, f->p->f->args.at + st->s->args, swept || pool_worth(threads, st->bytes) ?
 		threads : NULL);
 }
 
@@ -197,8 +200,8 @@ static void run_bundle(const fused_run *f, const fused_step *first, unsigned cou
 		pieces += b.cuts[k].pieces;
 		bytes += first[k].bytes;
 	}
-	if (pool_worth(threads, bytes))
-		pool_run(threads, pieces, run_share, &b);
+	if (bytes >= POOL_SWEEP_BYTES || pool_worth(threads, bytes))
+		pool_sweep(threads, pieces, run_share, &b);
 	else
 		for (int64_t k = 0; k < pieces; k++)
 			run_share(&b, k);

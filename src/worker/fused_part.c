@@ -77,7 +77,7 @@ bool fused_part_run(pool *threads, const fused_step *st)
 	pieces = (st->s->cols + p.size - 1) / p.size;
 	if (pieces < 2)
 		return false;
-	pool_run(threads, pieces, run_part, &p);
+	pool_sweep(threads, pieces, run_part, &p);
 	group_join(g, p.results, pieces);
 	run_rest(&p);
 	return true;

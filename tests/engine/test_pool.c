@@ -49,6 +49,51 @@ static void test_each_chunk_once(void **state)
 	}
 }
 
+/* The order of a sweep on one thread: there, and back the next time. */
+typedef struct order {
+	int64_t at[4];
+	int count;
+} order;
+
+static void note(void *ctx, int64_t k)
+{
+	order *o = ctx;
+
+	o->at[o->count++] = k;
+}
+
+static void test_sweep(void **state)
+{
+	static const int64_t there[] = { 0, 1, 2, 3 }, back[] = { 3, 2, 1, 0 };
+	pool *p = pool_new(1);
+	bool turned = false;
+
+	(void)state;
+	for (int n = 0; n < 4; n++) {
+		order o = { .count = 0 };
+
+		pool_sweep(p, 4, note, &o);
+		assert_int_equal(o.count, 4);
+		if (!n)
+			turned = o.at[0] == 3;
+		assert_memory_equal(o.at, (n % 2) != turned ? back : there, sizeof o.at);
+	}
+	pool_free(p);
+}
+
+static void test_sweep_of_threads(void **state)
+{
+	pool *p = pool_new(3);
+	static job j;
+
+	(void)state;
+	for (int n = 0; n < 4; n++)
+		pool_sweep(p, 1000, count_run, &j);
+	for (int64_t k = 0; k < CHUNKS_MAX; k++)
+		assert_int_equal(j.runs[k], k < 1000 ? 4 : 0);
+	pool_free(p);
+}
+
 /* Jobs in quick succession, and after pauses long enough for the threads to fall asleep. */
 static void test_bursts(void **state)
 {
@@ -215,6 +260,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_chunk_once),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_sweep_of_threads),
 		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_threads_start_late_and_end),
 		cmocka_unit_test(test_threads_help),
