@@ -14,7 +14,7 @@
 
 /* From here on tiles pack their left side: m * n * k if its rows lie in one piece each, for several
  * threads, as there are fewer pieces, and for one; if they do not; and the columns and rows that
- * share the cost. */
+ * share the cost. Equal rows or columns are computed once (isa/product.c). */
 #define PACKED_WORK ((int64_t)1 << 26)
 #define PACKED_ALONE_WORK ((int64_t)3 << 23)
 #define PACKED_TURNED_WORK ((int64_t)1 << 21)
@@ -68,7 +68,7 @@ static bool is_packed(const product *p, int threads)
 	double work = (double)p->m * (double)p->n * (double)p->k;
 	int64_t least = threads > 1 ? PACKED_WORK : PACKED_ALONE_WORK;
 
-	return p->n >= PACKED_COLUMNS && p->m >= PACKED_ROWS &&
+	return p->a_row && p->b_col && p->n >= PACKED_COLUMNS && p->m >= PACKED_ROWS &&
 		work >= (double)(p->a_col == 1 ? least : PACKED_TURNED_WORK);
 }
 

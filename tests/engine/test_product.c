@@ -241,6 +241,38 @@ static void test_tiles(void **state)
 		}
 }
 
+/* The same number along the dims of a mask: what an expanded tensor looks like. */
+static tensor repeated(int64_t rows, int64_t columns, unsigned mask)
+{
+	tensor t = trial_tensor(GT_FLOAT32, 2, (int64_t[]){rows, columns}, PLAIN);
+
+	for (unsigned k = 0; k < 2; k++)
+		if (mask >> k & 1)
+			t.v.strides[k] = 0;
+	t.v.contiguous = t.v.contiguous && !mask;
+	return t;
+}
+
+/* Equal rows and columns, which are computed once, are what each would be; also of products that
+ * would be packed, and that are cut for threads. */
+static void test_equal(void **state)
+{
+	static const int64_t shapes[][3] = {{2, 2, 3}, {64, 64, 64}, {31, 97, 255}, {600, 17, 300},
+		{1, 40, 300}, {300, 1, 40}, {97, 161, 300}, {530, 300, 270}};
+
+	(void)state;
+	for (size_t s = 0; s < COUNT(shapes); s++)
+		for (unsigned masks = 1; masks < 16; masks++) {
+			const int64_t *x = shapes[s];
+			tensor in[2] = {repeated(x[0], x[2], masks & 3),
+				repeated(x[2], x[1], masks >> 2)};
+
+			check_chains(in);
+			trial_close(&in[0]);
+			trial_close(&in[1]);
+		}
+}
+
 /* Every fifth element becomes denormal, and others so small that their products are. */
 static void make_small(tensor *t)
 {
@@ -494,6 +526,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_tiles),
+		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_denormals),
 		cmocka_unit_test(test_specials),
 		cmocka_unit_test(test_layouts),

@@ -160,21 +160,70 @@ static float dot(const product *p)
 	return dot_tree_result(&t);
 }
 
+/* A column is wasted on vectors of columns: compute the transpose, a row, to out. */
+static void run_column(const product *p, float *out)
+{
+	const product turned = {.a = p->b, .b = p->a, .out = out, .m = 1, .n = p->m, .k = p->k,
+		.a_row = 0, .a_col = p->b_row, .b_row = p->a_col, .b_col = p->a_row,
+		.out_row = p->m};
+
+	run_product(&turned);
+}
+
+/* ---- Operands that repeat a row or a column, as gradients of means do: so does the result. ---- */
+
+static void fill_row(float *row, float x, int64_t n)
+{
+	const vf all = vf_splat(x);
+	int64_t j = 0;
+
+	for (; j + VF <= n; j += VF)
+		vf_store(row + j, all);
+	vf_store_part(row + j, all, vf_first(n - j));
+}
+
+static void run_equal_columns(const product *p)
+{
+	float column[DEPTH];
+	product part = *p;
+
+	for (int64_t i = 0; i < p->m; i += DEPTH) {
+		part.m = MIN(DEPTH, p->m - i);
+		part.a = (const float *)p->a + i * p->a_row;
+		run_column(&part, column);
+		for (int64_t k = 0; k < part.m; k++)
+			fill_row((float *)p->out + (i + k) * p->out_row, column[k], p->n);
+	}
+}
+
+static void run_equal_rows(const product *p)
+{
+	product row = *p;
+	float *out = p->out;
+
+	row.m = 1;
+	if (p->b_col || p->n == 1)
+		run_product(&row);
+	else
+		run_equal_columns(&row);
+	for (int64_t i = 1; i < p->m; i++)
+		memcpy(out + i * p->out_row, out, (size_t)p->n * sizeof *out);
+}
+
 static void product_tiles_run(const product *p)
 {
-	if (p->dot) {
+	if (p->dot)
 		*(float *)p->out = dot(p);
-	} else if (p->n == 1 && p->out_row == 1) {
-		/* A column is wasted on vectors of columns: compute the transpose, a row. */
-		product turned = {.a = p->b, .b = p->a, .out = p->out, .m = 1, .n = p->m,
-				.k = p->k, .a_row = 0,
-			.a_col = p->b_row, .b_row = p->a_col, .b_col = p->a_row, .out_row = p->m};
-		run_product(&turned);
-	} else if (p->scratch) {
+	else if (!p->a_row && p->m > 1)
+		run_equal_rows(p);
+	else if (!p->b_col && p->n > 1)
+		run_equal_columns(p);
+	else if (p->n == 1 && p->out_row == 1)
+		run_column(p, p->out);
+	else if (p->scratch)
 		ISA(product_packed)(p);
-	} else {
+	else
 		run_product(p);
-	}
 }
 
 static gt_err matmul(const kcall *c)
