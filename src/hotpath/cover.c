@@ -125,6 +125,7 @@ void cover_check(track *t)
 	if (t->share + 20 < before) {    /* something else has begun */
 		t->align_step = ALIGN_FIRST;
 		t->align_at = t->ops;
+		follow_resume(t, UINT64_MAX);
 	}
 	if (t->single < SHARE_ENOUGH)
 		try_alignment(t);

@@ -317,13 +317,11 @@ static void step_build(track *t)
 
 /* ---- relate --------------------------------------------------------------------------------- */
 
-/* A loop that is nearly all of the new one, several times over, makes it a super-period: a loop
- * with a foreign op every tenth time, or hundredth. Unless fresh data comes in between, as it does
- * for a step that is mostly layers. */
+/* A loop that makes up the new one makes it a super-period. Unless fresh data comes in between, as
+ * it does for a step that is mostly layers. */
 static bool is_super_period(const loop *y, const loop *l, uint64_t contained)
 {
-	return contained * 10 >= y->n * UINT64_C(9) && y->n >= 2 * l->n && (l->fresh || !y->fresh) &&
-		(y->n <= UINT64_C(64) * l->n || loop_is_nearly_all(l, contained, y->n));
+	return loop_makes_up(l, contained, y->n) && (l->fresh || !y->fresh);
 }
 
 /* A noisy loop in which foreign ops happened to repeat. Not if it goes on like that. */

@@ -66,6 +66,7 @@ static bool accept(loop *l, uint64_t n)
 		l->runs++;
 		l->losses = 0;
 		l->done_at = n;
+		l->ends[l->ended++ % LOOP_ENDS] = n;
 	}
 	l->expect = l->at < told_by_token(l) ? l->tokens[l->at] : l->descs[l->at];
 	return true;

@@ -11,6 +11,7 @@
 #include "hotpath/build.h"
 
 #define LOOP_INNER_MAX   16
+#define LOOP_ENDS        64      /* ends of runs that are known */
 #define LOOP_FOREIGN_MAX 64      /* foreign ops in a row before a run counts as broken off */
 
 typedef struct loop {
@@ -38,12 +39,15 @@ typedef struct loop {
 	uint32_t widened;        /* inputs that were other values from run to run */
 	uint32_t losses;         /* runs in a row that broke off behind the beginning */
 	unsigned doubts;         /* how often it had enough runs and took too little meanwhile */
+	uint64_t paused;         /* op of the track up to which it is not followed; 0: it is */
 	uint32_t inner;          /* bit k: when it is hot, it takes over from loop k .. */
 	uint32_t times[LOOP_INNER_MAX];  /* .. which it completes that often in a run, 0: unknown, */
 	uint64_t before[LOOP_INNER_MAX]; /* and which had completed so often when this was judged */
 
 	uint64_t runs;           /* complete ones, those credited included */
 	uint64_t done_at;        /* op that completed the last one; 0: none */
+	uint64_t ends[LOOP_ENDS];        /* ops that completed the last ones that were followed, .. */
+	uint64_t ended;          /* .. of so many */
 	uint64_t last;           /* op count of the track when it last completed */
 	uint64_t since, since_runs;      /* when it was last judged, and its runs then */
 	unsigned settled;        /* looks in a row at which it was nearly all that came, .. */
@@ -77,6 +81,29 @@ void loop_proved(loop *l);               /* runs were compared: enough of them? 
 static inline bool loop_is_nearly_all(const loop *l, uint64_t took, uint64_t ops)
 {
 	return l->n >= LOOP_LONG && took * 100 >= ops * 99;
+}
+
+/* It is nearly all of a period of n ops, several times over: that is a loop with a foreign op every
+ * tenth time, or hundredth. */
+static inline bool loop_makes_up(const loop *l, uint64_t took, uint64_t n)
+{
+	return took * 10 >= n * 9 && n >= 2 * (uint64_t)l->n &&
+		(n <= LOOP_ENDS * (uint64_t)l->n || loop_is_nearly_all(l, took, n));
+}
+
+/* The op that completed the last run that was followed; 0: none. */
+static inline uint64_t loop_last_end(const loop *l)
+{
+	return l->ended ? l->ends[(l->ended - 1) % LOOP_ENDS] : 0;
+}
+
+/* loop_makes_up, of the n ops up to op `at`, as far as its last runs say. */
+static inline bool loop_made_up(const loop *l, uint64_t at, uint64_t n)
+{
+	const uint64_t runs = (n * 9 + 10 * (uint64_t)l->n - 1) / (10 * (uint64_t)l->n);
+
+	return n >= 2 * (uint64_t)l->n && runs <= MIN(l->ended, LOOP_ENDS) &&
+		l->ends[(l->ended - runs) % LOOP_ENDS] + n > at;
 }
 
 static inline void loop_lose(loop *l)    /* the stream has a gap here */

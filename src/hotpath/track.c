@@ -6,10 +6,12 @@
 #include "hotpath/token.h"
 
 #define SHARE_EXTRA   4u         /* per cent that a small loop adds to what the hot ones take */
-#define LOSSES_MOST   8u         /* runs in a row that break off before it is asked why */
+#define PAUSE_AFTER   3u         /* doubts; a pause takes .. */
+#define PAUSE_TIMES   3u         /* .. so many times as long as the last one */
 #define REPEATS       4u         /* a distance seen that often running is a candidate */
 #define GROW_EVERY    64u        /* ops between two questions whether the history shall grow */
 #define CANDIDATE_LIFE 8192u     /* ops, besides two periods, without one that holds */
+#define COUNTED_OPS   4096u      /* ops in which a loop that is followed completes a run */
 #define POSITION_BITS 40u
 
 static void make_tables(track *t)
@@ -84,7 +86,8 @@ static void replace(track *t, loop *l)
 	if (l->n && l->hot && !l->replaced)
 		track_tell(t, PROPOSAL_REPLACED, l);
 	l->replaced = true;
-	loop_lose(l);            /* it is not followed any more */
+	loop_lose(l);
+	follow_list(t);
 }
 
 /* Whether the inner loop runs inside of l, and hardly outside: two branches in changing order are
@@ -125,7 +128,7 @@ static bool adds_enough(const track *t, const loop *l)
 		l->extra * 100 >= (t->ops - l->since) * SHARE_EXTRA;
 }
 
-static void begin_judging(track *t, loop *l)
+void track_judge(track *t, loop *l)
 {
 	l->since = t->ops;
 	l->since_runs = l->runs;
@@ -148,6 +151,7 @@ void track_evict(track *t, loop *l)
 	t->young.inner &= ~bit;
 	memset(t->refused, 0, sizeof(t->refused));
 	loop_fini(l);
+	follow_list(t);
 }
 
 /* Runs by which a loop is judged: as many as make it hot, twice as many after each doubt, so that
@@ -157,8 +161,7 @@ static uint64_t runs_asked(const track *t, const loop *l)
 	return t->threshold << MIN(l->doubts, 10u);
 }
 
-/* An alignment has taken a foreign op for one of the loop's: another one may do better. */
-static void try_another(track *t, loop *l)
+void track_try_another(track *t, loop *l)
 {
 	track_evict(t, l);
 	t->align_at = MIN(t->align_at, t->ops + ALIGN_FIRST);
@@ -170,11 +173,13 @@ static void doubt(track *t, loop *l)
 	if (l->runs - l->since_runs < runs_asked(t, l))
 		return;
 	if (l->noisy) {
-		try_another(t, l);
+		track_try_another(t, l);
 		return;
 	}
-	l->doubts++;
-	begin_judging(t, l);
+	if (++l->doubts >= PAUSE_AFTER)
+		follow_pause(t, l, PAUSE_TIMES * (t->ops - l->since));
+	else
+		track_judge(t, l);
 }
 
 /* A loop that becomes hot takes over from those it contains. */
@@ -254,7 +259,7 @@ void track_adopt(track *t)
 	loop *to = track_find(t, t->young.signature);
 
 	if (!to || to->replaced)
-		begin_judging(t, &t->young);
+		track_judge(t, &t->young);
 	if (to)
 		renew(to, &t->young);
 	else
@@ -262,6 +267,7 @@ void track_adopt(track *t)
 	*to = t->young;
 	loop_proved(to);
 	memset(&t->young, 0, sizeof(t->young));
+	follow_list(t);
 	track_check_hot(t, to);
 }
 
@@ -278,66 +284,6 @@ static bool is_refused(const track *t, uint64_t period)
 	return false;
 }
 
-/* Runs that were passed over. */
-static void credit_passed(const track *t, loop *l)
-{
-	const uint64_t ops = t->ops - l->last;
-
-	if (l->last && l->last < t->passed && ops % l->n == 0)
-		l->runs += ops / l->n - 1;
-}
-
-/* Loop l has just completed a run. */
-static void complete(track *t, loop *l)
-{
-	if (!loop_proven(l) && !track_busy(t))
-		job_compare(t, l);
-	else
-		track_check_hot(t, l);
-}
-
-/* Run by run it breaks off: an op that is not the loop's does not come again. */
-static void note_losses(track *t, loop *l)
-{
-	l->losses = 0;
-	if (l->noisy && !l->hot)
-		try_another(t, l);
-}
-
-/* The loops that do not count are not followed: should what replaced them stop, they are found
- * again. */
-static track_took follow(track *t, uint64_t n, uint64_t token, uint64_t desc)
-{
-	track_took took = TRACK_FOREIGN;
-	loop *least = NULL;
-	unsigned takers = 0;
-
-	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
-		loop *l = &t->loops[k];
-		const uint64_t runs = l->runs;
-
-		if (!l->n || l->replaced)
-			continue;
-		if (!loop_follow(l, n, token, desc)) {
-			if (UNLIKELY(l->losses >= LOSSES_MOST))
-				note_losses(t, l);
-			continue;
-		}
-		took = MAX(took, l->hot ? TRACK_HOT : TRACK_KNOWN);
-		takers++;
-		least = least && least->n < l->n ? least : l;
-		if (l->runs != runs) {
-			credit_passed(t, l);
-			complete(t, l);
-		}
-	}
-	if (takers == 1)
-		least->alone++;
-	if (took == TRACK_KNOWN)
-		least->extra++;
-	return took;
-}
-
 /* ---- candidates ----------------------------------------------------------------------------- */
 
 /* Whether a loop at least as long runs through the ops that made the candidate. */
@@ -349,23 +295,53 @@ static bool is_inside(const track *t, const candidate *c)
 	return false;
 }
 
+/* It would be refused when it is built: a loop that brings its own fresh data makes it up. */
+static bool is_made_up(const track *t, const candidate *c)
+{
+	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
+		const loop *l = &t->loops[k];
+
+		if (l->n && !l->replaced && l->fresh && loop_made_up(l, t->h.next - 1, c->period))
+			return true;
+	}
+	return false;
+}
+
+/* A loop of that length that was counted often enough completed a run lately, or pauses: most likely
+ * it is that one, and it is told by its tokens as they are. */
+static bool is_counted(const track *t, const candidate *c)
+{
+	const uint64_t lately = t->h.next - MIN(t->h.next, MAX(2 * c->period, COUNTED_OPS));
+
+	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
+		const loop *l = &t->loops[k];
+
+		if (l->n == c->period && !l->replaced && l->runs >= t->threshold &&
+				(l->paused || loop_last_end(l) > lately))
+			return true;
+	}
+	return false;
+}
+
 static void look_at(track *t, candidate *c)
 {
 	c->due = c->run + c->period;
 	if (t->h.next - t->h.first >= 2 * c->period && !is_inside(t, c) &&
-			!is_refused(t, c->period))
+			!is_refused(t, c->period) && !is_made_up(t, c) && !is_counted(t, c))
 		job_build(t, c);
 }
 
 static void step_candidates(track *t, uint64_t n, uint64_t token)
 {
+	const uint64_t most = MIN(n - t->h.first, t->solid - 1), mask = t->h.room - 1;
+	const uint64_t *all = t->h.token;
+
 	for (unsigned k = 0; k < TRACK_CANDIDATES; k++) {
 		candidate *c = &t->candidates[k];
 
 		if (!c->period)
 			continue;
-		if (t->solid <= c->period || n - c->period < t->h.first ||
-				history_token(&t->h, n - c->period) != token) {
+		if (c->period > most || all[(n - c->period) & mask] != token) {
 			c->run = 0;
 			c->due = c->period;
 			if (n - c->last > CANDIDATE_LIFE + 2 * c->period)
@@ -491,7 +467,7 @@ track_took track_push(track *t, const record *r, uint64_t token)
 	__builtin_prefetch(&t->seen[gram(t->roll) & (t->h.room - 1)], 1);
 	t->ops++;
 	t->solid++;
-	took = follow(t, n, token, token_desc(r));
+	took = follow_op(t, n, token, token_desc(r));
 	t->covered += took != TRACK_FOREIGN;
 	step_candidates(t, n, token);
 	if (t->solid >= BUILD_GRAM)

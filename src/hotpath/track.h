@@ -45,6 +45,11 @@ typedef struct track {
 	unsigned repeated;       /* how many times running that distance was seen */
 	candidate candidates[TRACK_CANDIDATES];
 	loop loops[TRACK_LOOPS];         /* n == 0: free */
+	/* Which of them count, bit by bit; which are in a run, or ended one with the last op; the low
+	 * bits of the tokens that runs of the others begin with, as numbers of bits; when the next
+	 * one goes on that pauses. */
+	uint32_t followed, awake;
+	uint64_t beginnings, resume;
 	uint64_t refused[8];             /* periods that are only repetitions of a loop */
 	unsigned refusals;
 
@@ -123,9 +128,22 @@ void track_learn(track *t, uint64_t n);
 void track_adopt(track *t);
 void track_refuse(track *t, uint64_t period);
 void track_evict(track *t, loop *l);
+/* An alignment has taken a foreign op for one of the loop's: another one may do better. */
+void track_try_another(track *t, loop *l);
+/* From here on it is counted how much of the stream the loop takes. */
+void track_judge(track *t, loop *l);
 /* Loop l completed a run, or two of them were compared by now. */
 void track_check_hot(track *t, loop *l);
 void track_tell(track *t, proposal_what what, loop *l);
+
+/* follow.c: op n of the stream has come. */
+track_took follow_op(track *t, uint64_t n, uint64_t token, uint64_t desc);
+/* The loops are others than before, or count no more. */
+void follow_list(track *t);
+/* It is not followed for so many ops. */
+void follow_pause(track *t, loop *l, uint64_t ops);
+/* Loops that pause up to that op, or less long, go on now. */
+void follow_resume(track *t, uint64_t at);
 
 /* cover.c: what comes now and then. */
 void cover_check(track *t);
