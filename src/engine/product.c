@@ -12,12 +12,11 @@
 #include "base/error.h"
 #include "engine/blas.h"
 
-/* From here on tiles pack their left side: m * n * k if its rows lie in one piece each, for several
- * threads, as there are fewer pieces, and for one; if they do not; and the columns and rows that
- * share the cost. Equal rows or columns are computed once (isa/product.c). */
-#define PACKED_WORK ((int64_t)1 << 26)
-#define PACKED_ALONE_WORK ((int64_t)3 << 23)
-#define PACKED_TURNED_WORK ((int64_t)1 << 21)
+/* From here on tiles pack their left side: m * n * k; if its rows lie in one piece each, for
+ * several threads, as there are fewer pieces; and the columns and rows that share the cost. Equal
+ * rows or columns are computed once (isa/product.c). */
+#define PACKED_WORK ((int64_t)1 << 25)
+#define PACKED_SHARED_WORK ((int64_t)1 << 26)
 #define PACKED_COLUMNS 128
 #define PACKED_ROWS 64
 
@@ -66,10 +65,10 @@ typedef struct place { const stack *s; int64_t row, column; } place;
 static bool is_packed(const product *p, int threads)
 {
 	double work = (double)p->m * (double)p->n * (double)p->k;
-	int64_t least = threads > 1 ? PACKED_WORK : PACKED_ALONE_WORK;
+	bool waits = threads > 1 && p->a_col == 1;
 
 	return p->a_row && p->b_col && p->n >= PACKED_COLUMNS && p->m >= PACKED_ROWS &&
-		work >= (double)(p->a_col == 1 ? least : PACKED_TURNED_WORK);
+		work >= (double)(waits ? PACKED_SHARED_WORK : PACKED_WORK);
 }
 
 /* Whether several threads are worth their start. */

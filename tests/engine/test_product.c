@@ -216,9 +216,10 @@ static void test_tiles(void **state)
 	static const int64_t shapes[][3] = {
 		{2, 3, 5}, {64, 64, 64}, {31, 97, 255}, {50, 33, 256}, {12, 100, 600},
 		{240, 40, 300}, {1, 300, 400}, {300, 1, 400},
+		/* strips are packed by their first tile, or before: borders of chains */
+		{64, 192, 257}, {97, 161, 300}, {13, 129, 512},
 		/* with the left side packed: borders of tiles and strips, of blocks */
-		{64, 128, 257}, {97, 161, 300}, {300, 520, 440},
-		{1030, 290, 259}
+		{97, 161, 2200}, {300, 520, 440}, {1030, 290, 259}
 	};
 
 	(void)state;
@@ -285,7 +286,7 @@ static void make_small(tensor *t)
 static void test_denormals(void **state)
 {
 	static const int64_t shapes[][3] = {{2, 3, 5}, {64, 64, 64}, {12, 100, 600}, {1, 300, 40},
-		{97, 161, 300}, {300, 300, 280}};
+		{97, 161, 300}, {300, 330, 350}};
 	static const layout layouts[] = {PLAIN, TRANSPOSED};
 
 	for (unsigned s = 0; s < COUNT(shapes) * COUNT(layouts); s++) {

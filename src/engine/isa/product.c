@@ -12,9 +12,9 @@
  * For the dot product of two vectors, where one chain would be as slow as the adder's latency,
  * lanes and blocks as in the reduction tree, see dot().
  *
- * The loops: a panel of DEPTH rows by PANEL columns of b is made contiguous (its cache lines would
- * collide otherwise), cut into strips as wide as a tile; every tile of a few rows of a then runs
- * over each strip with its sums in registers. Elements of a are read one by one and broadcast, so
+ * The loops: a strip of DEPTH rows of b, as wide as a tile, is made contiguous (its cache lines
+ * would collide otherwise), by the first tile on its way if it can; every tile of a few rows of a
+ * then runs over it with its sums in registers. Elements of a are read one by one and broadcast, so
  * a's strides matter little as long as a is small; for others see product_packed.c.
  */
 #include "engine/product.h"
@@ -25,16 +25,19 @@
 #include "engine/rows.h"
 #include "ir/tree.h"
 
-#define PANEL 64
+#define ROW_CLOSE 128              /* rows of b that lie so near one another */
 #define ROWS_FEW 12                /* too few to pay for packing */
 #define STRIP (WIDTH_MAX * VF)
 
 #define TILE(rows, width) \
-	static void tile_##rows##_##width(const tile *t) { tile_run(t, rows, width, false); }
+	static void tile_##rows##_##width(const tile *t) { tile_run(t, rows, width, TILE_PLAIN); }
+#define PACKING(rows, width) \
+	static void packing_##rows(const tile *t) { tile_run(t, rows, width, TILE_PACKING); }
 #define TILES_6(X, w) X(1, w) X(2, w) X(3, w) X(4, w) X(5, w) X(6, w)
 #define TILES_8(X, w) TILES_6(X, w) X(7, w) X(8, w)
 #define TILES_12(X, w) TILES_8(X, w) X(9, w) X(10, w) X(11, w) X(12, w)
 #define TILE_ENTRY(rows, width) [rows] = tile_##rows##_##width,
+#define PACKING_ENTRY(rows, width) [rows] = packing_##rows,
 
 /* As many rows as registers allow, one left for a's element and one for each vector of b. */
 TILES_12(TILE, 1)
@@ -45,6 +48,7 @@ TILES_6(TILE, 4)
 #else
 TILES_6(TILE, 2)
 #endif
+TILES_6(PACKING, WIDTH_MAX)
 
 typedef struct tile_shapes { int rows_max; void (*run[13])(const tile *t); } tile_shapes;
 
@@ -59,16 +63,9 @@ static const tile_shapes tiles[WIDTH_MAX + 1] = {
 #endif
 };
 
-/* Strips of a panel, one behind the other, each with rows as wide as its tiles. */
-static void pack_panel(float *to, const product *p, int64_t k, int64_t depth, int64_t j, int64_t n)
-{
-	const float *b = (const float *)p->b + k * p->b_row + j * p->b_col;
+static void (*const packing_tiles[7])(const tile *t) = {TILES_6(PACKING_ENTRY, WIDTH_MAX)};
 
-	for (int64_t at = 0; at < n; at += STRIP, b += STRIP * p->b_col, to += depth * STRIP)
-		pack_strip(to, b, p->b_row, p->b_col, depth, MIN(STRIP, n - at));
-}
-
-/* All rows of one strip; t->out and t->a stand at the first. */
+/* All rows of one strip; t.out and t.a stand at the first. With t.to the first tile packs. */
 static void run_rows(tile t, int64_t m, int64_t columns)
 {
 	int width = (int)((columns + VF - 1) / VF);
@@ -79,48 +76,47 @@ static void run_rows(tile t, int64_t m, int64_t columns)
 	for (int64_t k = 0; k < count; k++) {
 		int64_t rows = low + (k < higher);
 
-		tiles[width].run[rows](&t);
+		if (k == 0 && t.to) {
+			packing_tiles[rows](&t);
+			t.b = t.to;
+			t.b_row = STRIP;
+		} else {
+			tiles[width].run[rows](&t);
+		}
 		t.a += rows * t.a_row;
 		t.out += rows * t.out_row;
 	}
 }
 
-/* `m` rows from t.a on times one panel: packed strips, or part of b as it is, with rows t.b_row
- * apart. */
-static void run_panel(tile t, const float *panel, bool packed, int64_t m, int64_t n)
+/* One chain of the columns from j on, with `strip` for rows of b unless they serve as they are. */
+static void run_strip(const product *p, float *strip, bool in_place, int64_t j, int64_t k)
 {
-	for (int64_t at = 0; at < n; at += STRIP, t.out += STRIP) {
-		int64_t width = MIN(STRIP, n - at);
+	int64_t columns = MIN(STRIP, p->n - j);
+	tile t = {.a = (const float *)p->a + k * p->a_col, .a_row = p->a_row, .a_col = p->a_col,
+		.b = (const float *)p->b + k * p->b_row + j * p->b_col, .b_row = p->b_row,
+		.out = (float *)p->out + j, .out_row = p->out_row, .add = k > 0,
+		.k = MIN(DEPTH, p->k - k)};
 
-		t.b = packed ? panel + at * t.k : panel + at;
-		if (packed)
-			t.b_row = ALIGN_UP(width, VF);
-		run_rows(t, m, width);
+	if (!in_place && p->b_col == 1 && columns == STRIP) {
+		t.to = strip;
+	} else if (!in_place) {
+		pack_strip(strip, t.b, p->b_row, p->b_col, t.k, columns);
+		t.b = strip;
+		t.b_row = ALIGN_UP(columns, VF);
 	}
+	run_rows(t, p->m, columns);
 }
 
 static void run_product(const product *p)
 {
-	_Alignas(64) float panel[DEPTH * PANEL];
+	_Alignas(64) float strip[DEPTH * STRIP];
 	/* Rows of b serve as they are if they are close together or not used often enough to pay
 	 * for packing. */
-	bool in_place = p->b_col == 1 && (p->b_row <= 2 * PANEL || p->m <= ROWS_FEW);
+	bool in_place = p->b_col == 1 && (p->b_row <= ROW_CLOSE || p->m <= ROWS_FEW);
 
-	for (int64_t j = 0; j < p->n; j += PANEL)
-		for (int64_t k = 0; k < p->k; k += DEPTH) {
-			int64_t n = MIN(PANEL, p->n - j);
-			tile t = {.a = (const float *)p->a + k * p->a_col, .add = k > 0,
-				.a_row = p->a_row, .a_col = p->a_col, .b_row = p->b_row,
-				.out = (float *)p->out + j, .out_row = p->out_row,
-				.k = MIN(DEPTH, p->k - k)};
-			const float *b = panel;
-
-			if (in_place)
-				b = (const float *)p->b + k * p->b_row + j;
-			else
-				pack_panel(panel, p, k, t.k, j, n);
-			run_panel(t, b, !in_place, p->m, n);
-		}
+	for (int64_t j = 0; j < p->n; j += STRIP)
+		for (int64_t k = 0; k < p->k; k += DEPTH)
+			run_strip(p, strip, in_place, j, k);
 }
 
 /* ---- Dot products: the tree of sums, but lanes join by fused multiply-add and start at 0. ---- */

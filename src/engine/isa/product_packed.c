@@ -27,7 +27,7 @@
 _Static_assert(DEPTH * ROWS + VF <= PRODUCT_SCRATCH, "a block and what its last store writes");
 
 #define TILE(rows, width) \
-	static void tile_##rows##_##width(const tile *t) { tile_run(t, rows, width, true); }
+	static void tile_##rows##_##width(const tile *t) { tile_run(t, rows, width, TILE_PACKED); }
 #define TILE_ENTRY(rows, width) [rows] = tile_##rows##_##width,
 #if VF == 16
 #define TILES(X, w) \

@@ -21,9 +21,14 @@ typedef struct tile {
 	int64_t a_row, a_col, b_row, out_row, k;
 	int64_t last;              /* lanes of the last vector of each row */
 	bool add;                  /* to what is in out */
-	const float *next;         /* packed: what is to be fetched meanwhile, */
+	float *to;                 /* TILE_PACKING: where the rows of b go, one behind the other */
+	const float *next;         /* TILE_PACKED: what is to be fetched meanwhile, */
 	int64_t next_row;          /* k / TILE_FETCH rows as wide as the tile */
 } tile;
+
+/* TILE_PACKING makes the strip of b contiguous on its way, which costs next to nothing: stores and
+ * loads go on beside the multiplications. Its rows are whole vectors. */
+typedef enum tile_kind { TILE_PLAIN, TILE_PACKING, TILE_PACKED } tile_kind;
 
 #define TILE_FETCH 8               /* values of k from one row that is fetched to the next */
 #define TILE_LINE (CACHE_LINE / (int64_t)sizeof(float))
@@ -72,17 +77,38 @@ INLINE void tile_step(vf sum[][WIDTH_MAX], const float *a, int64_t a_row, const 
 	}
 }
 
-/* The chain of a tile; `rows`, `width` and `packed` are constants wherever this is expanded, all
- * arrays live in registers. */
+/* The chain of a tile; `rows`, `width`, `whole` and `kind` are constants wherever this is expanded,
+ * all arrays live in registers. A masked load takes a place among the multiplications, which is 4 %
+ * of six rows by four vectors: it is for vectors that are not whole. */
 INLINE void tile_sum(const tile *t, vf sum[][WIDTH_MAX], const int rows, const int width,
-		vf_mask last)
+		const bool whole, vf_mask last)
 {
 	const float *a = t->a, *b = t->b;
 	vf row[WIDTH_MAX];
 
 	for (int64_t k = t->k; k > 0; k--, a += t->a_col, b += t->b_row) {
-		tile_load(row, b, width, last);
+		if (whole)
+			tile_load_whole(row, b, width);
+		else
+			tile_load(row, b, width, last);
 		tile_step(sum, a, t->a_row, row, rows, width);
+	}
+}
+
+/* The same, which keeps the rows of b. They come from far away. */
+INLINE void tile_sum_packing(const tile *t, vf sum[][WIDTH_MAX], const int rows, const int width)
+{
+	const float *a = t->a, *b = t->b;
+	float *to = t->to;
+	vf row[WIDTH_MAX];
+
+	for (int64_t k = t->k; k > 0; k--, a += t->a_col, b += t->b_row, to += width * VF) {
+		tile_fetch(b + TILE_FETCH * t->b_row, width);
+		tile_load_whole(row, b, width);
+		tile_step(sum, a, t->a_row, row, rows, width);
+		UNROLL
+		for (int c = 0; c < width; c++)
+			vf_store(to + c * VF, row[c]);
 	}
 }
 
@@ -112,7 +138,7 @@ INLINE void tile_sum_packed(const tile *t, vf sum[][WIDTH_MAX], const int rows, 
 	}
 }
 
-INLINE void tile_run(const tile *t, const int rows, const int width, const bool packed)
+INLINE void tile_run(const tile *t, const int rows, const int width, const tile_kind kind)
 {
 	const vf_mask last = vf_first(t->last);
 	const int64_t out_row = t->out_row;
@@ -125,10 +151,14 @@ INLINE void tile_run(const tile *t, const int rows, const int width, const bool 
 		UNROLL
 		for (int c = 0; c < width; c++)
 			sum[r][c] = (vf){0};
-	if (packed)
+	if (kind == TILE_PACKED)
 		tile_sum_packed(t, sum, rows, width);
+	else if (kind == TILE_PACKING)
+		tile_sum_packing(t, sum, rows, width);
+	else if (t->last == VF)
+		tile_sum(t, sum, rows, width, true, last);
 	else
-		tile_sum(t, sum, rows, width, last);
+		tile_sum(t, sum, rows, width, false, last);
 	if (add)
 		UNROLL
 		for (int r = 0; r < rows; r++) {
