@@ -276,7 +276,7 @@ static gt_err push_parcel(line *l, const parcel *p, bool light, const interrupt 
 	l->cost = ring_used(&l->ring) ? l->cost + p->cost : p->cost;
 	if (UNLIKELY(l->spilled))
 		e = push_spilled(l, in);
-	if (LIKELY(!e && light))
+	if (LIKELY(!e && light && n))
 		push_light(l, p, &records, &n);
 	if (LIKELY(!e))
 		e = push_all(l, &records, &n, in);
