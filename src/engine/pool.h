@@ -22,7 +22,7 @@ int   pool_threads(const pool *p);
  * all are done. One call at a time per pool (the executor's role sees to that); not re-entrant. */
 void pool_run(pool *p, int64_t chunks, void (*body)(void *ctx, int64_t k), void *ctx);
 
-/* The same for chunks that follow each other in memory. Every other call begins with the last chunk:
+/* The same for chunks that follow each other in memory. Every other call begins with the last one:
  * of more than a cache holds, it holds the end, where the next call that reads it had better begin.
  * 8 MiB that are read again and again take 0.83 of the time. */
 void pool_sweep(pool *p, int64_t chunks, void (*body)(void *ctx, int64_t k), void *ctx);

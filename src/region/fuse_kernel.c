@@ -350,10 +350,11 @@ static unsigned *counter_of(const fuse_kernel *x, uint32_t slot, fuse_work *w)
 		&w->each;
 }
 
-static uint64_t cost_of(fuse_kernel *x)
+uint64_t fuse_kernel_cost(const fuse_kernel *x, bool flat)
 {
-	fuse_work w = { .calls = 1, .rows = fuse_kernel_size(x, x->row),
-		.cols = fuse_kernel_size(x, x->col), .levels = x->levels };
+	const int64_t rows = fuse_kernel_size(x, x->row), cols = fuse_kernel_size(x, x->col);
+	fuse_work w = { .calls = 1, .rows = flat ? 1 : rows, .cols = flat ? rows * cols : cols,
+		.levels = x->levels };
 
 	for (int d = 0; d < x->outer_count; d++)
 		w.calls *= x->digits[x->outer[d]];
@@ -382,7 +383,7 @@ fuse_why fuse_kernel_lay_out(fuse_kernel *x)
 	if (why)
 		return why;
 	x->levels = count_levels(x);
-	x->cost = cost_of(x);
+	x->cost = fuse_kernel_cost(x, false);
 	return WHY_FUSED;
 }
 

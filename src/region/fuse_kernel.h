@@ -74,6 +74,9 @@ bool fuse_kernel_wire(const fuse_graph *g, uint32_t v, unsigned k, int64_t space
 /* members, maps, space and reduction are given: find the rest. WHY_FUSED if they make a kernel. */
 fuse_why fuse_kernel_lay_out(fuse_kernel *x);
 
+/* What it costs; `flat`: if the rows of a call are one. */
+uint64_t fuse_kernel_cost(const fuse_kernel *x, bool flat);
+
 /* The kernel of a unit as it is. */
 fuse_why fuse_kernel_of(fuse_kernel *x, uint32_t unit);
 

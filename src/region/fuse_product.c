@@ -114,7 +114,7 @@ static fuse_why try(fuse_kernel *x, uint32_t unit, uint32_t matmul)
 	if (!why)
 		why = look_at_pieces(x);
 	if (!why && is_flat(x))
-		x->cost = u->cost;
+		x->cost = fuse_kernel_cost(x, true);
 	if (!why && fuse_group_dear(x, u->cost + COST_LAUNCH))
 		why = WHY_COST;
 	if (why)

@@ -1,8 +1,8 @@
 /* fused_kernel.c: launching kernels, one or several at a time.
  *
  * What a launch computes is cut in pieces of about POOL_GRAIN_BYTES, which threads claim, or one
- * thread does there and back (pool_sweep). A launch of many small kernels is cut like that of a large
- * one.
+ * thread does there and back (pool_sweep). A launch of many small kernels is cut like that of a
+ * large one.
  */
 #include "worker/fused_step.h"
 

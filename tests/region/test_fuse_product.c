@@ -139,21 +139,38 @@ static void test_columns(void **state)
 	}
 }
 
-/* Short rows are as good as long ones if a piece's are one row, else they may cost more than a
- * launch. */
+/* Short rows are as good as long ones if a piece's are one row, or if they are as short without the
+ * product, else they may cost more than a launch. */
 static void test_narrow(void **state)
 {
-	static const struct { int64_t n; bool biased; fuse_why why; } cases[] = {
-		{ 1, false, WHY_FUSED }, { 10, false, WHY_FUSED }, { 10, true, WHY_FUSED },
-		{ 2, true, WHY_FUSED } };
+	static const int64_t columns[] = { 1, 2, 10 };
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(columns); k++)
+		for (int how = 0; how < 3; how++) {
+			program *p = begin("narrow");
+			const val y = product(p, 300, columns[k], 7);
+
+			decide(p, y, how == 0 ? op1(p, OP_exp, y) : op2(p, OP_add, y,
+				how == 1 ? LIVE(p, columns[k]) : LIVE(p, 1, 1)),
+				how == 2 ? WHY_COST : WHY_FUSED);
+		}
+}
+
+/* What would be called for each small matrix runs once for all of them. */
+static void test_dear(void **state)
+{
+	static const struct { int64_t matrices, n; fuse_why why; } cases[] = { { 200, 4, WHY_COST },
+		{ 200, 40, WHY_FUSED }, { 1, 4, WHY_FUSED } };
 
 	(void)state;
 	for (unsigned k = 0; k < COUNT(cases); k++) {
-		program *p = begin("narrow");
-		const val y = product(p, 300, cases[k].n, 7);
+		const int64_t n = cases[k].n;
+		program *p = begin("small matrices, a mask for all of them");
+		const val y = op2(p, OP_matmul, LIVE(p, cases[k].matrices, n, 8),
+			LIVE(p, cases[k].matrices, 8, n));
 
-		decide(p, y, cases[k].biased ? op2(p, OP_add, y, LIVE(p, cases[k].n)) :
-			op1(p, OP_exp, y), cases[k].why);
+		decide(p, y, op2(p, OP_add, y, LIVE(p, n, n)), cases[k].why);
 	}
 }
 
@@ -459,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_elements), cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_columns), cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_dear),
 		cmocka_unit_test(test_other_pieces),
 		cmocka_unit_test(test_stacks), cmocka_unit_test(test_wait),
 		cmocka_unit_test(test_between), cmocka_unit_test(test_read),
