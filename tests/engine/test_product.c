@@ -216,8 +216,9 @@ static void test_tiles(void **state)
 	static const int64_t shapes[][3] = {
 		{2, 3, 5}, {64, 64, 64}, {31, 97, 255}, {50, 33, 256}, {12, 100, 600},
 		{240, 40, 300}, {1, 300, 400}, {300, 1, 400},
-		/* strips are packed by their first tile, or before: borders of chains */
-		{64, 192, 257}, {97, 161, 300}, {13, 129, 512},
+		/* strips are packed by their first tile, or before: borders of chains, halves of
+		 * chains under several blocks of rows */
+		{64, 192, 257}, {97, 161, 300}, {13, 129, 512}, {300, 70, 300}, {530, 67, 129},
 		/* with the left side packed: borders of tiles and strips, of blocks */
 		{97, 161, 2200}, {300, 520, 440}, {1030, 290, 259}
 	};

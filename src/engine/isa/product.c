@@ -14,8 +14,9 @@
  *
  * The loops: a strip of DEPTH rows of b, as wide as a tile, is made contiguous (its cache lines
  * would collide otherwise), by the first tile on its way if it can; every tile of a few rows of a
- * then runs over it with its sums in registers. Elements of a are read one by one and broadcast, so
- * a's strides matter little as long as a is small; for others see product_packed.c.
+ * then runs over half of it, and later over the other half, with its sums in registers. Elements of
+ * a are read one by one and broadcast, so a's strides matter little as long as a is small; for
+ * others see product_packed.c.
  */
 #include "engine/product.h"
 #include "engine/arith.h"
@@ -25,7 +26,9 @@
 #include "engine/rows.h"
 #include "ir/tree.h"
 
-#define ROW_CLOSE 128              /* rows of b that lie so near one another */
+#define HALF (DEPTH / 2)
+#define SUMS_ROWS 256              /* that have half a chain behind them */
+#define ROW_CLOSE 64               /* rows of b that lie so near one another */
 #define ROWS_FEW 12                /* too few to pay for packing */
 #define STRIP (WIDTH_MAX * VF)
 
@@ -65,31 +68,60 @@ static const tile_shapes tiles[WIDTH_MAX + 1] = {
 
 static void (*const packing_tiles[7])(const tile *t) = {TILES_6(PACKING_ENTRY, WIDTH_MAX)};
 
-/* All rows of one strip; t.out and t.a stand at the first. With t.to the first tile packs. */
-static void run_rows(tile t, int64_t m, int64_t columns)
+/* What is needed on the way. */
+typedef struct room { _Alignas(64) float strip[DEPTH * STRIP], sums[SUMS_ROWS * STRIP]; } room;
+
+/* The strip is packed now, if it was not before. */
+static void use_packed(tile *t)
+{
+	if (t->to) {
+		t->b = t->to;
+		t->b_row = STRIP;
+		t->to = NULL;
+	}
+}
+
+/* All rows of one strip; t->out and t->a stand at the first. With t->to the first tile packs. */
+static void run_rows(const tile *first, int64_t m, int64_t columns)
 {
 	int width = (int)((columns + VF - 1) / VF);
 	int64_t count = (m + tiles[width].rows_max - 1) / tiles[width].rows_max;
 	int64_t low = m / count, higher = m % count;   /* equal heights, not full ones and a rest */
+	tile t = *first;
 
 	t.last = columns - (width - 1) * VF;
 	for (int64_t k = 0; k < count; k++) {
 		int64_t rows = low + (k < higher);
 
-		if (k == 0 && t.to) {
-			packing_tiles[rows](&t);
-			t.b = t.to;
-			t.b_row = STRIP;
-		} else {
-			tiles[width].run[rows](&t);
-		}
+		(t.to ? packing_tiles : tiles[width].run)[rows](&t);
+		use_packed(&t);
 		t.a += rows * t.a_row;
 		t.out += rows * t.out_row;
+		t.begin += t.begin ? rows * STRIP : 0;
 	}
 }
 
-/* One chain of the columns from j on, with `strip` for rows of b unless they serve as they are. */
-static void run_strip(const product *p, float *strip, bool in_place, int64_t j, int64_t k)
+/* A long chain comes in two halves, between which sums wait: half a strip stays in the first-level
+ * cache. */
+static void run_halves(tile t, room *r, int64_t m, int64_t columns)
+{
+	tile rest = t;
+
+	t.k = (t.k + 1) / 2;
+	t.add = false;
+	t.out = r->sums;
+	t.out_row = STRIP;
+	run_rows(&t, m, columns);
+	rest.a += t.k * t.a_col;
+	rest.b += t.k * t.b_row;
+	rest.to += t.to ? t.k * STRIP : 0;
+	rest.k -= t.k;
+	rest.begin = r->sums;
+	run_rows(&rest, m, columns);
+}
+
+/* One chain of the columns from j on. */
+static void run_chain(const product *p, room *r, bool in_place, int64_t j, int64_t k)
 {
 	int64_t columns = MIN(STRIP, p->n - j);
 	tile t = {.a = (const float *)p->a + k * p->a_col, .a_row = p->a_row, .a_col = p->a_col,
@@ -98,25 +130,34 @@ static void run_strip(const product *p, float *strip, bool in_place, int64_t j, 
 		.k = MIN(DEPTH, p->k - k)};
 
 	if (!in_place && p->b_col == 1 && columns == STRIP) {
-		t.to = strip;
+		t.to = r->strip;
 	} else if (!in_place) {
-		pack_strip(strip, t.b, p->b_row, p->b_col, t.k, columns);
-		t.b = strip;
+		pack_strip(r->strip, t.b, p->b_row, p->b_col, t.k, columns);
+		t.b = r->strip;
 		t.b_row = ALIGN_UP(columns, VF);
 	}
-	run_rows(t, p->m, columns);
+	if (t.k <= HALF) {
+		run_rows(&t, p->m, columns);
+		return;
+	}
+	for (int64_t i = 0; i < p->m; i += SUMS_ROWS) {
+		run_halves(t, r, MIN(SUMS_ROWS, p->m - i), columns);
+		t.a += SUMS_ROWS * t.a_row;
+		t.out += SUMS_ROWS * t.out_row;
+		use_packed(&t);
+	}
 }
 
 static void run_product(const product *p)
 {
-	_Alignas(64) float strip[DEPTH * STRIP];
+	room r;
 	/* Rows of b serve as they are if they are close together or not used often enough to pay
 	 * for packing. */
 	bool in_place = p->b_col == 1 && (p->b_row <= ROW_CLOSE || p->m <= ROWS_FEW);
 
 	for (int64_t j = 0; j < p->n; j += STRIP)
 		for (int64_t k = 0; k < p->k; k += DEPTH)
-			run_strip(p, strip, in_place, j, k);
+			run_chain(p, &r, in_place, j, k);
 }
 
 /* ---- Dot products: the tree of sums, but lanes join by fused multiply-add and start at 0. ---- */

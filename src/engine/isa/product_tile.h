@@ -21,6 +21,8 @@ typedef struct tile {
 	int64_t a_row, a_col, b_row, out_row, k;
 	int64_t last;              /* lanes of the last vector of each row */
 	bool add;                  /* to what is in out */
+	const float *begin;        /* what the chain has come to before, rows of WIDTH_MAX vectors;
+	                            * NULL: it begins here */
 	float *to;                 /* TILE_PACKING: where the rows of b go, one behind the other */
 	const float *next;         /* TILE_PACKED: what is to be fetched meanwhile, */
 	int64_t next_row;          /* k / TILE_FETCH rows as wide as the tile */
@@ -151,6 +153,10 @@ INLINE void tile_run(const tile *t, const int rows, const int width, const tile_
 		UNROLL
 		for (int c = 0; c < width; c++)
 			sum[r][c] = (vf){0};
+	if (kind != TILE_PACKED && t->begin)
+		UNROLL
+		for (int r = 0; r < rows; r++)
+			tile_load(sum[r], t->begin + r * WIDTH_MAX * VF, width, last);
 	if (kind == TILE_PACKED)
 		tile_sum_packed(t, sum, rows, width);
 	else if (kind == TILE_PACKING)
