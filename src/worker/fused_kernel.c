@@ -200,8 +200,8 @@ static void run_bundle(const fused_run *f, const fused_step *first, unsigned cou
 		pieces += b.cuts[k].pieces;
 		bytes += first[k].bytes;
 	}
-	if (bytes >= POOL_SWEEP_BYTES || pool_worth(threads, bytes))
-		pool_sweep(threads, pieces, run_share, &b);
+	if (pool_worth(threads, bytes))
+		pool_run(threads, pieces, run_share, &b);
 	else
 		for (int64_t k = 0; k < pieces; k++)
 			run_share(&b, k);
