@@ -27,18 +27,22 @@ typedef uint32_t planes[4][BATCH];
 #define LANES 8
 typedef uint64_t lanes __attribute__((vector_size(64)));
 #define MUL_LOW(a, b) ((lanes)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#define HIGH(a) ((lanes)_mm512_shuffle_epi32((__m512i)(a), 0xf5))
 #elif defined __AVX2__
 #define LANES 4
 typedef uint64_t lanes __attribute__((vector_size(32)));
 #define MUL_LOW(a, b) ((lanes)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#define HIGH(a) ((lanes)_mm256_shuffle_epi32((__m256i)(a), 0xf5))
 #elif defined __SSE2__
 #define LANES 2
 typedef uint64_t lanes __attribute__((vector_size(16)));
 #define MUL_LOW(a, b) ((lanes)_mm_mul_epu32((__m128i)(a), (__m128i)(b)))
+#define HIGH(a) ((lanes)_mm_shuffle_epi32((__m128i)(a), 0xf5))
 #else
 #define LANES 2
 typedef uint64_t lanes __attribute__((vector_size(16)));
 #define MUL_LOW(a, b) (((a) & UINT32_MAX) * ((b) & UINT32_MAX))
+#define HIGH(a) ((a) >> 32)
 #endif
 
 static inline void step(lanes c[4], uint64_t key0, uint64_t key1)
@@ -46,9 +50,9 @@ static inline void step(lanes c[4], uint64_t key0, uint64_t key1)
 	const lanes zero = {0};
 	lanes p = MUL_LOW(c[0], zero + PHILOX_MUL0), q = MUL_LOW(c[2], zero + PHILOX_MUL1);
 
-	c[0] = (q >> 32) ^ c[1] ^ key0;
+	c[0] = HIGH(q) ^ c[1] ^ key0;
 	c[1] = q;
-	c[2] = (p >> 32) ^ c[3] ^ key1;
+	c[2] = HIGH(p) ^ c[3] ^ key1;
 	c[3] = p;
 }
 
