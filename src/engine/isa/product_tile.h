@@ -79,16 +79,20 @@ INLINE void tile_step(vf sum[][WIDTH_MAX], const float *a, int64_t a_row, const 
 	}
 }
 
-/* The chain of a tile; `rows`, `width`, `whole` and `kind` are constants wherever this is expanded,
- * all arrays live in registers. A masked load takes a place among the multiplications, which is 4 %
- * of six rows by four vectors: it is for vectors that are not whole. */
+/* The chain of a tile; `rows`, `width`, `whole`, `turned` and `kind` are constants wherever this is
+ * expanded, all arrays live in registers. A masked load takes a place among the multiplications,
+ * which is 4 % of six rows by four vectors: it is for vectors that are not whole. Where the rows of
+ * a are columns of memory, each value of k is in another line, far from the one before: those of
+ * the next tiles are asked for. */
 INLINE void tile_sum(const tile *t, vf sum[][WIDTH_MAX], const int rows, const int width,
-		const bool whole, vf_mask last)
+		const bool whole, const bool turned, vf_mask last)
 {
 	const float *a = t->a, *b = t->b;
 	vf row[WIDTH_MAX];
 
 	for (int64_t k = t->k; k > 0; k--, a += t->a_col, b += t->b_row) {
+		if (turned)
+			__builtin_prefetch(a + TILE_LINE, 0, 2);
 		if (whole)
 			tile_load_whole(row, b, width);
 		else
@@ -106,6 +110,7 @@ INLINE void tile_sum_packing(const tile *t, vf sum[][WIDTH_MAX], const int rows,
 
 	for (int64_t k = t->k; k > 0; k--, a += t->a_col, b += t->b_row, to += width * VF) {
 		tile_fetch(b + TILE_FETCH * t->b_row, width);
+		__builtin_prefetch(a + TILE_LINE, 0, 2);
 		tile_load_whole(row, b, width);
 		tile_step(sum, a, t->a_row, row, rows, width);
 		UNROLL
@@ -161,10 +166,12 @@ INLINE void tile_run(const tile *t, const int rows, const int width, const tile_
 		tile_sum_packed(t, sum, rows, width);
 	else if (kind == TILE_PACKING)
 		tile_sum_packing(t, sum, rows, width);
+	else if (t->last == VF && t->a_row == 1)
+		tile_sum(t, sum, rows, width, true, true, last);
 	else if (t->last == VF)
-		tile_sum(t, sum, rows, width, true, last);
+		tile_sum(t, sum, rows, width, true, false, last);
 	else
-		tile_sum(t, sum, rows, width, false, last);
+		tile_sum(t, sum, rows, width, false, false, last);
 	if (add)
 		UNROLL
 		for (int r = 0; r < rows; r++) {
