@@ -14,7 +14,8 @@
  * registers that takes. A batch of one would wait: for each fold, each quotient, each sum of the
  * lanes. So rows take turns, pass by pass (turns.c), and the processor, which looks that far ahead,
  * begins with one while the last of the others is being folded. Where nothing is stored along the
- * row a batch is two rows side by side in one vector, because such rows may be long and few.
+ * row a batch is two rows side by side in one vector, because such rows may be long and few, or one
+ * if that is enough to do.
  */
 #include "codegen/rows.h"
 

@@ -93,6 +93,41 @@ static void test_same_bytes(void **state)
 	buf_fini(&ir);
 }
 
+static size_t size_of(const group *g, int unroll)
+{
+	codegen_options o = { .isa = ISA_AVX512, .rest = REST_TAIL, .unroll = (uint8_t)unroll };
+	buf b = { 0 };
+	size_t size;
+
+	assert_int_equal(duel_codegen->compile(g, &o, &b, NULL, NULL), GT_OK);
+	size = b.size;
+	buf_fini(&b);
+	return size;
+}
+
+/* Sums go along two rows at a time, unless one is enough to do; two levels never are. */
+static void test_lines(void **state)
+{
+	static const struct { int ops, levels, lines; } cases[] = { { 1, 1, 2 }, { 5, 1, 2 },
+		{ 8, 1, 1 }, { 30, 1, 1 }, { 60, 1, 2 }, { 8, 2, 2 } };
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(cases); k++) {
+		group g;
+		int x;
+
+		make_start(&g, GROUP_ROWS);
+		x = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+		for (int n = 0; n < cases[k].ops; n++)
+			x = make_op(&g, n % 2 ? OP_mul : OP_add, x, 0, 0);
+		for (int n = 1; n < cases[k].levels; n++)
+			x = make_op(&g, OP_sub, 0, make_reduce(&g, OP_max, x), 0);
+		make_store(&g, make_reduce(&g, OP_sum, x), ACCESS_SAME);
+		assert_int_equal(size_of(&g, 0), size_of(&g, cases[k].lines));
+		assert_int_not_equal(size_of(&g, 1), size_of(&g, 2));
+	}
+}
+
 /* The largest group: as many nodes, arguments and reductions as there may be. */
 static void test_largest(void **state)
 {
@@ -192,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_same_bytes),
+		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_exit),
