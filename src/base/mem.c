@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <sys/mman.h>
 #include "base/base.h"
 #include "base/flags.h"
 
@@ -59,6 +61,21 @@ void *mem_grow(void *p, size_t size)
 void mem_free(void *p)
 {
 	free(p);
+}
+
+void mem_provide(void *p, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t from = ALIGN_UP((uintptr_t)p, page);
+	const uintptr_t to = ((uintptr_t)p + size) & ~(page - 1);
+
+	if (to > from)
+		madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+#else
+	(void)p;
+	(void)size;
+#endif
 }
 
 char *mem_string(const char *s)

@@ -17,6 +17,9 @@ void *mem_zero(size_t size);                     /* like calloc, never NULL */
 void *mem_lines(size_t size);                    /* as mem_zero, starts on a cache line */
 void *mem_grow(void *p, size_t size);            /* like realloc, never NULL */
 void  mem_free(void *p);
+/* Have the system provide the pages that are all of these bytes': writing there will not stop at a
+ * fault. What is there stays. Any thread; where the system cannot (before Linux 5.14) nothing happens. */
+void  mem_provide(void *p, size_t size);
 char *mem_string(const char *s);                 /* like strdup, never NULL */
 
 /* Say on stderr that `size` bytes could not be had, and abort. */

@@ -87,8 +87,9 @@ const proposal *miner_peek(const miner *m);
 void miner_stats_of(miner *m, miner_stats *s);
 /* The loops that count, up to `room` of them, longest region first. Returns how many. */
 size_t miner_loops(miner *m, miner_loop *to, size_t room);
-/* A loop longer than the hot ones goes on, or seems to, and will be hot before long. */
-bool miner_hopes(miner *m);
+/* A loop longer than the hot ones goes on, or seems to, and will be hot before long: so many ops
+ * make it hot, those included that have come. 0: none does. */
+uint64_t miner_hopes(miner *m);
 /* A hot loop is nearly everything as far as was seen: if it goes on it will be settled. */
 bool miner_settles(miner *m);
 /* Whether the last op fed belongs to a hot loop; its length. */

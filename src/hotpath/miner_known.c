@@ -102,13 +102,14 @@ bool miner_hot(miner *m, uint32_t *n)
 	return l != NULL;
 }
 
-bool miner_hopes(miner *m)
+uint64_t miner_hopes(miner *m)
 {
-	bool any = false;
+	uint64_t most = 0;
 
-	for (unsigned k = 0; k < TRACKS && !any; k++)
-		any = track_at(m, k) && track_hopes(track_at(m, k));
-	return any;
+	for (unsigned k = 0; k < TRACKS; k++)
+		if (track_at(m, k))
+			most = MAX(most, track_hopes(track_at(m, k)));
+	return most;
 }
 
 bool miner_settles(miner *m)

@@ -39,19 +39,20 @@ static bool is_near(const track *t, const loop *l)
 		t->threshold - l->runs < HOPE_OPS / l->n && t->ops - l->last < 2 * (uint64_t)l->n;
 }
 
-bool track_hopes(const track *t)
+uint64_t track_hopes(const track *t)
 {
 	const uint64_t longest = longest_hot(t);
+	uint64_t period = 0;
 
 	if (t->enough)
-		return false;
+		return 0;
 	for (unsigned k = 0; k < TRACK_LOOPS; k++)
 		if (t->loops[k].n > longest && is_near(t, &t->loops[k]))
-			return true;
+			period = MAX(period, t->loops[k].n);
 	for (unsigned k = 0; k < TRACK_CANDIDATES; k++)
 		if (t->candidates[k].period > longest && t->candidates[k].run >= HOPE_RUN)
-			return true;
-	return false;
+			period = MAX(period, t->candidates[k].period);
+	return MIN(period * MIN(t->threshold, HOPE_OPS), HOPE_OPS);
 }
 
 bool track_settles(const track *t)

@@ -1,8 +1,6 @@
 /* record.c: the ring between the executor and the miner, and what is rare on its way. */
 #include "hotpath/record.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
 #include "base/mem.h"
 #include "hotpath/mix.h"
 
@@ -36,19 +34,26 @@ void recorder_fini(recorder *r)
 	mem_free(r->spare);
 }
 
-/* Where the system cannot (before Linux 5.14) nothing is lost. */
 void recorder_make_ready(recorder *r)
 {
-#ifdef MADV_POPULATE_WRITE
-	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	const uintptr_t from = ALIGN_UP((uintptr_t)r->words, page);
-	const uintptr_t to = (uintptr_t)(r->words + MIN(RECORD_READY, r->room)) & ~(page - 1);
+	const uint64_t read = atomic_load_explicit(&r->read, memory_order_relaxed);
+	const uint64_t behind = atomic_load_explicit(&r->written, memory_order_relaxed) - read;
+	const uint64_t ready = atomic_load_explicit(&r->ready, memory_order_relaxed);
+	const uint64_t more = MIN(RECORD_READY, r->room - ready);
 
-	if (to > from)
-		madvise((void *)from, to - from, MADV_POPULATE_WRITE);
-#else
-	(void)r;
-#endif
+	if (!more || ready > behind + RECORD_READY / 2)
+		return;
+	mem_provide(r->words + ready, more * sizeof *r->words);
+	atomic_store_explicit(&r->ready, ready + more, memory_order_relaxed);
+}
+
+/* A chunk is used for the first time, in their order. Where the miner does not come by its pages are
+ * had at once: one by one they would cost several times as much. */
+static void begin_chunk(recorder *r, uint64_t at)
+{
+	if (at >= atomic_load_explicit(&r->ready, memory_order_relaxed))
+		mem_provide(r->words + at, r->chunk * sizeof *r->words);
+	r->begun = at + r->chunk;
 }
 
 static record *fill_head(record *to, unsigned code, unsigned words)
@@ -80,6 +85,8 @@ static bool open_chunk(recorder *r, uint64_t border)
 	if (!r->spares)
 		return false;
 	*place_of(r, border) = r->spare[--r->spares];
+	if (UNLIKELY(r->spare[r->spares] * r->chunk >= r->begun))
+		begin_chunk(r, r->spare[r->spares] * r->chunk);
 	/* A pad's first two bytes are all that is read of it: one word holds it. */
 	if (at < border)
 		r->here[at & (r->chunk - 1)] = RECORD_PAD;

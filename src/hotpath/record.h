@@ -115,6 +115,7 @@ typedef struct recorder {
 	uint64_t left;                                        /* chunks left by the miner, .. */
 	uint16_t *spare;                                      /* .. that are here: the last one is */
 	unsigned spares;                                      /* .. taken first */
+	uint64_t begun;                                       /* words, chunks of which were used */
 	uint64_t nap, unseen;                                 /* ops of a nap; those so far */
 	uint64_t lost;                                        /* records of the present gap */
 	uint64_t skipped;                                     /* ops since the scope was excluded */
@@ -122,6 +123,7 @@ typedef struct recorder {
 	uint64_t name;                                        /* of the compiled one */
 	_Alignas(CACHE_LINE) _Atomic uint64_t read;           /* the miner's */
 	uint64_t until;                                       /* `written` as last looked up */
+	_Atomic uint64_t ready;                               /* words that the system provides */
 	_Atomic uint64_t wish;                                /* for a nap of so many ops */
 } recorder;
 
@@ -260,9 +262,8 @@ static inline bool recorder_is_empty(const recorder *r)
 
 /* ---- the miner's side ---- */
 
-/* Have the system provide the memory of the chunks that are used first: as much as a fast stream
- * fills while the miner naps. Otherwise the executor's writing does, at a page fault each 4 KiB.
- * Any thread, at any time. */
+/* Have the system provide the memory of the chunks that are used next, or the executor's writing does,
+ * at a page fault each 4 KiB: so much ahead of what is in the ring. Cheap where there is nothing to do. */
 #define RECORD_READY (UINT64_C(1) << 16)                      /* words */
 void recorder_make_ready(recorder *r);
 

@@ -113,8 +113,8 @@ size_t track_bytes(const track *t);      /* memory held */
 /* outlook.c. Loops take the stream, and all of them will go on for long before they are hot: to
  * count their runs it is enough to look now and then (track_pass). */
 bool track_is_far(const track *t);
-/* Or a longer one than those that are hot will soon be. */
-bool track_hopes(const track *t);
+/* Or a longer one than those that are hot will soon be: so many ops make it hot; 0: no. */
+uint64_t track_hopes(const track *t);
 /* Or one that is hot will be settled, if it goes on. */
 bool track_settles(const track *t);
 

@@ -240,23 +240,33 @@ void hot_note_control(hot *h, const ins *i)
 		recorder_control(&h->recorder, i);
 }
 
-/* The thread does not come by (the machine is busy): do some of its work, but never its long
- * pieces. */
+bool hot_help(hot *h)
+{
+	const uint64_t now = clock_ns();
+
+	if (pthread_mutex_trylock(&h->mining))
+		return false;
+	while (hot_mine_records(h, HELP_STEPS) && clock_ns() < now + HELP_NS)
+		;
+	hot_make_plans(h, HELP_OPS);
+	pthread_mutex_unlock(&h->mining);
+	h->helped = clock_ns();
+	h->helping += h->helped - now;
+	if (h->started)          /* that was no work of the stream's */
+		h->started += h->helped - now;
+	return true;
+}
+
+/* The thread does not come by: the machine is busy. */
 static void mine_backlog(hot *h, uint64_t now)
 {
 	const uint64_t since = MAX(h->fresh, atomic_load_explicit(&h->drained,
 		memory_order_relaxed));
 
 	if (LIKELY(now < since + BACKLOG_NS || now < h->helped + HELP_EVERY_NS) ||
-			h->helping > HELP_CREDIT + h->busy / HELP_SHARE ||
-			pthread_mutex_trylock(&h->mining))
+			h->helping > HELP_CREDIT + h->busy / HELP_SHARE)
 		return;
-	while (hot_mine_records(h, HELP_STEPS) && clock_ns() < now + HELP_NS)
-		;
-	hot_make_plans(h, HELP_OPS);
-	pthread_mutex_unlock(&h->mining);
-	h->helped = h->started = clock_ns();
-	h->helping += h->helped - now;
+	hot_help(h);
 }
 
 void hot_slice_begin(hot *h)
@@ -267,7 +277,7 @@ void hot_slice_begin(hot *h)
 		return;
 	if (UNLIKELY(hot_ops(h) - h->swept >= HOT_SWEEP_OPS))
 		hot_side_sweep(h);
-	if (!h->started && !h->quiet) {
+	if (!h->started && !h->quiet && !(h->rest.aloof && h->rest.phase == HOT_LISTENS)) {
 		h->started = clock_ns();
 		h->rest.reads++;
 	}

@@ -144,18 +144,23 @@ typedef struct hot_mark { uint64_t ops, busy; } hot_mark;
 /* Whether to listen at all: hot_rest.c. */
 typedef enum hot_phase { HOT_LISTENS, HOT_LEADS, HOT_TRIES, HOT_RESTS } hot_phase;
 #define HOT_FRONTS 16u           /* words of 64 bits */
+#define HOT_STEP_OPS 512u        /* at a time it is waited for what may come */
+#define HOT_IDLE_OPS (REGION_PERIOD_MAX + 4096u)         /* in which the longest loop shows */
 
 typedef struct hot_rest {
 	hot_phase phase;         /* LEADS, TRIES: the two pieces of a trial's, .. */
 	bool still;              /* .. or RESTS: nothing is recorded or matched */
+	bool aloof;              /* no plan runs, all is recorded */
+	bool softly;             /* the trial is against that, not against being still */
 	bool never;              /* somebody has marked a part of the program: always listen */
 	bool planned;            /* there was a plan once */
 	uint64_t due;            /* op at which the phase is over; UINT64_MAX: never */
 	uint64_t trial;          /* RESTS while the miner naps: `due` before that; else 0 */
 	uint64_t since;          /* op at which it fell still */
+	uint64_t heard, live;    /* .. from which on the program is as it is; values alive then */
 	uint64_t before;         /* worker.operations when the slice began */
 	uint64_t length, wait;   /* of the next rest; ops to the next trial */
-	uint64_t patience;       /* ops that trials may be put off for what may come */
+	uint64_t waited, claim;  /* ops that trials were put off; that they may be, for what may come */
 	uint64_t began;          /* op at which the trial did, .. */
 	unsigned round;          /* .. and how far it has come */
 	hot_times times[2];      /* of its pieces: ps an op, listening and still */
@@ -219,10 +224,9 @@ typedef struct hot {
 	uint64_t turn, visit;            /* `lock`, too */
 	job *working;                    /* those that it has taken */
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
-	_Atomic bool hopes;              /* of a plan that is on its way: miner_hopes, .. */
+	_Atomic uint64_t hopes;          /* of a plan that is on its way: miner_hopes, .. */
 	_Atomic bool settles;            /* .. and miner_settles */
 	past past;                       /* what ran eagerly at first */
-	bool visited;                    /* it has mined before */
 	bool warmed;                     /* what the last process knew was looked up, .. */
 	struct hot_shelf *shelf;         /* .. else so far */
 	hot_memo *kept;                  /* regions of which there was something */
@@ -250,10 +254,16 @@ static inline uint64_t hot_ops(const hot *h)
 	return atomic_load_explicit(&h->counts.ops, memory_order_relaxed);
 }
 
+/* The miner is about to see that a loop is all there is: miner_settles. */
+static inline bool hot_settles(const hot *h)
+{
+	return atomic_load_explicit(&h->settles, memory_order_relaxed);
+}
+
 /* No plan is to run any more. */
 static inline bool hot_is_over(const hot *h)
 {
-	return h->lost == h->count && !h->under_way;
+	return (h->lost == h->count || h->rest.aloof) && !h->under_way;
 }
 
 /* ---- hot.c: the executor's side; the role is held -------------------------------------------- */
@@ -370,6 +380,17 @@ void hot_rest_end(hot *h);
 /* The program marks what is to be compiled. */
 void hot_rest_never(hot *h);
 
+/* ---- hot_await.c ---- */
+
+/* Put off what is due by so many ops, if there is patience left for them. */
+bool hot_await(hot *h, uint64_t ops);
+/* Plans that will soon cost something else are waited for: what is due was put off. */
+bool hot_await_plans(hot *h);
+/* So are loops that are yet to be found. */
+bool hot_await_loops(hot *h);
+/* Whether there are any, as far as is known, and patience for them. */
+bool hot_await_more(hot *h);
+
 /* ---- hot_miner.c ---- */
 
 /* The tenants that are mined; any thread. */
@@ -381,6 +402,9 @@ bool hot_mine(hot *h, size_t steps);
 void hot_mine_all(hot *h);
 /* As hot_mine without what comes of it: no step takes long. */
 bool hot_mine_records(hot *h, size_t steps);
+/* The executor's, where the miner's thread is too slow: do some of its work, never its long pieces,
+ * for 0.15 ms. False: the thread is at it. */
+bool hot_help(hot *h);
 /* Make plans of what was found and send them, up to the first that takes long: it has more than
  * `most` ops (UINT32_MAX: however long), or replaces another one. */
 void hot_make_plans(hot *h, uint32_t most);

@@ -112,7 +112,11 @@ void hot_bury(hot *h)
 
 bool hot_mine_records(hot *h, size_t steps)
 {
-	return miner_run(h->miner, &h->recorder, steps) == steps;
+	const bool more = miner_run(h->miner, &h->recorder, steps) == steps;
+
+	atomic_store_explicit(&h->hopes, miner_hopes(h->miner), memory_order_relaxed);
+	atomic_store_explicit(&h->settles, miner_settles(h->miner), memory_order_relaxed);
+	return more;
 }
 
 /* What replaces another one makes it forgotten, which may mean a file. */
@@ -202,14 +206,11 @@ bool hot_mine(hot *h, size_t steps)
 {
 	bool more;
 
-	if (UNLIKELY(!h->visited))
-		recorder_make_ready(&h->recorder);
-	h->visited = true;
+	recorder_make_ready(&h->recorder);
+	past_make_ready(&h->past);
 	if (UNLIKELY(!h->warmed))
 		hot_warm(h, UINT32_MAX);
 	more = hot_mine_records(h, steps);
-	atomic_store_explicit(&h->hopes, miner_hopes(h->miner), memory_order_relaxed);
-	atomic_store_explicit(&h->settles, miner_settles(h->miner), memory_order_relaxed);
 	hot_bury(h);
 	hot_read_notes(h);
 	hot_make_plans(h, UINT32_MAX);

@@ -6,28 +6,45 @@
 #include "hotpath/match.h"
 #include "ir/shape.h"
 
+#define READY         (1u << 14) /* words that are provided at once, .. */
+#define READY_QUICKLY (1u << 12) /* .. by the executor; parts of PAST_WORDS */
+
 void past_fini(past *p)
 {
-	for (unsigned k = 0; k < PAST_CHUNKS; k++)
-		mem_free(p->chunks[k]);
+	mem_free(p->words);
 }
 
-/* An instruction lies in one chunk; what is left of the one before is zeros, which are no op. */
+/* Before the executor writes there: page by page it would cost several times as much. */
+static void provide(past *p, uint32_t from, uint32_t words)
+{
+	mem_provide(p->words + from, MIN(words, PAST_WORDS - from) * sizeof *p->words);
+	atomic_store_explicit(&p->ready, from + words, memory_order_relaxed);
+}
+
 void past_put_slow(past *p, const ins *i)
 {
-	uint32_t at = atomic_load_explicit(&p->written, memory_order_relaxed);
+	const uint32_t at = atomic_load_explicit(&p->written, memory_order_relaxed);
+	const uint32_t ready = atomic_load_explicit(&p->ready, memory_order_relaxed);
+	uint32_t end = at + i->words;
 
-	if (at % PAST_CHUNK + i->words > PAST_CHUNK)
-		at = ALIGN_UP(at, PAST_CHUNK);
-	if (at < PAST_WORDS) {
-		uint64_t **chunk = &p->chunks[at / PAST_CHUNK];
+	if (!p->words)
+		p->words = mem_zero(PAST_WORDS * sizeof *p->words);      /* untouched */
+	if (UNLIKELY(end > ready && ready < PAST_WORDS))
+		provide(p, ready, READY_QUICKLY);
+	if (end <= PAST_WORDS)
+		memcpy(p->words + at, i, i->words * sizeof *p->words);
+	else
+		end = PAST_WORDS;
+	atomic_store_explicit(&p->written, end, memory_order_release);
+}
 
-		if (!*chunk)
-			*chunk = mem_zero(PAST_CHUNK * sizeof **chunk);
-		memcpy(*chunk + at % PAST_CHUNK, i, i->words * sizeof **chunk);
-		at += i->words;
-	}
-	atomic_store_explicit(&p->written, at, memory_order_release);
+void past_make_ready(past *p)
+{
+	const uint32_t at = atomic_load_explicit(&p->written, memory_order_acquire);
+	const uint32_t ready = atomic_load_explicit(&p->ready, memory_order_relaxed);
+
+	if (at && at < PAST_WORDS && ready < PAST_WORDS && ready <= at + READY / 2)
+		provide(p, ready, READY);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -90,13 +107,11 @@ static void read_all(const past *p, memory *m)
 	const uint32_t end = atomic_load_explicit(&p->written, memory_order_acquire);
 
 	for (uint32_t at = 0; at < end;) {
-		const ins *i = (const ins *)(p->chunks[at / PAST_CHUNK] + at % PAST_CHUNK);
+		const ins *i = (const ins *)(p->words + at);
 		done *d;
 
-		if (!i->op) {
-			at = ALIGN_UP(at + 1, PAST_CHUNK);
-			continue;
-		}
+		if (!i->op)              /* for the next one there was no room */
+			break;
 		VEC_ROOM(m->all, m->count, m->room);
 		d = &m->all[m->count++];
 		*d = (done){ .i = i };

@@ -9,13 +9,12 @@
 
 #include "worker/compile.h"
 
-#define PAST_CHUNK (1u << 13)    /* words */
-#define PAST_CHUNKS 16
-#define PAST_WORDS (PAST_CHUNK * PAST_CHUNKS)
+#define PAST_WORDS (1u << 17)
 
 typedef struct past {
-	uint64_t *chunks[PAST_CHUNKS];
-	_Atomic uint32_t written;        /* words; PAST_WORDS: no more come */
+	uint64_t *words;                 /* NULL as long as none is written */
+	_Atomic uint32_t written;        /* of them; PAST_WORDS: no more come */
+	_Atomic uint32_t ready;          /* the system provides those */
 } past;
 
 void past_fini(past *p);
@@ -28,6 +27,8 @@ static inline void past_put(past *p, const ins *i)
 		past_put_slow(p, i);
 }
 
+/* The miner's side: see that the executor finds memory for what comes next. */
+void past_make_ready(past *p);
 /* The miner's side: the latest run of the region in there as a sample (Gives); NULL: there is none,
  * or not everything is known of it. */
 job *past_sample(const past *p, const region *r, const engine *e);

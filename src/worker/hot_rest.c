@@ -10,6 +10,10 @@
  * and in between it listens for a sixteenth of that: what the program does by then is found like
  * anything else.
  *
+ * Of a stream in which a loop may still be found, longer than those that are known, all is heard: if
+ * plans lose meanwhile they do not run, and it is *aloof*: only recorded. Trials take turns with that
+ * then, or the miner would hear only pieces.
+ *
  * A rest is over at once where a part of the program is to be compiled, where somebody waits for
  * the compiler, with a new plan, and when slices begin with ops of kinds and lines that slices never
  * began with. And where no plan may run and the miner naps, it is still meanwhile.
@@ -26,13 +30,9 @@
 #define PIECE_LEAST 256u         /* .. and at least, and at most so many ops */
 #define PIECE_MOST  16384u
 #define ROUNDS      3u
+#define RECOVERY    32768u       /* ops of patience (hot_await.c) that a trial gives back */
 #define FIRST_RUNS  16u          /* of a plan, .. */
 #define FIRST_OPS   1024u        /* .. or more ops, before the first trial */
-#define IDLE_OPS    (1u << 18)   /* before the first plan, if none comes, .. */
-#define PATIENCE    (3u << 16)   /* ops that trials are put off for in all, .. */
-#define STEP_OPS    512u         /* .. so many at a time; .. */
-#define RECOVERY    32768u       /* .. a trial gives that many back */
-#define LONG        256u         /* a plan */
 #define TOLD        80u          /* per cent told as a whole, by plans far ahead: no trial */
 #define EXIT_RUNS   4u
 #define WAIT_FIRST  32768u       /* ops to the next trial, after one that was won; four times .. */
@@ -73,6 +73,15 @@ static void stop_runs(hot *h)
 	h->again = h->took_k = HOT_RUNS_MAX;
 }
 
+/* What comes is recorded, no more: that is cheap, and what goes on for long is found. */
+static void fall_aloof(hot *h)
+{
+	if (h->rest.aloof)
+		return;
+	stop_runs(h);
+	h->rest.aloof = true;
+}
+
 static void fall_still(hot *h)
 {
 	if (h->rest.still)
@@ -87,6 +96,7 @@ static void fall_still(hot *h)
 
 static void listen(hot *h)
 {
+	h->rest.aloof = false;
 	if (!h->rest.still)
 		return;
 	h->rest.still = false;
@@ -123,7 +133,7 @@ static void wake(hot *h)
 	ask_anew(h);
 	o->due = hot_ops(h) + MAX(o->length / LISTENS, LISTENS_LEAST);
 	if (o->trial)            /* it was the miner's nap that ended */
-		o->due = MAX(o->trial, hot_ops(h) + STEP_OPS);
+		o->due = MAX(o->trial, hot_ops(h) + HOT_STEP_OPS);
 	o->trial = 0;
 }
 
@@ -150,7 +160,7 @@ static void put_off(hot *h)
 	hot_rest *o = &h->rest;
 
 	o->wait = o->wait ? MIN(4 * o->wait, WAIT_MOST) : WAIT_FIRST;
-	o->patience = MIN(o->patience + RECOVERY, PATIENCE);
+	o->waited -= MIN(o->waited, RECOVERY);
 	try_later(h, MAX(o->wait, TRIAL_PART * (hot_ops(h) - o->began)));
 }
 
@@ -166,11 +176,13 @@ static void stir(hot *h)
 	if (naps)
 		recorder_stir(&h->recorder);
 	h->rest.length = 0;
+	h->rest.heard = hot_ops(h);
+	h->rest.live = store_count(&h->tenant->store);
 }
 
 void hot_rest_end(hot *h)
 {
-	if (LIKELY(h->rest.phase == HOT_LISTENS))
+	if (LIKELY(h->rest.phase == HOT_LISTENS && !h->rest.aloof))
 		return;
 	hot_rest_count(h);
 	stir(h);
@@ -220,14 +232,22 @@ static uint64_t ops_of(const hot *h, uint64_t runs, uint64_t least)
 }
 
 /* What comes first in a piece pays for what was before; and no run begins before its region does. */
-static void lead(hot *h, bool still)
+static void lead(hot *h, bool without)
 {
-	if (still)
-		fall_still(h);
-	else
+	if (!without)
 		listen(h);
+	else if (h->rest.softly)
+		fall_aloof(h);
+	else
+		fall_still(h);
 	h->rest.phase = HOT_LEADS;
-	h->rest.due = hot_ops(h) + (still ? LEAD_OPS : ops_of(h, LEAD_RUNS, LEAD_OPS));
+	h->rest.due = hot_ops(h) + (without ? LEAD_OPS : ops_of(h, LEAD_RUNS, LEAD_OPS));
+}
+
+/* The piece is the one without plans. */
+static bool is_without(const hot_rest *o)
+{
+	return o->still || o->aloof;
 }
 
 static void begin_piece(hot *h)
@@ -249,67 +269,39 @@ static void end_piece(hot *h)
 	hot_rest *o = &h->rest;
 	const uint64_t busy = hot_busy(h) - o->busy, ops = hot_ops(h) - o->from;
 	const uint64_t looks = (o->reads - o->looks) * clock_price() / 2;
-	const uint64_t ns = o->still ? busy - MIN(busy, looks) : busy + looks;
+	const uint64_t ns = is_without(o) ? busy - MIN(busy, looks) : busy + looks;
 
-	hot_times_add(&o->times[o->still], ns * 1000 / ops + 1);
-}
-
-/* Plans that are on trial would be measured in all of their ways, those that are young with all that
- * is done once. */
-static bool is_settling(const hot *h)
-{
-	bool any = h->trial != NULL;
-
-	for (unsigned k = 0; k < h->count && !any; k++)
-		any = hot_judge_settles(h, h->runs[k]);
-	return any;
-}
-
-static bool settles(const hot *h)
-{
-	return atomic_load_explicit(&h->settles, memory_order_relaxed);
+	hot_times_add(&o->times[is_without(o)], ns * 1000 / ops + 1);
 }
 
 bool hot_rest_mutes(const hot *h)
 {
-	return UNLIKELY(h->rest.phase == HOT_LEADS || h->rest.phase == HOT_TRIES) && settles(h);
+	return UNLIKELY(h->rest.phase == HOT_LEADS || h->rest.phase == HOT_TRIES) &&
+		!h->rest.softly && hot_settles(h);
 }
 
-/* What was measured now would soon be otherwise: the miner may be about to find what all of this is
- * a part of, or that a loop need not be recorded any more (of long ones a trial takes longer than
- * that); plans are young, or on trial. */
-static bool changes_soon(const hot *h)
+/* Nothing speaks for listening as it is done now. */
+static void go_on_without(hot *h)
 {
-	return atomic_load_explicit(&h->hopes, memory_order_relaxed) || is_settling(h) ||
-		(settles(h) && ops_of(h, 1, 1) >= LONG);
-}
-
-/* Whether there is patience left for more ops. */
-static bool put_up(hot *h, uint64_t ops)
-{
-	hot_rest *o = &h->rest;
-
-	if (o->patience < ops)
-		return false;
-	o->patience -= ops;
-	o->due = MAX(o->due, hot_ops(h) + ops);
-	return true;
+	if (!hot_await_loops(h))
+		rest(h);
 }
 
 static void begin_trial(hot *h)
 {
 	hot_rest *o = &h->rest;
 
-	if (changes_soon(h) && put_up(h, STEP_OPS))
-		return;
-	if (!has_plans(h)) {     /* to record costs something, that is known */
-		rest(h);
+	if (o->aloof || !has_plans(h)) {         /* to record costs something, that is known */
+		go_on_without(h);
 		return;
 	}
+	if (hot_await_plans(h))
+		return;
 	if (o->told * 100 >= (hot_ops(h) - o->asked) * TOLD) {
 		try_later(h, WAIT_FIRST);
 		return;
 	}
+	o->softly = hot_await_more(h);
 	o->began = hot_ops(h);
 	o->round = 0;
 	o->times[0].n = o->times[1].n = 0;
@@ -331,7 +323,11 @@ static void decide(hot *h)
 	hot_rest *o = &h->rest;
 	const int than = compare(o);
 
-	if (than > 0) {
+	if (than > 0 && o->softly) {
+		fall_aloof(h);
+		o->phase = HOT_LISTENS;
+		go_on_without(h);
+	} else if (than > 0) {
 		rest(h);
 		if (h->talks)
 			hot_say_resting(h);
@@ -340,9 +336,10 @@ static void decide(hot *h)
 		listen(h);
 		o->phase = HOT_LISTENS;
 		put_off(h);
+		o->waited += o->softly ? o->due - hot_ops(h) : 0;
 	} else {
 		o->round++;
-		lead(h, !o->still);
+		lead(h, !is_without(o));
 	}
 }
 
@@ -356,9 +353,10 @@ static void go_on(hot *h)
 	if (o->times[0].n >= wanted && o->times[1].n >= wanted)
 		decide(h);
 	else
-		lead(h, !o->still);
+		lead(h, !is_without(o));
 }
 
+/* A trial would say nothing of it. Plans may come for ever: then they are not waited for. */
 void hot_rest_plan(hot *h, const hot_run *r)
 {
 	const uint64_t first = MAX(FIRST_RUNS * (uint64_t)r->plan->region->n, FIRST_OPS);
@@ -366,15 +364,22 @@ void hot_rest_plan(hot *h, const hot_run *r)
 
 	if (o->phase == HOT_RESTS)
 		wake(h);
-	if (o->due == UINT64_MAX || o->phase != HOT_LISTENS)
+	if (o->due == UINT64_MAX)
 		return;
-	if (o->planned) {
-		put_up(h, MIN(first, o->patience));
+	if (o->planned)
+		o->claim += first;
+	if (o->planned && (o->phase != HOT_LISTENS || o->aloof)) {
+		if (!hot_await(h, first))
+			return;
+		listen(h);
+		o->phase = HOT_LISTENS;
+	} else if (o->planned) {
+		hot_await(h, first);
 		return;
 	}
 	o->planned = true;
 	o->due = hot_ops(h) + first;
-	o->asked = hot_ops(h);
+	ask_anew(h);
 }
 
 /* What was recorded op by op until now says nothing of what comes. */
@@ -384,6 +389,7 @@ void hot_rest_settled(hot *h)
 
 	if (o->phase != HOT_LISTENS)
 		return;
+	listen(h);
 	ask_anew(h);
 	o->due = MAX(o->due, hot_ops(h) + ops_of(h, FIRST_RUNS, FIRST_OPS));
 }
@@ -396,8 +402,7 @@ void hot_rest_exit(hot *h, const hot_run *r)
 
 void hot_rest_init(hot *h)
 {
-	h->rest.due = h->sync || h->checks ? UINT64_MAX : IDLE_OPS;
-	h->rest.patience = PATIENCE;
+	h->rest.due = h->sync || h->checks ? UINT64_MAX : HOT_IDLE_OPS;
 }
 
 /* ---- slices ---------------------------------------------------------------------------------- */
@@ -454,7 +459,7 @@ static bool is_idle(const hot *h)
 {
 	return recorder_naps(&h->recorder) && h->rest.phase == HOT_LISTENS && !h->rest.never &&
 		!h->sync && !h->checks && !h->under_way && !h->trial && !h->watch.from &&
-		!has_plans(h);
+		(h->rest.aloof || !has_plans(h));
 }
 
 /* The next trial is when it would have been. */

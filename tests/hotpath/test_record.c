@@ -74,6 +74,29 @@ static void test_few_chunks(void **state)
 	recorder_fini(&r);
 }
 
+/* The system provides what is used next, a part at a time, up to all there is. */
+static void test_made_ready(void **state)
+{
+	const uint64_t room = 4 * RECORD_READY;
+	uint64_t n = 0;
+	recorder r;
+
+	(void)state;
+	recorder_init(&r, room);
+	for (unsigned k = 0; k < 3; k++)
+		recorder_make_ready(&r);
+	assert_int_equal(r.ready, RECORD_READY);
+	while (r.written < room - 2 * r.chunk) {
+		put(&r, n++);
+		recorder_make_ready(&r);
+		assert_true(r.ready >= MIN(r.written + RECORD_READY / 2, room));
+		assert_true(r.ready <= r.written + 3 * RECORD_READY / 2);
+	}
+	assert_int_equal(r.ready, room);
+	assert_int_equal(r.begun, room - r.chunk);
+	recorder_fini(&r);
+}
+
 /* As many as are lost before a gap can end, and the one that ends it. */
 static void put_some(recorder *r, uint64_t *n)
 {
@@ -248,7 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order), cmocka_unit_test(test_full),
-		cmocka_unit_test(test_few_chunks), cmocka_unit_test(test_pass),
+		cmocka_unit_test(test_few_chunks), cmocka_unit_test(test_made_ready), cmocka_unit_test(test_pass),
 		cmocka_unit_test(test_rest_in_scopes),
 		cmocka_unit_test(test_events), cmocka_unit_test(test_threads),
 	};

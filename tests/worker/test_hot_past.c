@@ -77,7 +77,7 @@ static void test_unknown(void **state)
 	(void)state;
 	run(FIRST "t2 = neg t1\n", 0);
 	atomic_store(&t->hot->past.written, 0);
-	memset(t->hot->past.chunks[0], 0, PAST_CHUNK * sizeof(uint64_t));
+	memset(t->hot->past.words, 0, PAST_WORDS * sizeof(uint64_t));
 	run("t3 = neg t2\n", 0);
 	r = play_loop("free t3\n", "t%4 = mul t2, 0.5\nt%5 = tanh t%4\nt%6 = sum t%5 axes=[0]\n"
 		"free t%4\nfree t%5\nfetch t%6\nfree t%6\n", 9);

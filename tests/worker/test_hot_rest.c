@@ -62,7 +62,7 @@ static void slice(bench *b, uint64_t listening, uint64_t still)
 		atomic_fetch_add(&h->counts.ops, SLICE);
 	if (!h->rest.still && b->tells)
 		h->rest.told += SLICE;
-	h->busy += SLICE * (h->rest.still ? still : listening);
+	h->busy += SLICE * (h->rest.still || h->rest.aloof ? still : listening);
 	b->ops += SLICE;
 	b->still += h->rest.still ? SLICE : 0;
 	hot_rest_count(h);
@@ -163,16 +163,16 @@ static void test_settling_is_waited_for(void **state)
 	assert_false(hot_rest_mutes(b.h));
 	end(&b);
 	begin(&b, true);
-	b.region.n = 300;
+	b.region.n = 2000;
 	atomic_store(&b.h->settles, true);
-	assert_false(run_to(&b, HOT_LEADS, 1 << 17, 20 * OP, 10 * OP));
+	assert_false(run_to(&b, HOT_LEADS, 1 << 16, 20 * OP, 10 * OP));
 	atomic_store(&b.h->settles, false);
 	hot_rest_settled(b.h);
 	b.tells = true;
 	assert_false(run_to(&b, HOT_LEADS, 1 << 20, 20 * OP, 10 * OP));
 	b.tells = false;
 	hot_rest_settled(b.h);           /* that is no excuse for long */
-	assert_true(run_to(&b, HOT_RESTS, 1 << 17, 20 * OP, 10 * OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 18, 20 * OP, 10 * OP));
 	end(&b);
 }
 
@@ -184,8 +184,8 @@ static void test_young_plans_are_waited_for(void **state)
 	(void)state;
 	begin(&b, true);
 	b.r.replay.n = 0;
-	assert_false(run_to(&b, HOT_LEADS, 3 << 16, 20 * OP, 10 * OP));
-	assert_true(run_to(&b, HOT_LEADS, 1 << 14, 20 * OP, 10 * OP));
+	assert_false(run_to(&b, HOT_LEADS, 1024 + 64 * 32 - SLICE, 20 * OP, 10 * OP));
+	assert_true(run_to(&b, HOT_LEADS, 1024, 20 * OP, 10 * OP));
 	end(&b);
 }
 
@@ -325,13 +325,90 @@ static void test_without_plans(void **state)
 
 	(void)state;
 	begin(&b, false);
-	assert_false(run_to(&b, HOT_RESTS, 1 << 17, OP, OP));
-	assert_true(run_to(&b, HOT_RESTS, 1 << 18, OP, OP));
+	assert_false(run_to(&b, HOT_RESTS, REGION_PERIOD_MAX, OP, OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 13, OP, OP));
 	end(&b);
 	begin(&b, false);                /* a plan is on its way, but none comes */
-	atomic_store(&b.h->hopes, true);
-	assert_false(run_to(&b, HOT_RESTS, 7 << 16, OP, OP));
-	assert_true(run_to(&b, HOT_RESTS, 1 << 17, OP, OP));
+	atomic_store(&b.h->hopes, 1 << 20);
+	assert_false(run_to(&b, HOT_RESTS, 4 << 16, OP, OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 13, OP, OP));
+	end(&b);
+	begin(&b, false);                /* soon, if at all: that is waited for twice as long */
+	assert_false(run_to(&b, HOT_RESTS, REGION_PERIOD_MAX, OP, OP));
+	atomic_store(&b.h->hopes, 10000);
+	assert_false(run_to(&b, HOT_RESTS, 20000, OP, OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 13, OP, OP));
+	end(&b);
+}
+
+/* It listens and is heard, and no plan runs. */
+static bool is_aloof(const bench *b)
+{
+	const hot *h = b->h;
+
+	return h->rest.aloof && !h->rest.still && b->t->heard == h && hot_is_over(h);
+}
+
+/* Plans that lose do not run, but all is recorded, as long as a longer loop may be found: there is
+ * hope, more is made than freed, the miner has not seen it all. */
+static void test_aloof(void **state)
+{
+	bench b;
+
+	(void)state;
+	for (unsigned why = 0; why < 3; why++) {
+		begin(&b, true);
+		if (why == 0)
+			atomic_store(&b.h->hopes, 4000);
+		else if (why == 1)
+			b.t->store.ids.count = 10000;
+		else
+			atomic_store(&b.h->recorder.written, 1 << 13);
+		pthread_mutex_lock(&b.h->mining);        /* nobody helps */
+		assert_false(run_to(&b, HOT_RESTS, 10000, 20 * OP, 10 * OP));
+		pthread_mutex_unlock(&b.h->mining);
+		assert_true(is_aloof(&b));
+		assert_int_equal(b.h->rest.phase, HOT_LISTENS);
+		assert_int_equal(b.still, 0);
+		atomic_store(&b.h->hopes, 0);
+		b.t->store.ids.count = 600;
+		atomic_store(&b.h->recorder.written, 0);
+		b.h->recorder.seen = 0;
+		assert_true(run_to(&b, HOT_RESTS, 4096, 20 * OP, 10 * OP));
+		end(&b);
+	}
+}
+
+/* What makes more than it frees for longer than a loop may be is none. */
+static void test_not_aloof_for_ever(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, true);
+	b.t->store.ids.count = 1 << 20;
+	assert_false(run_to(&b, HOT_RESTS, REGION_PERIOD_MAX, 20 * OP, 10 * OP));
+	assert_true(run_to(&b, HOT_RESTS, 1 << 13, 20 * OP, 10 * OP));
+	end(&b);
+}
+
+/* A plan that comes runs; and a trial without it says nothing. */
+static void test_a_plan_ends_aloofness(void **state)
+{
+	bench b;
+
+	(void)state;
+	begin(&b, true);
+	atomic_store(&b.h->hopes, 20000);
+	assert_false(run_to(&b, HOT_RESTS, 40000, 20 * OP, 10 * OP));
+	assert_true(is_aloof(&b));
+	hot_rest_plan(b.h, &b.r);
+	assert_false(b.h->rest.aloof);
+	assert_false(hot_is_over(b.h));
+	assert_true(run_to(&b, HOT_TRIES, 1 << 16, 20 * OP, 10 * OP));
+	hot_rest_plan(b.h, &b.r);
+	assert_int_equal(b.h->rest.phase, HOT_LISTENS);
+	assert_false(b.h->rest.aloof);
 	end(&b);
 }
 
@@ -374,7 +451,7 @@ static void run_steps(bool turns, float *to)
 		play_end(&p);
 		if (turns && k > 100 + RUNS / 4 && k % 5 < 3) {
 			t->hot->rest.due = 0;
-			t->hot->rest.patience = 0;
+			t->hot->rest.waited = UINT64_MAX / 2;
 		}
 		still += t->hot->rest.still;
 		p = run_numbered("fetch t%04\nt%07 = sub t%06, t%01\nfetch t%03\n"
@@ -422,6 +499,8 @@ int main(void)
 		cmocka_unit_test(test_who_waits_interrupts_trials),
 		cmocka_unit_test(test_a_plan_ends_it),
 		cmocka_unit_test(test_a_scope_ends_it), cmocka_unit_test(test_ops_are_counted),
+		cmocka_unit_test(test_aloof), cmocka_unit_test(test_not_aloof_for_ever),
+		cmocka_unit_test(test_a_plan_ends_aloofness),
 		cmocka_unit_test(test_news_end_it), cmocka_unit_test(test_without_plans),
 		cmocka_unit_test(test_naps), cmocka_unit_test(test_nothing_depends_on_it),
 	};
