@@ -269,7 +269,7 @@ static void mine_backlog(hot *h, uint64_t now)
 	hot_help(h);
 }
 
-void hot_slice_begin(hot *h)
+void hot_slice_begin_slow(hot *h)
 {
 	read_post(h);
 	hot_rest_slice(h);
@@ -302,11 +302,8 @@ static void look_around(hot *h)
 	mine_backlog(h, now);
 }
 
-void hot_slice_end(hot *h)
+void hot_slice_end_slow(hot *h)
 {
-	hot_rest_count(h);
-	if (h->rest.phase == HOT_RESTS)
-		return;
 	if (hot_ops(h) - h->looked >= HOT_MARK_OPS || h->tenant->worker->spent >= LOOK_NS)
 		look_around(h);
 }

@@ -144,6 +144,7 @@ typedef struct hot_mark { uint64_t ops, busy; } hot_mark;
 /* Whether to listen at all: hot_rest.c. */
 typedef enum hot_phase { HOT_LISTENS, HOT_LEADS, HOT_TRIES, HOT_RESTS } hot_phase;
 #define HOT_FRONTS 16u           /* words of 64 bits */
+#define HOT_FRONT_EVERY 8u       /* slices, of which one is looked at */
 #define HOT_STEP_OPS 512u        /* at a time it is waited for what may come */
 #define HOT_IDLE_OPS (REGION_PERIOD_MAX + 4096u)         /* in which the longest loop shows */
 
@@ -168,8 +169,8 @@ typedef struct hot_rest {
 	uint64_t looks, reads;   /* at the clock, then and so far */
 	uint64_t told, asked;    /* ops told as a whole, by plans far ahead, since that op */
 	_Atomic bool stirred;    /* somebody waits for what is hot */
-	uint64_t fronts[HOT_FRONTS];     /* a bit for each op that slices began with */
 	unsigned slices, news;   /* all of them; the latest of those that were new */
+	uint64_t fronts[HOT_FRONTS];     /* a bit for each op that slices began with */
 } hot_rest;
 
 typedef struct hot {
@@ -254,6 +255,34 @@ static inline uint64_t hot_ops(const hot *h)
 	return atomic_load_explicit(&h->counts.ops, memory_order_relaxed);
 }
 
+/* A slice begins of a stream that rests, and nothing asks it to end that. It is counted, that is all:
+ * who is waited for at every third op has slices of three. */
+static inline bool hot_rests_on(hot *h)
+{
+	hot_rest *o = &h->rest;
+
+	if (o->phase != HOT_RESTS || hot_ops(h) >= o->due || o->slices % HOT_FRONT_EVERY == 0 ||
+			atomic_load_explicit(&o->stirred, memory_order_relaxed) ||
+			atomic_load_explicit(&h->post, memory_order_relaxed) ||
+			atomic_load_explicit(&h->made, memory_order_relaxed))
+		return false;
+	o->slices++;
+	o->before = atomic_load_explicit(&h->tenant->worker->operations, memory_order_relaxed);
+	return true;
+}
+
+/* A slice is over, or its being still: what ran still is counted. */
+static inline void hot_rest_count(hot *h)
+{
+	uint64_t now;
+
+	if (LIKELY(!h->rest.still) || h->rest.before == UINT64_MAX)
+		return;
+	now = atomic_load_explicit(&h->tenant->worker->operations, memory_order_relaxed);
+	counter_add(&h->counts.ops, now - h->rest.before);
+	h->rest.before = UINT64_MAX;
+}
+
 /* The miner is about to see that a loop is all there is: miner_settles. */
 static inline bool hot_settles(const hot *h)
 {
@@ -296,8 +325,19 @@ void hot_scope(tenant *t, const ins *i);
 /* After an op, if h->sync. */
 void hot_mine_in_place(hot *h);
 /* A slice of the stream begins, or is over; with the last of several in a row the work is. */
-void hot_slice_begin(hot *h);
-void hot_slice_end(hot *h);
+void hot_slice_begin_slow(hot *h);
+static inline void hot_slice_begin(hot *h)
+{
+	if (!hot_rests_on(h))
+		hot_slice_begin_slow(h);
+}
+void hot_slice_end_slow(hot *h);
+static inline void hot_slice_end(hot *h)
+{
+	hot_rest_count(h);
+	if (h->rest.phase != HOT_RESTS)
+		hot_slice_end_slow(h);
+}
 void hot_pause(hot *h);
 
 /* ---- hot_walk.c ---- */
@@ -365,8 +405,6 @@ void hot_judge_eager(hot *h);
 void hot_rest_init(hot *h);
 /* A slice begins: is it time to fall still, or to listen again? */
 void hot_rest_slice(hot *h);
-/* It is over: what ran still is counted. */
-void hot_rest_count(hot *h);
 /* A plan has come, or a fused one for it: between slices. */
 void hot_rest_plan(hot *h, const hot_run *r);
 /* Pieces of a trial are executed as they will be when the loop is settled. */

@@ -33,6 +33,7 @@
 #define RECOVERY    32768u       /* ops of patience (hot_await.c) that a trial gives back */
 #define FIRST_RUNS  16u          /* of a plan, .. */
 #define FIRST_OPS   1024u        /* .. or more ops, before the first trial */
+#define PART        8u           /* of the longest plan, that is small */
 #define TOLD        80u          /* per cent told as a whole, by plans far ahead: no trial */
 #define EXIT_RUNS   4u
 #define WAIT_FIRST  32768u       /* ops to the next trial, after one that was won; four times .. */
@@ -42,7 +43,6 @@
 #define REST_MOST   (UINT64_C(1) << 22)
 #define LISTENS     16u          /* of a rest's ops, one in so many behind it, .. */
 #define LISTENS_LEAST 8192u      /* .. or so many */
-#define FRONT_EVERY 8u           /* slices, of which one is looked at */
 #define NEWS        32u          /* that slices begin with what is new, .. */
 #define NEWS_STEP   4u           /* .. each time so much, one less otherwise */
 
@@ -135,17 +135,6 @@ static void wake(hot *h)
 	if (o->trial)            /* it was the miner's nap that ended */
 		o->due = MAX(o->trial, hot_ops(h) + HOT_STEP_OPS);
 	o->trial = 0;
-}
-
-void hot_rest_count(hot *h)
-{
-	const uint64_t now = atomic_load_explicit(&h->tenant->worker->operations,
-		memory_order_relaxed);
-
-	if (LIKELY(!h->rest.still) || h->rest.before == UINT64_MAX)
-		return;
-	counter_add(&h->counts.ops, now - h->rest.before);
-	h->rest.before = UINT64_MAX;
 }
 
 static void try_later(hot *h, uint64_t ops)
@@ -356,15 +345,16 @@ static void go_on(hot *h)
 		lead(h, !is_without(o));
 }
 
-/* A trial would say nothing of it. Plans may come for ever: then they are not waited for. */
+/* A trial would say nothing of it. Plans may come for ever: then they are not waited for; nor are
+ * those that are small parts of what runs already. */
 void hot_rest_plan(hot *h, const hot_run *r)
 {
-	const uint64_t first = MAX(FIRST_RUNS * (uint64_t)r->plan->region->n, FIRST_OPS);
+	const uint64_t n = r->plan->region->n, first = MAX(FIRST_RUNS * n, FIRST_OPS);
 	hot_rest *o = &h->rest;
 
 	if (o->phase == HOT_RESTS)
 		wake(h);
-	if (o->due == UINT64_MAX)
+	if (o->due == UINT64_MAX || (o->planned && PART * n < ops_of(h, 1, 1)))
 		return;
 	if (o->planned)
 		o->claim += first;
@@ -477,7 +467,7 @@ void hot_rest_slice(hot *h)
 		atomic_store_explicit(&o->stirred, false, memory_order_relaxed);
 		hot_rest_end(h);
 	}
-	if (o->slices++ % FRONT_EVERY == 0)
+	if (o->slices++ % HOT_FRONT_EVERY == 0)
 		look_at_front(h);
 	if (UNLIKELY(hot_ops(h) >= o->due))
 		turn(h);

@@ -56,7 +56,8 @@ static void slice(bench *b, uint64_t listening, uint64_t still)
 {
 	hot *h = b->h;
 
-	hot_rest_slice(h);
+	if (!hot_rests_on(h))
+		hot_rest_slice(h);
 	atomic_fetch_add(&b->w.operations, SLICE);
 	if (!h->rest.still)
 		atomic_fetch_add(&h->counts.ops, SLICE);
@@ -208,6 +209,35 @@ static void rest(bench *b)
 {
 	begin(b, true);
 	assert_true(run_to(b, HOT_RESTS, 20000, 20 * OP, 10 * OP));
+}
+
+/* A slice of what rests is mostly no more than counted; news are looked for, and letters read. */
+static void test_it_rests_on(void **state)
+{
+	static hot_letter letter;
+	bench b;
+
+	(void)state;
+	begin(&b, true);
+	assert_false(hot_rests_on(b.h));
+	end(&b);
+	rest(&b);
+	for (unsigned k = 0; k < 4 * HOT_FRONT_EVERY; k++) {
+		const bool looks = b.h->rest.slices % HOT_FRONT_EVERY == 0;
+		const uint64_t ops = hot_ops(b.h);
+
+		assert_int_equal(hot_rests_on(b.h), !looks);
+		b.h->rest.slices -= !looks;
+		slice(&b, OP, OP);
+		assert_int_equal(hot_ops(b.h), ops + SLICE);
+	}
+	b.h->rest.slices = 1;
+	atomic_store(&b.h->post, &letter);
+	assert_false(hot_rests_on(b.h));
+	atomic_store(&b.h->post, NULL);
+	assert_true(hot_rests_on(b.h));
+	hot_rest_count(b.h);
+	end(&b);
 }
 
 static void test_who_waits_ends_it(void **state)
@@ -495,7 +525,7 @@ int main(void)
 		cmocka_unit_test(test_settling_is_waited_for),
 		cmocka_unit_test(test_young_plans_are_waited_for),
 		cmocka_unit_test(test_new_plans_are_waited_for),
-		cmocka_unit_test(test_who_waits_ends_it),
+		cmocka_unit_test(test_it_rests_on), cmocka_unit_test(test_who_waits_ends_it),
 		cmocka_unit_test(test_who_waits_interrupts_trials),
 		cmocka_unit_test(test_a_plan_ends_it),
 		cmocka_unit_test(test_a_scope_ends_it), cmocka_unit_test(test_ops_are_counted),
