@@ -234,7 +234,8 @@ void pool_sweep(pool *p, int64_t chunks, void (*body)(void *ctx, int64_t k), voi
 {
 	sweep back = { body, ctx, chunks - 1 };
 
-	p->back = !p->back;
+	if (chunks > 1)
+		p->back = !p->back;
 	if (p->back)
 		pool_run(p, chunks, go_back, &back);
 	else

@@ -277,21 +277,21 @@ static void run_chunk(void *ctx, int64_t k)
 static void run(walk *w, pool *p, int weight)
 {
 	int64_t count = 1, element = 0, bytes;
-	bool shared, moves_apart = !w->body && w->strides[1][w->rank - 1] != 1;
+	bool cut, moves_apart = !w->body && w->strides[1][w->rank - 1] != 1;
 
 	for (int d = 0; d < w->rank; d++)
 		count *= w->dims[d];
 	for (int n = 0; n < w->operands; n++)
 		element += w->size[n];
 	bytes = count * element * weight;
-	shared = pool_worth(p, bytes);
+	cut = pool_worth(p, bytes) || (weight == 1 && bytes >= POOL_SWEEP_BYTES);
 	if (w->packed || moves_apart)
 		choose_tiles(w, SCRATCH, SCRATCH_COLS);
 	else
-		choose_tiles(w, shared ? CHUNK_BYTES / (element * weight) + 1 : count, INT64_MAX);
-	w->chunk_tiles = shared ?
+		choose_tiles(w, cut ? CHUNK_BYTES / (element * weight) + 1 : count, INT64_MAX);
+	w->chunk_tiles = cut ?
 		MAX(CHUNK_BYTES / (w->tile_rows * w->tile_cols * element * weight), 1) : w->tiles;
-	pool_run(p, divide_up(w->tiles, w->chunk_tiles), run_chunk, w);
+	pool_sweep(p, divide_up(w->tiles, w->chunk_tiles), run_chunk, w);
 }
 
 void ISA(walk_run)(const kcall *c, const tile_op *how)
