@@ -12,7 +12,8 @@
 #define YOUNG_RUNS  64u          /* of a plan, .. */
 #define YOUNG_OPS   32u          /* .. each of as many ops at least, and it is no longer young */
 #define SETTLE_OPS  81920u       /* in which a loop is settled: 65,536 and what the miner takes */
-#define LONG        1024u        /* a plan: a trial takes longer than that */
+#define LONG        1024u        /* a plan: a trial takes longer than that, .. */
+#define LONG_AHEAD  256u         /* .. or would cost more than it could say */
 #define BALANCE     16u          /* ops, of which one may make what stays */
 #define BEHIND      4096u        /* words that the miner has yet to read, .. */
 #define UNREAD_OPS  16384u       /* .. which is waited for so long */
@@ -50,16 +51,20 @@ static uint64_t claim_of(const hot *h, const hot_run *r)
 		YOUNG_RUNS * MAX((uint64_t)r->plan->region->n, YOUNG_OPS) : 0;
 }
 
+static bool is_long(const hot_run *r)
+{
+	return r->plan->region->n >= (r->clear ? LONG_AHEAD : LONG);
+}
+
 bool hot_await_plans(hot *h)
 {
-	uint64_t most = 0, longest = 0;
+	uint64_t most = 0;
 
 	for (unsigned k = 0; k < h->count; k++) {
 		most = MAX(most, claim_of(h, h->runs[k]));
-		longest = MAX(longest, h->runs[k]->plan->region->n);
+		if (hot_settles(h) && is_long(h->runs[k]))
+			most = MAX(most, SETTLE_OPS);
 	}
-	if (hot_settles(h) && longest >= LONG)
-		most = MAX(most, SETTLE_OPS);
 	return await_step(h, most);
 }
 

@@ -163,6 +163,14 @@ static void test_settling_is_waited_for(void **state)
 	atomic_store(&b.h->settles, false);
 	assert_false(hot_rest_mutes(b.h));
 	end(&b);
+	begin(&b, true);                 /* of middle size: if it is far ahead */
+	b.region.n = 300;
+	b.r.clear = true;
+	atomic_store(&b.h->settles, true);
+	assert_false(run_to(&b, HOT_LEADS, 1 << 16, 20 * OP, 10 * OP));
+	b.r.clear = false;
+	assert_true(run_to(&b, HOT_LEADS, 1 << 10, 20 * OP, 10 * OP));
+	end(&b);
 	begin(&b, true);
 	b.region.n = 2000;
 	atomic_store(&b.h->settles, true);
