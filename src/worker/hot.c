@@ -137,13 +137,14 @@ static void drop_rivals(hot *h)
 {
 	const uint64_t since = hot_ops(h) - MIN(hot_ops(h), REGION_PERIOD_MAX);
 
-	for (unsigned k = h->count; k--;) {
-		hot_run *r = h->runs[k];
+	for (unsigned k = 0; k < h->count;) {
+		hot_run *r = h->runs[k++];
 
 		if (!r->kept || !r->runs || r->completed < since)
 			continue;
 		hot_bar_kept(h, r->plan->region->signature);
 		hot_drop(h, r);
+		k = 0;           /* its sides have gone with it */
 	}
 }
 

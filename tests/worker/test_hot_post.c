@@ -60,9 +60,53 @@ static void test_rivals(void **state)
 	}
 }
 
+/* Two more, longer ones: four plans. */
+static void run_four(void)
+{
+	play p;
+
+	run_two();
+	for (unsigned k = 300; k < 312; k++) {
+		p = run_numbered("t%01 = sqrt t1\nt%02 = mul t%01, t1\nt%03 = neg t%02\n"
+			"t%04 = relu t%03\nt%05 = add t%04, t1\nfetch t%05\n"
+			"free t%01\nfree t%02\nfree t%03\nfree t%04\nfree t%05\n", k);
+		play_end(&p);
+	}
+	for (unsigned k = 400; k < 412; k++) {
+		p = run_numbered("t%01 = sigmoid t1\nt%02 = div t%01, t1\nt%03 = abs t%02\n"
+			"t%04 = tanh t%03\nt%05 = sub t%04, t1\nt%06 = exp t%05\nfetch t%06\n"
+			"free t%01\nfree t%02\nfree t%03\nfree t%04\nfree t%05\nfree t%06\n", k);
+		play_end(&p);
+	}
+	assert_int_equal(t->hot->count, 4);
+}
+
+/* Its sides go with it, which may be longer and so come first; nobody else does. */
+static void test_sides_of_rivals(void **state)
+{
+	hot_run *settled, *side, *other, *rival;
+
+	(void)state;
+	admit_tenant(3, false);
+	run_four();
+	settled = t->hot->runs[0];
+	side = t->hot->runs[1];
+	other = t->hot->runs[2];
+	rival = t->hot->runs[3];
+	side->from = side->root = rival;
+	rival->sides = rival->family = 1;
+	rival->kept = true;
+	tell_settled(settled);
+	assert_int_equal(t->hot->count, 2);
+	assert_ptr_equal(t->hot->runs[0], settled);
+	assert_ptr_equal(t->hot->runs[1], other);
+	dismiss_tenant();
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rivals) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rivals),
+		cmocka_unit_test(test_sides_of_rivals) };
 
 	set(FLAG_GT_QUIET, "1");
 	set(FLAG_GT_CACHE_DIR, "");
