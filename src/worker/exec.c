@@ -273,7 +273,7 @@ static void drop_storage(void *s)
 	storage_drop(s);
 }
 
-/* Answers are contiguous: copy what is not. */
+/* Answers are contiguous: copy what is not, and what would keep far more memory than its own. */
 static void answer_copy(tenant *t, const ins *i, answer *a, const value *v)
 {
 	ins clone = { .op = OP_clone, .words = INS_HEAD_WORDS, .nin = 1 };
@@ -307,7 +307,7 @@ static void fetch(tenant *t, const ins *i)
 	} else if (UNLIKELY(v->why != NULL)) {
 		failure_hold(v->why);
 		answer_fail(a, v->why);
-	} else if (v->v.contiguous) {
+	} else if (LIKELY(v->v.contiguous && !fused_lodges(v))) {
 		storage_hold(v->s);
 		answer_give(a, &v->v.m, v->v.data, v->s, drop_storage);
 	} else {

@@ -1,6 +1,8 @@
 /* fused_run.c: what a run holds, and until when. */
 #include "worker/fused_course.h"
 
+#define LODGES 4u                /* times as large as a value: the arena is too much to be kept for it */
+
 /* ---- needs ----------------------------------------------------------------------------------- */
 
 static void drop(fused_run *f, fused_slot *s)
@@ -270,6 +272,33 @@ static void leave_arena(fused_run *f)
 		a->before = NULL;
 }
 
+/* ---- lodgers --------------------------------------------------------------------------------- */
+
+bool fused_lodges(const value *v)
+{
+	const fused_run *f = v->run;
+
+	return f && v->s && v->s == f->arena->s && v->s->size >= LODGES * f->p->bytes[v->slot];
+}
+
+/* A loss that is kept would keep all of the arena. Without memory for it, it does. */
+static void move_out(fused_run *f, uint32_t slot)
+{
+	value *v = f->shown[slot];
+	storage *own;
+
+	if (!fused_lodges(v) || !v->v.contiguous)
+		return;
+	own = storage_new(f->tenant->worker->engine->memory, MAX(f->p->bytes[slot], 1));
+	if (!own)
+		return;
+	memcpy(own->data, v->v.data, f->p->bytes[slot]);
+	f->arena->known--;
+	storage_drop(v->s);
+	v->s = own;
+	v->v.data = own->data;
+}
+
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
 static fused_run *new_run(tenant *t, fused_plan *p)
@@ -319,6 +348,7 @@ static void recycle(fused_run *f)
 /* Tensors that are in memory can do without their run. */
 static void detach(fused_run *f, uint32_t slot)
 {
+	move_out(f, slot);
 	forget(f, slot);
 	fused_unneed(f, slot);
 }

@@ -45,6 +45,7 @@ void store_fini(store *s);
 /* fused_run.c: compute what is pending, by its run (fused.h); its tensor is freed. */
 value *fused_resolve(value *v);
 value *fused_read(value *v);             /* the same for a client that asks for it */
+bool fused_lodges(const value *v);       /* it is a small part of its memory, which is a plan's */
 void   fused_free(value *v);
 
 static inline bool store_pends(const value *v)
