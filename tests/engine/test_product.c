@@ -501,6 +501,28 @@ static void test_followed(void **state)
 	(void)state;
 }
 
+/* Of equal rows, then of equal columns, in one piece and in several. */
+static void test_followed_equal(void **state)
+{
+	static const int64_t sizes[][3] = {{64, 64, 64}, {130, 256, 70}, {600, 90, 40},
+		{300, 530, 300}};
+	ins_room room;
+	ins *i = make(&room);
+
+	for (unsigned k = 0; k < 2 * COUNT(sizes); k++) {
+		const int64_t *s = sizes[k / 2];
+		tensor in[2] = {repeated(s[0], s[2], k % 2 ? 0 : 1),
+			repeated(s[2], s[1], k % 2 ? 2 : 0)};
+
+		for (int need = 0; need < 3; need++)
+			for (int f = MAX(0, trial_fast_count - 2); f < trial_fast_count; f++)
+				check_follower(trial_fast[f].e, i, in, need);
+		trial_close(&in[0]);
+		trial_close(&in[1]);
+	}
+	(void)state;
+}
+
 /* Rows of stacked matrices follow one another; chunks have several. */
 static void test_followed_stacks(void **state)
 {
@@ -535,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_followed),
+		cmocka_unit_test(test_followed_equal),
 		cmocka_unit_test(test_followed_stacks),
 		cmocka_unit_test(test_concurrent),
 	};
