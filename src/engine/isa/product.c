@@ -81,23 +81,23 @@ static void use_packed(tile *t)
 	}
 }
 
-/* All rows of one strip; t->out and t->a stand at the first. With t->to the first tile packs. */
-static void run_rows(const tile *first, int64_t m, int64_t columns)
+/* All rows of one strip; t->out and t->a stand at the first, and move. With t->to the first tile
+ * packs. */
+static void run_rows(tile *t, int64_t m, int64_t columns)
 {
 	int width = (int)((columns + VF - 1) / VF);
 	int64_t count = (m + tiles[width].rows_max - 1) / tiles[width].rows_max;
 	int64_t low = m / count, higher = m % count;   /* equal heights, not full ones and a rest */
-	tile t = *first;
 
-	t.last = columns - (width - 1) * VF;
+	t->last = columns - (width - 1) * VF;
 	for (int64_t k = 0; k < count; k++) {
 		int64_t rows = low + (k < higher);
 
-		(t.to ? packing_tiles : tiles[width].run)[rows](&t);
-		use_packed(&t);
-		t.a += rows * t.a_row;
-		t.out += rows * t.out_row;
-		t.begin += t.begin ? rows * STRIP : 0;
+		(t->to ? packing_tiles : tiles[width].run)[rows](t);
+		use_packed(t);
+		t->a += rows * t->a_row;
+		t->out += rows * t->out_row;
+		t->begin += t->begin ? rows * STRIP : 0;
 	}
 }
 
@@ -105,19 +105,19 @@ static void run_rows(const tile *first, int64_t m, int64_t columns)
  * cache. */
 static void run_halves(tile t, room *r, int64_t m, int64_t columns)
 {
-	tile rest = t;
+	tile first = t;
 
-	t.k = (t.k + 1) / 2;
-	t.add = false;
-	t.out = r->sums;
-	t.out_row = STRIP;
+	first.k = (t.k + 1) / 2;
+	first.add = false;
+	first.out = r->sums;
+	first.out_row = STRIP;
+	t.a += first.k * t.a_col;
+	t.b += first.k * t.b_row;
+	t.to += t.to ? first.k * STRIP : 0;
+	t.k -= first.k;
+	t.begin = r->sums;
+	run_rows(&first, m, columns);
 	run_rows(&t, m, columns);
-	rest.a += t.k * t.a_col;
-	rest.b += t.k * t.b_row;
-	rest.to += t.to ? t.k * STRIP : 0;
-	rest.k -= t.k;
-	rest.begin = r->sums;
-	run_rows(&rest, m, columns);
 }
 
 /* One chain of the columns from j on. */
