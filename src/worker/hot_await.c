@@ -12,8 +12,8 @@
 #define YOUNG_RUNS  64u          /* of a plan, .. */
 #define YOUNG_OPS   32u          /* .. each of as many ops at least, and it is no longer young */
 #define SETTLE_OPS  81920u       /* in which a loop is settled: 65,536 and what the miner takes */
-#define LONG        1024u        /* a plan: a trial takes longer than that, .. */
-#define LONG_AHEAD  256u         /* .. or would cost more than it could say */
+#define LONG        1024u        /* a plan: a trial takes longer than that */
+#define LONG_AHEAD  256u         /* one that is far ahead: it would cost more than it could say */
 #define BALANCE     16u          /* ops, of which one may make what stays */
 #define BEHIND      4096u        /* words that the miner has yet to read, .. */
 #define UNREAD_OPS  16384u       /* .. which is waited for so long */

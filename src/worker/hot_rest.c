@@ -39,7 +39,7 @@
 #define WAIT_FIRST  32768u       /* ops to the next trial, after one that was won; four times .. */
 #define WAIT_MOST   (UINT64_C(1) << 24)  /* .. as many each time, .. */
 #define TRIAL_PART  16u          /* .. and so many times what the trial took */
-#define REST_FIRST  131072u
+#define REST_FIRST  65536u
 #define REST_MOST   (UINT64_C(1) << 22)
 #define LISTENS     16u          /* of a rest's ops, one in so many behind it, .. */
 #define LISTENS_LEAST 8192u      /* .. or so many */
@@ -269,10 +269,25 @@ bool hot_rest_mutes(const hot *h)
 		!h->rest.softly && hot_settles(h);
 }
 
-/* Nothing speaks for listening as it is done now. */
+static void start_trial(hot *h, bool softly)
+{
+	hot_rest *o = &h->rest;
+
+	o->softly = softly;
+	o->began = hot_ops(h);
+	o->round = 0;
+	o->times[0].n = o->times[1].n = 0;
+	lead(h, true);
+}
+
+/* Nothing speaks for listening as it is done now. That plans lost once is no reason to rest for long. */
 static void go_on_without(hot *h)
 {
-	if (!hot_await_loops(h))
+	if (hot_await_loops(h))
+		return;
+	if (h->rest.aloof && has_plans(h))
+		start_trial(h, false);
+	else
 		rest(h);
 }
 
@@ -290,11 +305,7 @@ static void begin_trial(hot *h)
 		try_later(h, WAIT_FIRST);
 		return;
 	}
-	o->softly = hot_await_more(h);
-	o->began = hot_ops(h);
-	o->round = 0;
-	o->times[0].n = o->times[1].n = 0;
-	lead(h, true);
+	start_trial(h, hot_await_more(h));
 }
 
 /* -1: to listen is clearly faster. 1: clearly slower. Of few pieces by much. */
