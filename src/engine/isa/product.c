@@ -97,7 +97,8 @@ static void run_rows(tile *t, int64_t m, int64_t columns)
 		use_packed(t);
 		t->a += rows * t->a_row;
 		t->out += rows * t->out_row;
-		t->begin += t->begin ? rows * STRIP : 0;
+		if (t->begin)
+			t->begin += rows * STRIP;
 	}
 }
 
@@ -113,7 +114,8 @@ static void run_halves(tile t, room *r, int64_t m, int64_t columns)
 	first.out_row = STRIP;
 	t.a += first.k * t.a_col;
 	t.b += first.k * t.b_row;
-	t.to += t.to ? first.k * STRIP : 0;
+	if (t.to)
+		t.to += first.k * STRIP;
 	t.k -= first.k;
 	t.begin = r->sums;
 	run_rows(&first, m, columns);
