@@ -26,7 +26,7 @@ static void poison(value *out, failure *why)
 static bool find_inputs(tenant *t, const ins *i, call *c, failure **why)
 {
 	for (unsigned k = 0; k < i->nin; k++) {
-		const value *v;
+		value *v;
 
 		c->metas[k] = NULL;
 		if (ins_kind(i, k))
@@ -42,6 +42,8 @@ static bool find_inputs(tenant *t, const ins *i, call *c, failure **why)
 			failure_hold(*why = v->why);
 			return false;
 		}
+		if (UNLIKELY(v->run != NULL) && op_rows[i->op].kind == KIND_VIEW)
+			fused_move_out(v);
 		call_put(c, k, v);
 	}
 	return true;
@@ -273,7 +275,7 @@ static void drop_storage(void *s)
 	storage_drop(s);
 }
 
-/* Answers are contiguous: copy what is not, and what would keep far more memory than its own. */
+/* Answers are contiguous: copy what is not. */
 static void answer_copy(tenant *t, const ins *i, answer *a, const value *v)
 {
 	ins clone = { .op = OP_clone, .words = INS_HEAD_WORDS, .nin = 1 };
@@ -307,7 +309,9 @@ static void fetch(tenant *t, const ins *i)
 	} else if (UNLIKELY(v->why != NULL)) {
 		failure_hold(v->why);
 		answer_fail(a, v->why);
-	} else if (LIKELY(v->v.contiguous && !fused_lodges(v))) {
+	} else if (v->v.contiguous) {
+		if (UNLIKELY(v->run != NULL))
+			fused_move_out(v);
 		storage_hold(v->s);
 		answer_give(a, &v->v.m, v->v.data, v->s, drop_storage);
 	} else {

@@ -274,25 +274,26 @@ static void leave_arena(fused_run *f)
 
 /* ---- lodgers --------------------------------------------------------------------------------- */
 
-bool fused_lodges(const value *v)
+/* The value is a small part of the arena. */
+static bool lodges(const value *v)
 {
 	const fused_run *f = v->run;
 
-	return f && v->s && v->s == f->arena->s && v->s->size >= LODGES * f->p->bytes[v->slot];
+	return v->s && v->s == f->arena->s && v->s->size >= LODGES * f->p->bytes[v->slot];
 }
 
-/* A loss that is kept would keep all of the arena. Without memory for it, it does. */
-static void move_out(fused_run *f, uint32_t slot)
+void fused_move_out(value *v)
 {
-	value *v = f->shown[slot];
+	fused_run *f = v->run;
+	const uint64_t bytes = f->p->bytes[v->slot];
 	storage *own;
 
-	if (!fused_lodges(v) || !v->v.contiguous)
+	if (!lodges(v) || !v->v.contiguous)
 		return;
-	own = storage_new(f->tenant->worker->engine->memory, MAX(f->p->bytes[slot], 1));
+	own = storage_new(f->tenant->worker->engine->memory, MAX(bytes, 1));
 	if (!own)
 		return;
-	memcpy(own->data, v->v.data, f->p->bytes[slot]);
+	memcpy(own->data, v->v.data, bytes);
 	f->arena->known--;
 	storage_drop(v->s);
 	v->s = own;
@@ -348,7 +349,7 @@ static void recycle(fused_run *f)
 /* Tensors that are in memory can do without their run. */
 static void detach(fused_run *f, uint32_t slot)
 {
-	move_out(f, slot);
+	fused_move_out(f->shown[slot]);
 	forget(f, slot);
 	fused_unneed(f, slot);
 }

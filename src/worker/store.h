@@ -45,8 +45,10 @@ void store_fini(store *s);
 /* fused_run.c: compute what is pending, by its run (fused.h); its tensor is freed. */
 value *fused_resolve(value *v);
 value *fused_read(value *v);             /* the same for a client that asks for it */
-bool fused_lodges(const value *v);       /* it is a small part of its memory, which is a plan's */
 void   fused_free(value *v);
+/* fused_run.c: who keeps a small part of a plan's memory would keep all of it. The value of a run
+ * gets memory of its own, if that is so, and there is any. */
+void   fused_move_out(value *v);
 
 static inline bool store_pends(const value *v)
 {

@@ -1,5 +1,5 @@
-/* test_fused_arena.c: small results lie in the arena of a plan; what is kept of them, as tensors or
- * as answers, does not keep all of it.
+/* test_fused_arena.c: small results lie in the arena of a plan; what is kept of them, as tensors, as
+ * answers or by views, does not keep all of it.
  */
 #include "check.h"
 #include "one_tenant.h"
@@ -17,11 +17,14 @@
 	"free t%4\nfree t%5\nfree t%6\n"
 
 /* What is kept, and how. */
-typedef enum way { TENSORS, ANSWERS, WAYS } way;
+typedef enum way { TENSORS, ANSWERS, VIEWS, WAYS } way;
 
 static const char *step_of(way how, unsigned k)
 {
-	return k % KEPT ? STEP "free t%7\n" : how == TENSORS ? STEP : STEP "fetch t%7\nfree t%7\n";
+	static const char *const kept[WAYS] = { STEP, STEP "fetch t%7\nfree t%7\n",
+		STEP "t%8 = expand t%7 [3]\nfree t%7\n" };
+
+	return k % KEPT ? STEP "free t%7\n" : kept[how];
 }
 
 static uint64_t live(void)
@@ -32,11 +35,13 @@ static uint64_t live(void)
 	return s.live;
 }
 
-static void read_kept(play *kept)
+static void read_kept(way how, play *kept)
 {
+	const char *text = how == TENSORS ? "fetch t%7\nfree t%7\n" : "fetch t%8\nfree t%8\n";
+
 	for (unsigned k = 0; k < STEPS; k += KEPT) {
 		play_end(&kept[k]);
-		kept[k] = run_numbered("fetch t%7\nfree t%7\n", k + 1);
+		kept[k] = run_numbered(text, k + 1);
 	}
 }
 
@@ -58,8 +63,8 @@ static void run(way how, uint64_t threshold, float *read)
 		assert_true(t->hot->runs[0]->fused.plans[0]->f->arena_size > 2 * BYTES);
 		assert_true(live() < half + 4 * BYTES);
 	}
-	if (how == TENSORS)
-		read_kept(kept);
+	if (how != ANSWERS)
+		read_kept(how, kept);
 	for (unsigned k = 0; k < STEPS; k += KEPT) {
 		assert_int_equal(kept[k].n, 1);
 		assert_int_equal(kept[k].answers[0]->state, ANSWER_READY);
