@@ -27,16 +27,12 @@ typedef struct places {
 	uint32_t *next_ending;
 } places;
 
-/* Small results are there in case that they are asked for, which mostly nobody does: the arena will
- * do. */
 static bool may_be_placed(const fuse_graph *g, uint32_t v, uint32_t birth)
 {
 	const fuse_value *o = fuse_value_at(g, v);
-	const uint8_t pin = g->nodes[v].pin;
 
-	return o->where == FUSE_STORED && (!pin || pin == WHY_SMALL) &&
-		o->until != REGION_NEVER && fuse_bytes(o) &&
-		(uint64_t)o->until < (uint64_t)g->f->ops + birth;
+	return o->where == FUSE_STORED && !g->nodes[v].pin && o->until != REGION_NEVER &&
+		fuse_bytes(o) && (uint64_t)o->until < (uint64_t)g->f->ops + birth;
 }
 
 static void list_value(places *p, uint32_t v, uint32_t birth)

@@ -393,8 +393,7 @@ void fuse_graph_use(fuse_graph *g)
 
 		if (why) {
 			n->needed = true;
-			if (why != WHY_SMALL || !n->pin)
-				n->pin = (uint8_t)why;
+			n->pin = (uint8_t)why;
 		}
 		if (why == WHY_READ)
 			n->deadline = MIN(n->deadline, f->values.at[v].op);
