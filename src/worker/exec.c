@@ -26,7 +26,7 @@ static void poison(value *out, failure *why)
 static bool find_inputs(tenant *t, const ins *i, call *c, failure **why)
 {
 	for (unsigned k = 0; k < i->nin; k++) {
-		const value *v;
+		value *v;
 
 		c->metas[k] = NULL;
 		if (ins_kind(i, k))
@@ -42,6 +42,8 @@ static bool find_inputs(tenant *t, const ins *i, call *c, failure **why)
 			failure_hold(*why = v->why);
 			return false;
 		}
+		if (UNLIKELY(v->run != NULL) && op_rows[i->op].kind == KIND_VIEW)
+			fused_move_out(v);
 		call_put(c, k, v);
 	}
 	return true;
@@ -308,6 +310,8 @@ static void fetch(tenant *t, const ins *i)
 		failure_hold(v->why);
 		answer_fail(a, v->why);
 	} else if (v->v.contiguous) {
+		if (UNLIKELY(v->run != NULL))
+			fused_move_out(v);
 		storage_hold(v->s);
 		answer_give(a, &v->v.m, v->v.data, v->s, drop_storage);
 	} else {

@@ -1,6 +1,8 @@
 /* fused_run.c: what a run holds, and until when. */
 #include "worker/fused_course.h"
 
+#define LODGES 4u                /* times as large as a value: the arena is too much to be kept for it */
+
 /* ---- needs ----------------------------------------------------------------------------------- */
 
 static void drop(fused_run *f, fused_slot *s)
@@ -270,6 +272,34 @@ static void leave_arena(fused_run *f)
 		a->before = NULL;
 }
 
+/* ---- lodgers --------------------------------------------------------------------------------- */
+
+/* The value is a small part of the arena. */
+static bool lodges(const value *v)
+{
+	const fused_run *f = v->run;
+
+	return v->s && v->s == f->arena->s && v->s->size >= LODGES * f->p->bytes[v->slot];
+}
+
+void fused_move_out(value *v)
+{
+	fused_run *f = v->run;
+	const uint64_t bytes = f->p->bytes[v->slot];
+	storage *own;
+
+	if (!lodges(v) || !v->v.contiguous)
+		return;
+	own = storage_new(f->tenant->worker->engine->memory, MAX(bytes, 1));
+	if (!own)
+		return;
+	memcpy(own->data, v->v.data, bytes);
+	f->arena->known--;
+	storage_drop(v->s);
+	v->s = own;
+	v->v.data = own->data;
+}
+
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
 static fused_run *new_run(tenant *t, fused_plan *p)
@@ -319,6 +349,7 @@ static void recycle(fused_run *f)
 /* Tensors that are in memory can do without their run. */
 static void detach(fused_run *f, uint32_t slot)
 {
+	fused_move_out(f->shown[slot]);
 	forget(f, slot);
 	fused_unneed(f, slot);
 }

@@ -46,6 +46,9 @@ void store_fini(store *s);
 value *fused_resolve(value *v);
 value *fused_read(value *v);             /* the same for a client that asks for it */
 void   fused_free(value *v);
+/* fused_run.c: who keeps a small part of a plan's memory would keep all of it. The value of a run
+ * gets memory of its own, if that is so, and there is any. */
+void   fused_move_out(value *v);
 
 static inline bool store_pends(const value *v)
 {
