@@ -132,7 +132,8 @@ static void adopt(hot *h, hot_run *r)
 }
 
 /* The last process's, which the miner has not found although it ran beside what is settled now: of
- * the same ops it makes another loop, as good luck had it then. */
+ * the same ops it makes another loop, as good luck had it then. What is rare, and no rival, is found
+ * and kept again. */
 static void drop_rivals(hot *h)
 {
 	const uint64_t since = hot_ops(h) - MIN(hot_ops(h), REGION_PERIOD_MAX);
@@ -142,7 +143,7 @@ static void drop_rivals(hot *h)
 
 		if (!r->kept || !r->runs || r->completed < since)
 			continue;
-		hot_bar_kept(h, r->plan->region->signature);
+		hot_forget_kept(h, r->plan->region->signature);
 		hot_drop(h, r);
 		k = 0;           /* its sides have gone with it */
 	}

@@ -104,8 +104,9 @@ typedef struct hot_letter {
 	hot_run *run;            /* of HOT */
 } hot_letter;
 
-/* A region: that is not to be kept for the next process; that was kept by the last one. */
-typedef struct hot_memo { struct hot_memo *next; uint64_t signature; } hot_memo;
+/* A region: that is not to be kept for the next process, whatever comes (`bars`) or as long as it is
+ * not found; that was kept by the last one. */
+typedef struct hot_memo { struct hot_memo *next; uint64_t signature; bool bars; } hot_memo;
 
 typedef struct hot_counts {
 	counter ops;             /* with a result, executed since detection began */
@@ -466,6 +467,8 @@ void hot_keep(hot *h, const job *j);
 void hot_forget(hot *h, uint64_t signature);
 /* The executor's: forget it, and keep it no more as long as the tenant lives. */
 void hot_bar_kept(hot *h, uint64_t signature);
+/* The executor's: forget it, unless it is found anew. */
+void hot_forget_kept(hot *h, uint64_t signature);
 void hot_read_notes(hot *h);
 void hot_warm_end(hot *h);
 

@@ -76,7 +76,7 @@ void hot_post_kept(hot *h, region *g)
 
 	hot_memo *n = mem_alloc(sizeof *n);
 
-	*n = (hot_memo){ h->kept, g->signature };
+	*n = (hot_memo){ .next = h->kept, .signature = g->signature };
 	h->kept = n;
 	r->kept = true;
 	post(h, &p, r);

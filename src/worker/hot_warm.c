@@ -245,13 +245,23 @@ void hot_forget(hot *h, uint64_t signature)
 		recipes_forget(cache_shared(), program(h), signature);
 }
 
-void hot_bar_kept(hot *h, uint64_t signature)
+static void note(hot *h, uint64_t signature, bool bars)
 {
 	hot_memo *n = mem_alloc(sizeof *n);
 
-	*n = (hot_memo){ atomic_load(&h->notes), signature };
+	*n = (hot_memo){ atomic_load(&h->notes), signature, bars };
 	while (!atomic_compare_exchange_weak(&h->notes, &n->next, n))
 		;
+}
+
+void hot_bar_kept(hot *h, uint64_t signature)
+{
+	note(h, signature, true);
+}
+
+void hot_forget_kept(hot *h, uint64_t signature)
+{
+	note(h, signature, false);
 }
 
 void hot_read_notes(hot *h)
@@ -262,8 +272,12 @@ void hot_read_notes(hot *h)
 	for (; n; n = next) {
 		next = n->next;
 		hot_forget(h, n->signature);
-		n->next = h->barred;
-		h->barred = n;
+		if (n->bars) {
+			n->next = h->barred;
+			h->barred = n;
+		} else {
+			mem_free(n);
+		}
 	}
 }
 

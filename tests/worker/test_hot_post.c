@@ -56,6 +56,8 @@ static void test_rivals(void **state)
 		tell_settled(h->runs[0]);
 		assert_int_equal(h->count, gone ? 1 : 2);
 		assert_int_equal(atomic_load(&h->notes) != NULL, gone);
+		hot_read_notes(h);
+		assert_null(h->barred);  /* found anew it is kept */
 		dismiss_tenant();
 	}
 }
