@@ -19,7 +19,6 @@
 #define BARRED_RUNS 64           /* the first time; */
 #define FAR         115          /* .. four times as many if T2 took more than that per cent of T1 */
 #define LIVES       5
-#define LEAD_OPS    64           /* behind a change of tiers in which a loop runs cold */
 
 /* So much faster than eager execution was that T1 need not be asked: it saves tens of ns an op. */
 static bool is_clear(const hot_run *r)
@@ -131,7 +130,7 @@ static void decide(hot *h, hot_run *r)
 /* Stretches behind a change of tiers that do not count: short ones run cold for a while. */
 static uint32_t lead_of(const hot_run *r)
 {
-	return 1 + LEAD_OPS / (r->reps * r->plan->region->n);
+	return 1 + HOT_LEAD_OPS / (r->reps * r->plan->region->n);
 }
 
 static void judge(hot *h, hot_run *r)

@@ -146,6 +146,7 @@ typedef struct hot_mark { uint64_t ops, busy; } hot_mark;
 typedef enum hot_phase { HOT_LISTENS, HOT_LEADS, HOT_TRIES, HOT_RESTS } hot_phase;
 #define HOT_FRONTS 16u           /* words of 64 bits */
 #define HOT_FRONT_EVERY 8u       /* slices, of which one is looked at */
+#define HOT_LEAD_OPS 64u         /* behind a change of tiers run cold: they are not timed */
 #define HOT_STEP_OPS 512u        /* at a time it is waited for what may come */
 #define HOT_IDLE_OPS (REGION_PERIOD_MAX + 4096u)         /* in which the longest loop shows */
 

@@ -18,7 +18,6 @@
 
 #define STRETCH_OPS 32           /* a stretch has at least as many */
 #define GAIN        98           /* per cent of the other's time that the faster one takes at most */
-#define LEAD_OPS    64           /* of which whole runs come before an eager stretch: it is timed warm */
 #define FIRST       4            /* replayed stretches that are compared with times before */
 #define MOVED       8            /* what a stretch with new shapes adds to hot_run.moves, */
 #define MOVES       16           /* above which that is how the loop is, */
@@ -152,7 +151,7 @@ static void run_eagerly(hot *h, hot_run *r)
 		return;
 	h->trial = r;
 	h->mute = r->settled;
-	r->lead = hot_ops(h) + (LEAD_OPS - 1) / n * n;
+	r->lead = hot_ops(h) + (HOT_LEAD_OPS - 1) / n * n;       /* whole runs */
 	r->until = r->lead + r->reps * n;
 }
 

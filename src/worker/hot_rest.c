@@ -24,8 +24,7 @@
 
 #include "base/clock.h"
 
-#define LEAD_OPS    64u          /* at the beginning of a piece are not timed, .. */
-#define LEAD_RUNS   2u           /* .. nor are so many runs where they are longer */
+#define LEAD_RUNS   2u           /* at the beginning of a piece are not timed, or HOT_LEAD_OPS */
 #define PIECE_RUNS  8u           /* of the longest plan are a piece, .. */
 #define PIECE_LEAST 256u         /* .. and at least, and at most so many ops */
 #define PIECE_MOST  16384u
@@ -230,7 +229,8 @@ static void lead(hot *h, bool without)
 	else
 		fall_still(h);
 	h->rest.phase = HOT_LEADS;
-	h->rest.due = hot_ops(h) + (without ? LEAD_OPS : ops_of(h, LEAD_RUNS, LEAD_OPS));
+	h->rest.due = hot_ops(h) + (without ? HOT_LEAD_OPS :
+		ops_of(h, LEAD_RUNS, HOT_LEAD_OPS));
 }
 
 /* The piece is the one without plans. */
@@ -367,16 +367,12 @@ void hot_rest_plan(hot *h, const hot_run *r)
 		wake(h);
 	if (o->due == UINT64_MAX || (o->planned && PART * n < ops_of(h, 1, 1)))
 		return;
-	if (o->planned)
+	if (o->planned) {
 		o->claim += first;
-	if (o->planned && (o->phase != HOT_LISTENS || o->aloof)) {
-		if (!hot_await(h, first))
+		if (!hot_await(h, first) || (o->phase == HOT_LISTENS && !o->aloof))
 			return;
 		listen(h);
 		o->phase = HOT_LISTENS;
-	} else if (o->planned) {
-		hot_await(h, first);
-		return;
 	}
 	o->planned = true;
 	o->due = hot_ops(h) + first;

@@ -481,6 +481,14 @@ static void check_follower(const engine *e, const ins *i, const tensor *in, int 
 	mem_free(f.times);
 }
 
+/* By the widest engines, of one thread and of several. */
+static void check_followers(const ins *i, const tensor *in)
+{
+	for (int need = 0; need < 3; need++)
+		for (int f = MAX(0, trial_fast_count - 2); f < trial_fast_count; f++)
+			check_follower(trial_fast[f].e, i, in, need);
+}
+
 /* m, n, k at the borders of pieces and of BLAS; 0 for nothing. */
 static void test_followed(void **state)
 {
@@ -498,12 +506,10 @@ static void test_followed(void **state)
 		tensor in[2] = {trial_tensor(dtype, 2, (int64_t[]){s[0], s[2]}, PLAIN),
 			trial_tensor(dtype, 2, (int64_t[]){s[2], s[1]}, k % 2 ? TRANSPOSED : PLAIN)};
 
-		for (int need = 0; need < 3; need++) {
+		for (int need = 0; need < 3; need++)
 			if (!SANITIZED || s[0] * s[1] * s[2] < 1 << 22)
 				check_follower(trial_reference, i, in, need);
-			for (int f = MAX(0, trial_fast_count - 2); f < trial_fast_count; f++)
-				check_follower(trial_fast[f].e, i, in, need);
-		}
+		check_followers(i, in);
 		trial_close(&in[0]);
 		trial_close(&in[1]);
 	}
@@ -523,9 +529,7 @@ static void test_followed_equal(void **state)
 		tensor in[2] = {repeated(s[0], s[2], k % 2 ? 0 : 1),
 			repeated(s[2], s[1], k % 2 ? 2 : 0)};
 
-		for (int need = 0; need < 3; need++)
-			for (int f = MAX(0, trial_fast_count - 2); f < trial_fast_count; f++)
-				check_follower(trial_fast[f].e, i, in, need);
+		check_followers(i, in);
 		trial_close(&in[0]);
 		trial_close(&in[1]);
 	}
@@ -545,9 +549,7 @@ static void test_followed_stacks(void **state)
 		tensor in[2] = {trial_tensor(GT_FLOAT32, 3, (int64_t[]){s[0], s[1], s[3]}, PLAIN),
 			trial_tensor(GT_FLOAT32, 3, (int64_t[]){s[0], s[3], s[2]}, PLAIN)};
 
-		for (int need = 0; need < 3; need++)
-			for (int f = MAX(0, trial_fast_count - 2); f < trial_fast_count; f++)
-				check_follower(trial_fast[f].e, i, in, need);
+		check_followers(i, in);
 		trial_close(&in[0]);
 		trial_close(&in[1]);
 	}
