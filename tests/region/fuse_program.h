@@ -551,7 +551,8 @@ TRIAL fusion *program_fuse_kept(program *p, const val *kept, int count)
 	return program_fuse(p, false);
 }
 
-/* Interpreted, left anywhere, compiled if there is a compiler, and with other numbers. */
+/* Interpreted, left anywhere, compiled if there is a compiler, and both with other numbers, for which
+ * it is still good. */
 TRIAL void program_check_all(program *p, fusion *f)
 {
 	program_check(p, f);
@@ -559,8 +560,11 @@ TRIAL void program_check_all(program *p, fusion *f)
 		program_leave(p, f, last);
 	if (!plugin_open(&program_generator))
 		program_check(p, f);
-	program_generator = NULL;
 	program_vary(p);
+	for (uint32_t k = 0; k < p->n; k++)
+		assert_true(fusion_fits(f, k, p->run[k]));
+	program_check(p, f);
+	program_generator = NULL;
 	program_check(p, f);
 }
 

@@ -12,20 +12,6 @@ static program *begin(const char *what)
 	return program_new(trial_reference, what);
 }
 
-static void run_all(program *p, fusion *f)
-{
-	program_check(p, f);
-	for (uint32_t last = 0; last < p->n; last++)
-		program_leave(p, f, last);
-	if (!plugin_open(&program_generator))
-		program_check(p, f);
-	program_vary(p);
-	for (uint32_t k = 0; k < p->n; k++)
-		assert_true(fusion_fits(f, k, p->run[k]));
-	program_check(p, f);
-	program_generator = NULL;
-}
-
 /* All of it becomes `kernels` kernels and no call, unless that is -1. */
 static void check(program *p, const val *kept, int count, int kernels)
 {
@@ -38,7 +24,7 @@ static void check(program *p, const val *kept, int count, int kernels)
 		program_show(f);
 		fail_msg("%s: expected %d kernels and no call", p->what, kernels);
 	}
-	run_all(p, f);
+	program_check_all(p, f);
 	fusion_free(f);
 	program_free(p);
 }
@@ -204,7 +190,7 @@ static void test_shared(void **state)
 	(void)state;
 	assert_int_equal(count_steps(f, STEP_KERNEL), 1);
 	assert_int_equal(f->groups.at[0].g->args_count, 2);
-	run_all(p, f);
+	program_check_all(p, f);
 	fusion_free(f);
 	program_free(p);
 }
@@ -360,7 +346,7 @@ static void test_edges(void **state)
 	assert_int_equal(f->edges.at[0].value, x);
 	assert_int_equal(f->edges.at[0].user, y);
 	assert_int_equal(f->edges.at[0].why, WHY_PICKED);
-	run_all(p, f);
+	program_check_all(p, f);
 	fusion_free(f);
 	program_free(p);
 }
@@ -374,7 +360,7 @@ static void refuse(program *p, val at, val kept, int64_t n)
 	fuse_memory m;
 
 	assert_int_equal(f->checks.count, 1);
-	run_all(p, f);
+	program_check_all(p, f);
 	for (uint32_t k = 0; k < p->live_count; k++)
 		live[k] = p->live[k].v.data;
 	for (int side = 0; side < 2; side++) {
