@@ -181,6 +181,7 @@ GT_API int64_t gt_item_int(gt_tensor *x);
  * until end. Each begin needs its end. Reading a value a second time issues nothing. */
 typedef struct gt_fetch gt_fetch;
 GT_API gt_fetch   *gt_fetch_begin(gt_tensor *x);
+GT_API gt_fetch   *gt_sync_begin(gt_client *gt);    /* of no value: gt_sync in steps */
 GT_API bool        gt_fetch_ready(const gt_fetch *f);         /* any thread */
 GT_API gt_err      gt_fetch_wait(gt_fetch *f);                /* any thread; also repeatedly */
 GT_API const void *gt_fetch_data(const gt_fetch *f);          /* NULL: no elements, or not ready */

@@ -203,28 +203,19 @@ bool session_wait(gt_fetch *f)
 	return !e || error_raise();
 }
 
-/* The long wait is a read, without the lock; what is left for gt_sync is done by then. */
 static PyObject *synchronize(PyObject *module, PyObject *none)
 {
-	gt_tensor *x;
 	gt_fetch *f;
 	bool done;
 
 	(void)module, (void)none;
 	if (!session.client)
 		return Py_NewRef(Py_None);
-	x = gt_full_at(site_here(), session.client, GT_SHAPE(), gt_arg_int(0), (gt_make){ 0 });
-	f = gt_fetch_begin(x);
-	gt_drop(x);
-	if (!f)
+	if (!(f = gt_sync_begin(session.client)))
 		return error_raise();
 	done = session_wait(f);
 	gt_fetch_end(f);
-	if (!done)
-		return NULL;
-	if (session.client && gt_sync(session.client) != GT_OK)
-		return error_raise();
-	return Py_NewRef(Py_None);
+	return done ? Py_NewRef(Py_None) : NULL;
 }
 
 /* ---- gradient mode, random numbers, workers, signals ---------------------------------------- */

@@ -62,21 +62,22 @@ static bool worth_remembering(const value *v)
 
 /* ---- asking and waiting ---------------------------------------------------------------------- */
 
-/* Append the fetch and hand everything over; NULL on error. Gives one reference. */
+/* Append the fetch, of nothing without a value, and hand everything over; NULL on error. Gives one
+ * reference. */
 static answer *ask(gt_client *gt, value *v, bool awaited)
 {
 	answer *a = answer_new();
 	ins *i = stream_room(gt);
 
 	*i = (ins){ .op = OP_fetch, .words = INS_HEAD_WORDS + 2, .nin = 1, .nopd = 1 };
-	i->tail[0] = v->id;
+	i->tail[0] = v ? v->id : 0;
 	i->tail[1] = (uint64_t)(uintptr_t)a;
 	if (stream_commit(gt, 0) ||
 			(awaited ? stream_flush_awaited(gt) : stream_flush_now(gt))) {
 		answer_drop(a);
 		return NULL;
 	}
-	if (worth_remembering(v))
+	if (v && worth_remembering(v))
 		remember(gt, v, a);
 	return a;
 }
@@ -239,18 +240,31 @@ int64_t gt_item_int(gt_tensor *x)
 	return d == GT_INT32 ? (int32_t)s.bits : s.i;
 }
 
-gt_fetch *gt_fetch_begin(gt_tensor *x)
+/* Takes the answer's reference. */
+static gt_fetch *fetch_of(gt_client *gt, answer *a)
 {
 	gt_fetch *f;
-	answer *a;
 
-	if (!tensor_ready(x, "fetch") || !(a = read_begin(x, false)))
+	if (!a)
 		return NULL;
 	f = mem_alloc(sizeof *f);
-	*f = (gt_fetch){ .a = a, .link = x->gt->link, .sites = sites_hold(x->gt->sites),
-		.interrupt = x->gt->link->interrupt };
+	*f = (gt_fetch){ .a = a, .link = gt->link, .sites = sites_hold(gt->sites),
+		.interrupt = gt->link->interrupt };
 	link_hold(f->link);
 	return f;
+}
+
+gt_fetch *gt_fetch_begin(gt_tensor *x)
+{
+	return tensor_ready(x, "fetch") ? fetch_of(x->gt, read_begin(x, false)) : NULL;
+}
+
+/* The stream runs in order: what answers last has seen everything run. */
+gt_fetch *gt_sync_begin(gt_client *gt)
+{
+	if (!client_ready(gt, "gt_sync_begin") || signal_issue_pause(gt))
+		return NULL;
+	return fetch_of(gt, ask(gt, NULL, false));
 }
 
 bool gt_fetch_ready(const gt_fetch *f)

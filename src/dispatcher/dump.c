@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ir/op.h"
 #include "ir/text.h"
 
 struct dump {
@@ -80,7 +81,8 @@ void dump_put(dump *d, const uint64_t *records, size_t n)
 	for (; n; n--) {
 		const ins *i = (const ins *)records;
 
-		text_put(&d->text, i, NULL);
+		if (i->op != OP_fetch || ins_in(i)[0])   /* waiting is nothing that text could say */
+			text_put(&d->text, i, NULL);
 		records += i->words;
 	}
 	error = write_all(d->fd, d->text.data, d->text.size);

@@ -297,14 +297,17 @@ static void answer_copy(tenant *t, const ins *i, answer *a, const value *v)
 static void fetch(tenant *t, const ins *i)
 {
 	answer *a = (answer *)(uintptr_t)ins_opd(i)[0];
-	value *v = store_find(&t->store, ins_in(i)[0]);
+	const uint64_t id = ins_in(i)[0];
+	value *v = LIKELY(id) ? store_find(&t->store, id) : NULL;
 
 	if (UNLIKELY(v && store_pends(v)))
 		v = fused_read(v);
 	if (UNLIKELY(t->hot != NULL) && hot_check_answer(t->hot, a))
 		return;
-	if (UNLIKELY(!v)) {
-		fail(GT_EPROTO, "fetch: t%" PRIu64 " is unknown or was freed", ins_in(i)[0]);
+	if (UNLIKELY(!id)) {
+		answer_give(a, &(meta){ 0 }, NULL, NULL, NULL);
+	} else if (UNLIKELY(!v)) {
+		fail(GT_EPROTO, "fetch: t%" PRIu64 " is unknown or was freed", id);
 		answer_fail(a, fault_new(t, i, NULL));
 	} else if (UNLIKELY(v->why != NULL)) {
 		failure_hold(v->why);

@@ -234,6 +234,24 @@ static void test_values(void **state)
 	WORKS(gt_sync(gt));
 }
 
+/* Waiting in steps, on any thread: no value, and all before has run. */
+static void test_sync_in_steps(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_add(gt_ones(gt, GT_SHAPE(3)), gt_ones(gt, GT_SHAPE(3)));
+	gt_fetch *of_x = gt_fetch_begin(x), *all = gt_sync_begin(gt), *again = gt_sync_begin(gt);
+
+	WORKS(gt_fetch_wait(again));
+	assert_true(gt_fetch_ready(all) && gt_fetch_ready(of_x));
+	assert_null(gt_fetch_data(all));
+	WORKS(gt_fetch_wait(all));
+	gt_fetch_end(all);
+	gt_fetch_end(again);
+	gt_fetch_end(of_x);
+	assert_null(gt_sync_begin(NULL));
+	REFUSES(gt_last_error_code(), GT_EINVAL, "gt_sync_begin");
+}
+
 /* Of a transposed view every read shows the elements in order. */
 static void test_views(void **state)
 {
@@ -281,7 +299,7 @@ int main(void)
 		cmocka_unit_test(test_fetch_outlives_client), FAKE(test_interrupt),
 		FAKE(test_giving_back_under_a_flush), FAKE(test_failure_names_place),
 		TRY(test_place_is_never_cut), FAKE(test_many_places), TRY(test_values),
-		TRY(test_views), TRY(test_poison),
+		TRY(test_views), TRY(test_poison), TRY(test_sync_in_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,14 @@ def test_counts():
     assert "    total_batches: 100\n" in out
 
 
+def test_waiting_is_no_operation():
+    run("""
+        total = [gt.debug.get_worker_stats()["worker_0"]["operations"]["total"] for k in range(3)]
+        assert total[0] == total[1] == total[2], total
+        gt.synchronize()
+    """, **HOT)
+
+
 def test_off():
     run("""
         h = gt.debug.get_worker_stats()["worker_0"]["hotpath"]
