@@ -169,7 +169,8 @@ typedef struct hot_rest {
 	hot_times times[2];      /* of its pieces: ps an op, listening and still */
 	uint64_t from, busy;     /* op and busy time at the piece's beginning */
 	uint64_t looks, reads;   /* at the clock, then and so far */
-	uint64_t told, asked;    /* ops told as a whole, by plans far ahead, since that op */
+	uint64_t told, asked;    /* ops told as a whole, by plans far ahead, since that op; .. */
+	uint64_t spent, exits;   /* .. busy time then, and runs that were left since */
 	_Atomic bool stirred;    /* somebody waits for what is hot */
 	unsigned slices, news;   /* all of them; the latest of those that were new */
 	uint64_t fronts[HOT_FRONTS];     /* a bit for each op that slices began with */

@@ -35,6 +35,7 @@
 #define PART        8u           /* of the longest plan, that is small */
 #define TOLD        80u          /* per cent told as a whole, by plans far ahead: no trial */
 #define EXIT_RUNS   4u
+#define DEAR_NS     5000u        /* an op of so many ns and no run left: to listen is no matter */
 #define WAIT_FIRST  32768u       /* ops to the next trial, after one that was won; four times .. */
 #define WAIT_MOST   (UINT64_C(1) << 24)  /* .. as many each time, .. */
 #define TRIAL_PART  16u          /* .. and so many times what the trial took */
@@ -116,8 +117,9 @@ static void fall_asleep(hot *h, uint64_t ops)
 /* What is told as a whole is counted from here on. */
 static void ask_anew(hot *h)
 {
-	h->rest.told = 0;
+	h->rest.told = h->rest.exits = 0;
 	h->rest.asked = hot_ops(h);
+	h->rest.spent = hot_busy(h);
 }
 
 /* Times from before would be of another time. */
@@ -291,6 +293,17 @@ static void go_on_without(hot *h)
 		rest(h);
 }
 
+/* Listening is not what it costs: its 100 ns an op at most are lost in what ops take, and the times
+ * of plans are looked after by themselves; or nearly all is told as a whole. */
+static bool is_beyond_doubt(hot *h)
+{
+	const hot_rest *o = &h->rest;
+	const uint64_t ops = hot_ops(h) - o->asked;
+
+	return o->told * 100 >= ops * TOLD ||
+		(!o->exits && hot_busy(h) - o->spent >= ops * DEAR_NS);
+}
+
 static void begin_trial(hot *h)
 {
 	hot_rest *o = &h->rest;
@@ -301,7 +314,7 @@ static void begin_trial(hot *h)
 	}
 	if (hot_await_plans(h))
 		return;
-	if (o->told * 100 >= (hot_ops(h) - o->asked) * TOLD) {
+	if (is_beyond_doubt(h)) {
 		try_later(h, WAIT_FIRST);
 		return;
 	}
@@ -394,6 +407,7 @@ void hot_rest_settled(hot *h)
 /* What that costs no plan's times say: it speaks for a trial as some runs do against it. */
 void hot_rest_exit(hot *h, const hot_run *r)
 {
+	h->rest.exits++;
 	h->rest.told -= MIN(h->rest.told, EXIT_RUNS * (uint64_t)r->plan->region->n);
 }
 
