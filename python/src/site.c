@@ -1,6 +1,7 @@
 /* site.c: where the user's program is, cheaply.
  *
- * A place is a code object and an offset into it; its file and line are looked up once and kept.
+ * A place is a code object and an offset into it; its file and line are looked up once and kept, one
+ * site for all places of a line.
  * Frames of the package itself are skipped, so an operation inside gt.nn is attributed to the line
  * that called the layer. Code objects of places are kept alive, so that their addresses stay names.
  *
@@ -106,22 +107,46 @@ static bool learn(place *p, PyFrameObject *f)
 	return true;
 }
 
-/* A place not seen before. NULL if there is no room: the operation goes on without a place. */
-static const place *add_place(PyFrameObject *f, PyObject *code, int offset)
+/* A free slot for a place not seen before; NULL if there is no room. */
+static place *take(PyObject *code, int offset)
 {
 	place *p;
 
 	if (count == PLACES_MAX || (2 * (count + 1) > capacity && !grow()))
 		return NULL;
 	p = &table[slot_of(code, offset)];
-	p->code = code;
-	p->offset = offset;
-	if (!learn(p, f)) {
-		p->code = NULL;
-		return NULL;
-	}
 	Py_INCREF(code);
 	count++;
+	*p = (place){ .code = code, .offset = offset };
+	return p;
+}
+
+/* All of a line has one site: an interpreter that rewrites what runs often calls the same function
+ * from another offset from then on, and a loop would seem to come from elsewhere. Kept where no
+ * offset is. */
+static const place *place_of_line(PyFrameObject *f, PyObject *code)
+{
+	const int key = -3 - PyFrame_GetLineNumber(f);
+	place *p = capacity ? &table[slot_of(code, key)] : NULL;
+
+	if (p && p->code)
+		return p;
+	p = take(code, key);
+	return p && learn(p, f) ? p : NULL;
+}
+
+/* A place not seen before. NULL if there is no room: the operation goes on without a place. */
+static const place *add_place(PyFrameObject *f, PyObject *code, int offset)
+{
+	const place *line = place_of_line(f, code);
+	const bool inside = line && line->inside;
+	gt_site *site = line ? line->site : NULL;
+	place *p = site ? take(code, offset) : NULL;
+
+	if (!p)
+		return NULL;
+	p->inside = inside;
+	p->site = site;
 	return p;
 }
 

@@ -55,6 +55,21 @@ def test_counts():
     assert "    total_batches: 100\n" in out
 
 
+def test_a_line_is_one_place_however_often_it_ran(tmp_path):
+    """An interpreter that rewrites what runs often calls from another offset then."""
+    run("""
+        def step():
+            return gt.randn(2), gt.randn(2)
+
+        for k in range(100):
+            step()
+        gt.synchronize()
+    """, GT_DUMP=str(tmp_path))
+    dump, = tmp_path.glob("*.0.gts")
+    places = re.findall(r" = randn float32 \[2\].* (@ \d+)$", dump.read_text(), re.M)
+    assert len(places) == 200 and len(set(places)) == 1
+
+
 def test_waiting_is_no_operation():
     run("""
         total = [gt.debug.get_worker_stats()["worker_0"]["operations"]["total"] for k in range(3)]
