@@ -110,6 +110,13 @@ void job_free(job *j)
 	mem_free(j);
 }
 
+void job_count(job *j, int from)
+{
+	j->found += from == 0;
+	j->loaded += from == 1;
+	j->compiled += from == 2;
+}
+
 /* ---- lists of them --------------------------------------------------------------------------- */
 
 static void push(_Atomic(job *) *list, job *j)
@@ -241,8 +248,7 @@ static void find_code(job *j)
 		return;
 	}
 	j->codes[j->done++] = c;
-	j->loaded += from == 1;
-	j->compiled += from == 2;
+	job_count(j, from);
 }
 
 static void finish(job *j)

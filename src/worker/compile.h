@@ -60,8 +60,8 @@ typedef struct job {
 	bool weighed;                    /* it is compiled only if that may pay, .. */
 	bool vain;                       /* .. and it cannot: `error` says so, too */
 	uint64_t ns;                     /* spent */
-	uint32_t groups, done;           /* distinct ones; those that have code: */
-	uint32_t compiled, loaded;       /* by the compiler, from the disk; others were there */
+	uint32_t groups, done;           /* distinct ones; those that have code */
+	uint32_t found, loaded, compiled;        /* kernels asked for: there, on the disk, new */
 
 	/* Of the work. */
 	struct fusion *f;
@@ -109,6 +109,8 @@ fused_code *code_find(const group *g, const buf *key, const codegen_options *way
 /* fused_short.c: what short_rows is. */
 int64_t code_short_rows(const group *g);
 
+/* The job has asked for code, and that is where it was from. */
+void job_count(job *j, int from);
 /* How many the process has. */
 uint64_t code_count(void);
 /* The one of that name; NULL: there is none. */

@@ -353,8 +353,7 @@ static void try_code(job *j, uint32_t which, const codegen_options *way)
 
 	if (!c || !c->run)
 		return;
-	j->loaded += from == 1;
-	j->compiled += from == 2;
+	job_count(j, from);
 	j->choice.tried++;
 	steps = mem_zero((b->f->steps.count + 1) * sizeof *steps);
 	if (!measure_code(b, which, c->run, steps)) {

@@ -440,7 +440,7 @@ static void count_job(hot *h, const job *j)
 {
 	counter_add(&h->counts.loaded, j->loaded);
 	counter_add(&h->counts.compiles, j->compiled);
-	counter_add(&h->counts.hits, j->done - j->loaded - j->compiled);
+	counter_add(&h->counts.hits, j->found);
 	counter_add(&h->counts.compile_ns, j->ns);
 	counter_add(&h->counts.failures, !j->made && !j->vain);
 }

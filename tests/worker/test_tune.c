@@ -62,6 +62,14 @@ static uint64_t choices_found(void)
 	return s.hits[CACHE_TUNED];
 }
 
+static hot_stats stats(void)
+{
+	hot_stats s = { 0 };
+
+	hot_catch_up(t->hot, &s);
+	return s;
+}
+
 /* Measured once, on data that are the run's; the second worker takes the same code without
  * measuring. */
 static void test_choice(void **state)
@@ -70,6 +78,7 @@ static void test_choice(void **state)
 	const fused_plan *p;
 	fused_code *codes[16];
 	uint32_t steps, tried;
+	hot_stats s;
 
 	(void)state;
 	open_tenant();
@@ -86,6 +95,8 @@ static void test_choice(void **state)
 	for (uint32_t k = 0; k < steps; k++)
 		codes[k] = p->steps[k].code;
 	assert_true(tried > FUSE_TASTES);        /* ways to emit kernels, too */
+	s = stats();
+	assert_true(s.compiles > p->f->groups.count && s.hits <= tried * p->f->groups.count);
 	assert_true(p->tuned_ns && p->tuned_ns <= p->usual_ns);
 	assert_int_equal(choices_found(), 0);
 	dismiss_tenant();
@@ -99,6 +110,9 @@ static void test_choice(void **state)
 	assert_int_equal(p->f->steps.count, steps);
 	for (uint32_t k = 0; k < steps; k++)
 		assert_ptr_equal(p->steps[k].code, codes[k]);
+	s = stats();
+	assert_int_equal(s.hits, p->f->groups.count);
+	assert_int_equal(s.compiles + s.loaded, 0);
 	dismiss_tenant();
 }
 
