@@ -97,11 +97,17 @@ void hot_say_starting(const hot_run *r)
 
 /* ---- tier T2 --------------------------------------------------------------------------------- */
 
+static void say_recompiling(const job *j)
+{
+	say("[COMPILE] Recompiling %012llx: %s\n", (unsigned long long)j->signature, j->cause);
+}
+
+/* Whether other shapes need other code is known when it is over. */
 void hot_say_compiling(const job *j)
 {
-	if (j->cause)
-		say("[COMPILE] Recompiling %012llx: %s\n", (unsigned long long)j->signature, j->cause);
-	else
+	if (j->instead)
+		say_recompiling(j);
+	else if (!j->cause)
 		say("[COMPILE] Compiling sequence... %012llx (background)\n",
 			(unsigned long long)j->signature);
 }
@@ -147,9 +153,12 @@ void hot_say_compiled(const hot *h, const job *j)
 			"one's time\n", (unsigned long long)j->signature, j->made->tried,
 			j->remembered ? " before" : "",
 			(double)j->made->tuned_ns / (double)MAX(j->made->usual_ns, 1));
+	if (h->talks && j->cause && !j->instead && j->compiled)
+		say_recompiling(j);
 	if (h->talks)
-		say("[COMPILE] %s (%.3fs): %u ops -> %u kernels\n",
-			j->at_hand ? "Loaded from the cache" : "Compilation complete",
+		say("[COMPILE] %s (%.3fs): %u ops -> %u kernels\n", j->at_hand ?
+			"Loaded from the cache" : j->cause && !j->compiled ?
+			"The same code for other shapes" : "Compilation complete",
 			(double)j->ns / 1e9, j->made->n, j->made->kernels);
 }
 

@@ -151,6 +151,30 @@ def test_explain_kernels():
     assert not re.search(r"^behind %", out, re.M)
 
 
+TALKS = {"GT_AUTO_COMPILE": "1", "GT_COMPILE_SYNC": "1", "GT_DEBUG_COMPILE": "1"}
+OTHER_SHAPES = """
+    for n, m in SHAPES:
+        for step in range(30):
+            x = gt.randn(n, m).exp()
+            y = (x / x.sum(1, keepdim=True)).square().sum()
+        print("after", n, m, gt.debug.get_worker_stats()["worker_0"]["compilation"]["recompiles"])
+"""
+
+
+def test_other_rows_need_no_other_code():
+    out = run(OTHER_SHAPES.replace("SHAPES", "((8, 10), (24, 10), (5, 10))"),
+              GT_HOTPATH_CODE="interpreted", **TALKS)
+    assert "Recompiling" not in out and "after 5 10 0\n" in out
+    assert out.count("[COMPILE] The same code for other shapes (") == 2
+
+
+def test_recompiling_says_why():
+    out = run(OTHER_SHAPES.replace("SHAPES", "((8, 10), (8, 64), (9, 64))"), **TALKS)
+    why = re.findall(r"^\[COMPILE\] Recompiling [0-9a-f]{12}: other shapes or strides$", out, re.M)
+    assert len(why) == 1 and "after 8 64 1\n" in out and "after 9 64 1\n" in out or (
+        "no code generator" in out)
+
+
 def test_explain_names_the_mode():
     assert "  fused (T2): 1 plans" in run("print(gt.debug.explain())", **FUSED)
     out = run("print(gt.debug.explain())", GT_COMPILE_MODE="reduce-overhead", **FUSED)
