@@ -355,6 +355,7 @@ void hot_begin(tenant *t, uint64_t threshold)
 	pthread_mutex_init(&h->mining, NULL);
 	h->miner = miner_new(&o);
 	t->hot = t->heard = h;
+	past_begin(&h->past, &t->store);
 	hot_warm(h, h->sync ? UINT32_MAX : HOT_WARM_OPS);        /* nobody else knows it yet */
 	read_post(h);
 	hot_miner_add(h);

@@ -230,7 +230,7 @@ typedef struct hot {
 	_Atomic uint64_t drained;        /* when the ring was last found empty */
 	_Atomic uint64_t hopes;          /* of a plan that is on its way: miner_hopes, .. */
 	_Atomic bool settles;            /* .. and miner_settles */
-	past past;                       /* what ran eagerly at first */
+	past past;                       /* what ran at first */
 	bool warmed;                     /* what the last process knew was looked up, .. */
 	struct hot_shelf *shelf;         /* .. else so far */
 	hot_memo *kept;                  /* regions of which there was something */

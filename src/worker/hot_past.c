@@ -1,4 +1,4 @@
-/* hot_past.c: a loop's last eager run, found again and made a sample. */
+/* hot_past.c: a loop's last run, found again and made a sample. */
 #include "worker/hot_past.h"
 
 #include "base/map.h"
@@ -9,8 +9,26 @@
 #define READY         (1u << 14) /* words that are provided at once, .. */
 #define READY_QUICKLY (1u << 12) /* .. by the executor; parts of PAST_WORDS */
 
+void past_begin(past *p, const store *s)
+{
+	const uint64_t all = store_count(s);
+
+	if (LIKELY(!all) || all > PAST_GIVEN)
+		return;
+	p->given = mem_alloc(all * sizeof *p->given);
+	for (size_t k = 0; (k = idmap_next(&s->ids, k));) {
+		const value *v = s->ids.slots[k - 1].value;
+
+		if (!v->s)
+			continue;
+		p->given[p->given_count] = (past_given){ v->id, v->v };
+		p->given[p->given_count++].v.data = NULL;
+	}
+}
+
 void past_fini(past *p)
 {
+	mem_free(p->given);
 	mem_free(p->words);
 }
 
@@ -51,7 +69,7 @@ void past_make_ready(past *p)
 
 /* An op that ran, and what its result looked like. */
 typedef struct done {
-	const ins *i;
+	const ins *i;                    /* NULL: the value was given */
 	view v;                          /* without data */
 	uint64_t metas;
 	bool known;
@@ -59,7 +77,7 @@ typedef struct done {
 
 typedef struct memory {
 	done *all;
-	size_t count, room;
+	size_t count, room, given;       /* those in front were */
 	idmap ids;                       /* to places in `all`, from 1 */
 } memory;
 
@@ -102,10 +120,21 @@ static void infer(const memory *m, done *d)
 	d->known = true;
 }
 
+static void read_given(const past *p, memory *m)
+{
+	for (uint32_t k = 0; k < p->given_count; k++) {
+		VEC_ROOM(m->all, m->count, m->room);
+		m->all[m->count++] = (done){ .v = p->given[k].v, .known = true };
+		idmap_put(&m->ids, p->given[k].id, (void *)(uintptr_t)m->count);
+	}
+	m->given = m->count;
+}
+
 static void read_all(const past *p, memory *m)
 {
 	const uint32_t end = atomic_load_explicit(&p->written, memory_order_acquire);
 
+	read_given(p, m);
 	for (uint32_t at = 0; at < end;) {
 		const ins *i = (const ins *)(p->words + at);
 		done *d;
@@ -167,7 +196,7 @@ static job *find_run(const memory *m, match *at, const region *r, const engine *
 {
 	job *j;
 
-	for (size_t from = m->count; from-- > 0;) {
+	for (size_t from = m->count; from-- > m->given;) {
 		if (from + r->n > m->count)
 			continue;
 		if (runs(m, at, from) && (j = make_sample(m, at, from, r, e)))

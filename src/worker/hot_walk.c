@@ -228,6 +228,7 @@ static ALWAYS_INLINE void execute(tenant *t, hot_run *r, unsigned k, const ins *
 	}
 	if (UNLIKELY(h->learner != NULL))
 		listen_to(h, r, i, at);
+	past_put(&h->past, i);           /* it may turn out to be another loop's */
 	if (r->fused.chosen)
 		fused_take(t, r, i, out);
 	else

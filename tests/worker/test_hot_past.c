@@ -144,6 +144,58 @@ static void test_wait_behind_a_quick_plan(void **state)
 	expect_compiled(7);
 }
 
+/* Nobody listened when the parameters were made: what they are like is known all the same. */
+static void test_marked_later(void **state)
+{
+	const hot_run *r;
+
+	close_tenant(state);
+	admit_fused(0);
+	run(WIDE "t2 = permute t1 perm=[1,0]\n", 0);
+	for (unsigned k = 1; k <= 4; k++)
+		run("begin mode=1\nt%3 = mul t2, 0.5\nt%4 = tanh t%3\nt%5 = sum t%4 axes=[1]\nfree t%3\n"
+			"free t%4\nend\nfetch t%5\nfree t%5\n", k);
+	r = t->hot->runs[0];
+	(void)state;
+	assert_int_equal(t->hot->count, 1);
+	assert_int_equal(r->runs, 3);
+	assert_int_equal(r->fused.runs, 3);
+	assert_int_equal(r->fused.plans[0]->f->values.at[3].strides[0], 1);
+}
+
+/* The same for who waits: what was found is compiled then. */
+static void test_wait_behind_a_part(void **state)
+{
+	close_tenant(state);
+	admit_fused(0);
+	set(FLAG_GT_COMPILE_SYNC, "0");
+	run(WIDE, 0);
+	run("begin mode=1\n" BODY "end\n", 1);
+	worker_compile_wait(w);
+	run("begin mode=1\n" BODY "end\n", 2);
+	assert_int_equal(t->hot->runs[0]->fused.runs, 1);
+}
+
+/* What the part's first operations were: another part's, which has a plan by now. */
+static void test_wait_behind_a_longer_part(void **state)
+{
+	const char *more = "begin mode=1\n" BODY "t%6 = exp t1\nt%7 = sum t%6 axes=[0]\nfree t%6\n"
+		"fetch t%7\nfree t%7\nend\n";
+
+	close_tenant(state);
+	admit_fused(0);
+	set(FLAG_GT_COMPILE_SYNC, "0");
+	run(WIDE, 0);
+	run("begin mode=1\n" BODY "end\nt%6 = neg t1\nfree t%6\n", 1);
+	worker_compile_wait(w);
+	run(more, 2);
+	worker_compile_wait(w);
+	run(more, 3);
+	assert_int_equal(t->hot->count, 2);
+	assert_int_equal(t->hot->runs[0]->plan->region->n, 5);
+	assert_int_equal(t->hot->runs[0]->fused.runs, 1);
+}
+
 /* However the miner's thread and the executor share the work. */
 static void test_wait_of_young_sessions(void **state)
 {
@@ -168,6 +220,9 @@ int main(void)
 		TEST(test_unknown),
 		TEST(test_end),
 		TEST(test_wait_behind_a_quick_plan),
+		TEST(test_marked_later),
+		TEST(test_wait_behind_a_part),
+		TEST(test_wait_behind_a_longer_part),
 		TEST(test_wait_of_young_sessions),
 	};
 
