@@ -134,7 +134,7 @@ static void run_round(way *a)
 	if (a->threshold && a->threshold < NEVER)        /* let the miner have its plan ready */
 		worker_get_stats(a->w, &(worker_stats){ 0 });
 	if (a->fused)
-		worker_compile_wait(a->w);
+		worker_compile_wait(a->w, NULL);
 }
 
 static void bench(unsigned period)

@@ -468,7 +468,8 @@ GT_API gt_err gt_compile_end(gt_client *gt);
 GT_API gt_err gt_signal_compile(gt_client *gt, const char *name, gt_compile_mode mode);
 GT_API gt_err gt_signal_forget(gt_client *gt, const char *name);    /* as before */
 
-/* Wait until everything issued has run, and what was found in it by then is compiled. */
+/* Wait until everything issued has run, and what was found in it by then is compiled. GT_EINTERRUPT: by
+ * gt_set_interrupt; compiling goes on in the background. */
 GT_API gt_err gt_compile_wait(gt_client *gt);
 
 #include <gt/calls.h>

@@ -158,9 +158,7 @@ gt_err embed_compile_wait(struct link *l)
 {
 	gt_err e = check_link(l);
 
-	if (!e)
-		worker_compile_wait(embedded_of(l)->place.worker);
-	return e;
+	return e ? e : worker_compile_wait(embedded_of(l)->place.worker, &l->interrupt);
 }
 
 gt_err embed_explain(struct link *l, const explain_wish *wish, buf *to)

@@ -13,7 +13,8 @@
 gt_err embed_open(struct link **out);
 /* What the session's worker has done. GT_ESTATE if the link is of another kind. */
 gt_err embed_stats(struct link *l, worker_stats *out);
-/* Wait until what its worker has given to the compiler is compiled. GT_ESTATE as above. */
+/* Wait until what its worker has given to the compiler is compiled. GT_ESTATE as above,
+ * GT_EINTERRUPT by the link's interrupt. */
 gt_err embed_compile_wait(struct link *l);
 /* What there is to say of its hot paths. Everything flushed has run. GT_ESTATE as above. */
 gt_err embed_explain(struct link *l, const explain_wish *wish, buf *to);

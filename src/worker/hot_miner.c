@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "link/futex.h"
@@ -448,8 +449,20 @@ static void wait_a_moment(void)
 	nanosleep(&moment, NULL);
 }
 
-/* All that they recorded so far. If `stirs` they are to listen from now on. */
-static void mine_tenants(const worker *w, bool stirs)
+/* Who waits for the compiler, and when to be asked next whether to go on waiting. */
+typedef struct patience { const interrupt *in; uint64_t until; } patience;
+
+/* With nothing held. */
+static bool goes_on(patience *p)
+{
+	if (!p || !p->in || !p->in->poll || clock_ns() < p->until)
+		return true;
+	p->until = clock_ns() + INTERRUPT_NS;
+	return !p->in->poll(p->in->ctx);
+}
+
+/* All that they recorded so far, unless patience ends. If `stirs` they are to listen from now on. */
+static bool mine_tenants(const worker *w, bool stirs, patience *p)
 {
 	uint64_t visit;
 	bool wait;
@@ -459,20 +472,23 @@ static void mine_tenants(const worker *w, bool stirs)
 	visit = ++visits;
 	pthread_mutex_unlock(&lock);
 	while ((h = next_visit(w, visit, &wait)) || wait) {
-		if (!h) {
+		if (h) {
+			if (stirs)
+				atomic_store(&h->rest.stirred, true);
+			mine_all(h);
+			pthread_mutex_unlock(&h->mining);
+		} else {
 			wait_a_moment();
-			continue;
 		}
-		if (stirs)
-			atomic_store(&h->rest.stirred, true);
-		mine_all(h);
-		pthread_mutex_unlock(&h->mining);
+		if (!goes_on(p))
+			return false;
 	}
+	return true;
 }
 
 void hot_get_stats(worker *w, hot_stats *out)
 {
-	mine_tenants(w, false);
+	mine_tenants(w, false, NULL);
 	pthread_mutex_lock(&lock);
 	*out = w->past;
 	for (hot *h = mined; h; h = h->next) {
@@ -528,22 +544,34 @@ static void end_waiting(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* All that was recorded is mined first: what is a loop now is among the jobs then. */
-void worker_compile_wait(worker *w)
+/* The jobs that there are; false: patience has ended. */
+static bool help_compile(const worker *w, patience *p)
 {
 	bool wait;
 	hot *h;
 
-	begin_waiting();
-	mine_tenants(w, true);
 	while ((h = next_busy(w, &wait)) || wait) {
-		if (!h) {
+		if (h) {
+			while (compile_some(h, true) && clock_ns() < p->until)
+				;
+			pthread_mutex_unlock(&h->mining);
+		} else {
 			wait_a_moment();
-			continue;
 		}
-		while (compile_some(h, true))
-			;
-		pthread_mutex_unlock(&h->mining);
+		if (!goes_on(p))
+			return false;
 	}
+	return true;
+}
+
+/* All that was recorded is mined first: what is a loop now is among the jobs then. */
+gt_err worker_compile_wait(worker *w, const interrupt *in)
+{
+	patience p = { in, clock_ns() + INTERRUPT_NS };
+	bool over;
+
+	begin_waiting();
+	over = mine_tenants(w, true, &p) && help_compile(w, &p);
 	end_waiting();
+	return over ? GT_OK : fail(GT_EINTERRUPT, "interrupted while waiting");
 }

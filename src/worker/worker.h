@@ -71,8 +71,9 @@ void   worker_free(worker *w);
 /* Any thread. Lets the miner catch up. */
 void   worker_get_stats(worker *w, worker_stats *out);
 
-/* Return when everything that was given to the compiler is compiled, helping with it. */
-void   worker_compile_wait(worker *w);
+/* Return when everything that was given to the compiler is compiled, helping with it; GT_EINTERRUPT if
+ * `in` ends that. */
+gt_err worker_compile_wait(worker *w, const interrupt *in);
 
 /* What a site number stands for, as text; false if nothing is known. */
 typedef struct site_names {

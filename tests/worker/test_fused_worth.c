@@ -48,7 +48,7 @@ static unsigned count_plans(unsigned ops, unsigned width, const char *sync, unsi
 	for (unsigned k = 0; k < 2 * STEPS; k++) {
 		run_step(k, ops);
 		if (k == STEPS)
-			worker_compile_wait(w);
+			assert_int_equal(worker_compile_wait(w, NULL), GT_OK);
 	}
 	assert_int_equal(t->hot->count, 1);
 	plans = t->hot->runs[0]->fused.count;

@@ -102,7 +102,7 @@ static void close_tenant(tenant *t)
 
 static void *wait_for_compiler(void *w)
 {
-	worker_compile_wait(w);
+	assert_int_equal(worker_compile_wait(w, NULL), GT_OK);
 	return w;
 }
 

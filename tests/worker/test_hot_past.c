@@ -113,7 +113,7 @@ static void expect_compiled(unsigned k)
 	const hot_run *r;
 	uint64_t runs, before;
 
-	worker_compile_wait(w);
+	assert_int_equal(worker_compile_wait(w, NULL), GT_OK);
 	r = t->hot->count ? t->hot->runs[0] : NULL;
 	runs = r ? r->runs : 0;
 	before = r ? r->fused.runs : 0;
@@ -171,7 +171,7 @@ static void test_wait_behind_a_part(void **state)
 	set(FLAG_GT_COMPILE_SYNC, "0");
 	run(WIDE, 0);
 	run("begin mode=1\n" BODY "end\n", 1);
-	worker_compile_wait(w);
+	assert_int_equal(worker_compile_wait(w, NULL), GT_OK);
 	run("begin mode=1\n" BODY "end\n", 2);
 	assert_int_equal(t->hot->runs[0]->fused.runs, 1);
 }
@@ -187,13 +187,33 @@ static void test_wait_behind_a_longer_part(void **state)
 	set(FLAG_GT_COMPILE_SYNC, "0");
 	run(WIDE, 0);
 	run("begin mode=1\n" BODY "end\nt%6 = neg t1\nfree t%6\n", 1);
-	worker_compile_wait(w);
+	assert_int_equal(worker_compile_wait(w, NULL), GT_OK);
 	run(more, 2);
-	worker_compile_wait(w);
+	assert_int_equal(worker_compile_wait(w, NULL), GT_OK);
 	run(more, 3);
 	assert_int_equal(t->hot->count, 2);
 	assert_int_equal(t->hot->runs[0]->plan->region->n, 5);
 	assert_int_equal(t->hot->runs[0]->fused.runs, 1);
+}
+
+static int enough(void *asked)
+{
+	return ++*(int *)asked == 2;
+}
+
+/* Who waits may be told to stop, whatever is waited for: here the compiler is at work elsewhere. */
+static void test_wait_is_broken_off(void **state)
+{
+	int asked = 0;
+	const interrupt in = { enough, &asked };
+
+	(void)state;
+	run(WIDE, 0);
+	pthread_mutex_lock(&t->hot->mining);
+	assert_int_equal(worker_compile_wait(w, &in), GT_EINTERRUPT);
+	assert_int_equal(asked, 2);
+	pthread_mutex_unlock(&t->hot->mining);
+	assert_int_equal(worker_compile_wait(w, &in), GT_OK);
 }
 
 /* However the miner's thread and the executor share the work. */
@@ -223,6 +243,7 @@ int main(void)
 		TEST(test_marked_later),
 		TEST(test_wait_behind_a_part),
 		TEST(test_wait_behind_a_longer_part),
+		TEST(test_wait_is_broken_off),
 		TEST(test_wait_of_young_sessions),
 	};
 
