@@ -8,6 +8,8 @@ or from another program (a workload is a function that does one iteration and us
     from compilation_benchmark import *
     benchmark_workload('Simple Matmul', workload_simple_matmul, 50, 5)
 
+(under `if __name__ == "__main__":` if the workload is that program's own).
+
 Both processes do the same warm-up and the same iterations. After the warm-up the compiling one
 waits for what its compiler still has to do, and both go on until what was compiled has been proved
 and compared; what that costs is reported as the wait and the break-even counts it.
@@ -22,6 +24,7 @@ import multiprocessing
 import os
 import sys
 import time
+import types
 
 import gt
 
@@ -239,6 +242,18 @@ def answer(pipe, workload, iterations, warmup):
         pipe.send(f"{type(e).__name__}: {e}")
 
 
+def start(child, workload):
+    """The child loads the program itself only for a workload that is defined there: what else the
+    program does is not for the child to do again."""
+    main = sys.modules["__main__"]
+    if getattr(getattr(workload, "func", workload), "__module__", None) != "__main__":
+        sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        child.start()
+    finally:
+        sys.modules["__main__"] = main
+
+
 def measure(workload, iterations, warmup, compiled):
     """measure_here() in a process of its own, which starts without any state of this one."""
     settings = {"GT_AUTO_COMPILE": str(int(compiled)), "GT_QUIET": "1"}
@@ -250,7 +265,7 @@ def measure(workload, iterations, warmup, compiled):
     child = spawn.Process(target=answer, args=(there, workload, iterations, warmup))
     os.environ.update(settings)
     try:
-        child.start()
+        start(child, workload)
     finally:
         for name, value in before.items():
             if value is None:
@@ -471,7 +486,8 @@ def parse(argv):
     parser.add_argument("--iters", type=int, metavar="N", help=f"iterations ({ITERATIONS})")
     parser.add_argument("--json", action="store_true", help="figures as JSON instead of text")
     args = parser.parse_args(argv)
-    args.iters = args.iters or (QUICK_ITERATIONS if args.quick else ITERATIONS)
+    if args.iters is None:
+        args.iters = QUICK_ITERATIONS if args.quick else ITERATIONS
     if args.iters <= WARMUP:
         parser.error(f"--iters is more than the {WARMUP} iterations of the warm-up")
     wanted = (args.workload or "").lower()

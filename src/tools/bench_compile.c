@@ -240,11 +240,22 @@ static void print_all(const bench_figures *f, size_t n, buf *out)
 
 /* ---- the command ---- */
 
-static bool parse(options *o, int argc, char **argv)
+/* EXIT_DONE, or what to end with after a word about what is wrong; so parse(). */
+static int parse_iterations(options *o, const char *text)
+{
+	char *end = NULL;
+	const unsigned long n = strtoul(text, &end, 10);
+
+	if (*end || n <= WARMUP || n > BENCH_ITERATIONS_MAX)
+		return tool_fail(EXIT_USAGE, "--iters %s: expected %d to %d, of which the first %d "
+			"are the warm-up", text, WARMUP + 1, BENCH_ITERATIONS_MAX, WARMUP);
+	o->iterations = (unsigned)n;
+	return EXIT_DONE;
+}
+
+static int parse(options *o, int argc, char **argv)
 {
 	for (int k = 1; k < argc; k++) {
-		char *end = NULL;
-
 		if (!strcmp(argv[k], "--json")) {
 			o->json = true;
 		} else if (!strcmp(argv[k], "--quick")) {
@@ -252,16 +263,13 @@ static bool parse(options *o, int argc, char **argv)
 		} else if (!strcmp(argv[k], "--workload") && k + 1 < argc) {
 			o->wanted = argv[++k];
 		} else if (!strcmp(argv[k], "--iters") && k + 1 < argc) {
-			const unsigned long n = strtoul(argv[++k], &end, 10);
-
-			if (*end || n <= WARMUP || n > BENCH_ITERATIONS_MAX)
-				return false;
-			o->iterations = (unsigned)n;
+			if (parse_iterations(o, argv[++k]))
+				return EXIT_USAGE;
 		} else {
-			return false;
+			return tool_usage("bench");
 		}
 	}
-	return true;
+	return EXIT_DONE;
 }
 
 static int check_wanted(const options *o)
@@ -285,9 +293,7 @@ int bench_compile(int argc, char **argv)
 	int n;
 
 	static_assert(COUNT(figures) >= 9, "room for all workloads");
-	if (!parse(&o, argc, argv))
-		return tool_usage("bench");
-	if (check_wanted(&o))
+	if (parse(&o, argc, argv) || check_wanted(&o))
 		return EXIT_USAGE;
 	runs = mem_zero(2 * bench_work_count * sizeof *runs);
 	n = measure_all(&o, runs, figures);

@@ -133,7 +133,7 @@ def test_command_line():
     assert list(args.workloads) == ["MLP Training Step"]
     assert list(args.patterns) == ["MLP 784-256-10"] and args.iters == bench.QUICK_ITERATIONS
     assert len(bench.parse([]).workloads) == 4 and bench.parse(["--iters", "7"]).iters == 7
-    for wrong in ["--workload=zzz"], ["--iters=5"], ["--iters=x"]:
+    for wrong in ["--workload=zzz"], ["--iters=5"], ["--iters=0"], ["--iters=x"]:
         with pytest.raises(SystemExit):
             bench.parse(wrong)
 
@@ -162,6 +162,17 @@ def test_benchmark_workload_as_documented(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("WORKLOAD: Simple Matmul\nIterations: 20 (warmup: 5)\n")
     assert "WORKLOAD: Mine\n" in done.stdout and done.stdout.count("VERDICT: ") == 2
+
+
+def test_a_program_of_two_lines(tmp_path):
+    """As in the documentation: the processes that measure do not run the program once more."""
+    program = tmp_path / "two.py"
+    program.write_text("from compilation_benchmark import *\n"
+                       "benchmark_workload('Simple Matmul', workload_simple_matmul, 20, 5)\n")
+    path = os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0 and done.stdout.count("VERDICT: ") == 1, done.stdout + done.stderr
 
 
 def test_a_workload_that_fails_says_why(tmp_path):

@@ -175,7 +175,8 @@ def check_bench():
 		if f["iterations"] != 20 or not hotpath["matches"] or launches["eager"] < 10:
 			failures.append(f"gt bench compile --json: {f}")
 	expect(["bench", "compile", "--workload", "zzz"], 2, err=["no workload", "Simple Ops"])
-	expect(["bench", "compile", "--iters", "5"], 2, err=["usage: gt bench"])
+	expect(["bench", "compile", "--iters", "5"], 2, err=["--iters 5: expected 6 to"])
+	expect(["bench", "compile", "--iters"], 2, err=["usage: gt bench"])
 	expect(["bench", "compiel"], 2, err=["unknown benchmark 'compiel' (did you mean 'compile'?)"])
 	expect(["bench", "hotpath", "mpl"], 2, err=["unknown program 'mpl' (did you mean 'mlp'?)",
 		"programs are mlp deep"])
