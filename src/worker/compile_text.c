@@ -44,12 +44,19 @@ void code_print(const char *name, buf *to)
 
 /* ---- GT_DUMP --------------------------------------------------------------------------------- */
 
+/* A folder that did not take one of them is left alone: there are many, and one message will do. */
 static void save(const char *name, const char *ending, const buf *text)
 {
-	char full[GROUP_NAME_MAX + 32];
+	static _Atomic bool over;
+	char full[GROUP_NAME_MAX + 32], *path;
 
+	if (atomic_load(&over))
+		return;
 	snprintf(full, sizeof full, "%d.%s", (int)getpid(), name);
-	mem_free(transcript_save(flag_text(FLAG_GT_DUMP), full, ending, text));
+	path = transcript_save(flag_text(FLAG_GT_DUMP), full, ending, text,
+		"; no regions and kernels are dumped any more");
+	atomic_store(&over, !path);
+	mem_free(path);
 }
 
 /* Once a process. */

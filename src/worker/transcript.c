@@ -357,7 +357,8 @@ static bool write_all(int fd, const buf *text)
 	return true;
 }
 
-char *transcript_save(const char *directory, const char *name, const char *ending, const buf *text)
+char *transcript_save(const char *directory, const char *name, const char *ending, const buf *text,
+	const char *then)
 {
 	buf path = { 0 };
 	const int fd = create(directory, name, ending, &path);
@@ -367,7 +368,7 @@ char *transcript_save(const char *directory, const char *name, const char *endin
 	if (done)
 		kept = mem_string(buf_text(&path));
 	else
-		log_line("cannot write %s: %s", buf_text(&path), strerror(errno));
+		log_line("cannot write %s: %s%s", buf_text(&path), strerror(errno), then);
 	if (fd >= 0)
 		close(fd);
 	buf_fini(&path);
@@ -384,7 +385,7 @@ char *transcript_keep(const fused_run *f, const fused_step *st)
 		folder = temporary && *temporary ? temporary : "/tmp";
 	snprintf(name, sizeof name, "gt-wrong-%d-%s", (int)getpid(), st->code->name);
 	transcript_step(f, st, &text);
-	path = transcript_save(folder, name, "gts", &text);
+	path = transcript_save(folder, name, "gts", &text, "");
 	buf_fini(&text);
 	return path;
 }

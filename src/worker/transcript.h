@@ -22,7 +22,9 @@ void transcript_step(const fused_run *f, const fused_step *st, buf *to);
 char *transcript_keep(const fused_run *f, const fused_step *st);
 
 /* Write a text to <directory>/<name>.<ending>, or if there is such a file <name>.2.<ending> and so
- * on. Gives the path (mem_free); NULL, after one message, if it cannot be written. */
-char *transcript_save(const char *directory, const char *name, const char *ending, const buf *text);
+ * on. Gives the path (mem_free); NULL, after one message that ends with `then`, if it cannot be
+ * written. */
+char *transcript_save(const char *directory, const char *name, const char *ending, const buf *text,
+	const char *then);
 
 #endif

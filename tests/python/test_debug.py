@@ -24,14 +24,18 @@ LOOP = """
 """
 
 
-def run(body, **settings):
+def run_both(body, **settings):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GT_")}
     environment |= {"GT_CACHE_DIR": ""} | settings
     program = textwrap.dedent(LOOP) + textwrap.dedent(body)
     done = subprocess.run([sys.executable, "-c", program], env=environment, text=True,
                           capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout, done.stderr
+
+
+def run(body, **settings):
+    return run_both(body, **settings)[0]
 
 
 # Only replayed: what the compiler says and does comes when it is ready, if there is one.
@@ -173,6 +177,15 @@ def test_recompiling_says_why():
     why = re.findall(r"^\[COMPILE\] Recompiling [0-9a-f]{12}: other shapes or strides$", out, re.M)
     assert len(why) == 1 and "after 8 64 1\n" in out and "after 9 64 1\n" in out or (
         "no code generator" in out)
+
+
+def test_a_folder_that_takes_no_dumps_is_told_of_once(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    told = run_both("print(values[-1])", GT_DUMP=str(file), GT_AUTO_COMPILE="1",
+                    GT_COMPILE_SYNC="1", GT_HOTPATH_CODE="interpreted")[1].splitlines()
+    assert len(told) == 2 and told[0].endswith("; the stream is not dumped any more")
+    assert told[1].endswith("; no regions and kernels are dumped any more")
 
 
 def test_explain_names_the_mode():
