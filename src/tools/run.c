@@ -17,6 +17,7 @@
 #include "ir/batch.h"
 #include "ir/text.h"
 #include "tools/tools.h"
+#include "worker/compile.h"
 
 #define AT_ONCE 256                      /* instructions handed over before answers are awaited */
 #define NAMED_SITES (UINT32_C(1) << 31)  /* numbers from here on are ours, below are the file's */
@@ -196,6 +197,8 @@ static void explain(run *r)
 		complain(r);
 	fputs(buf_text(&text), stdout);
 	buf_fini(&text);
+	if (wish.kernel && !code_named(wish.kernel))     /* as the text says */
+		r->status = EXIT_WRONG;
 }
 
 gt_err run_hot(void)

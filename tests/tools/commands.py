@@ -241,6 +241,8 @@ def check_explain():
 	expect(["explain", "-"], 0, out=["nothing has been seen"], stdin="t1 = full float32 1.0 [2]\n")
 	expect(["explain", "-"], 1, out=["nothing has been seen"], err=["standard input:2"],
 		stdin="t1 = full float32 1.0 [2]\nt2\n")
+	expect(["explain", "--kernel", "nobody", "-"], 1, out=["there is no kernel called 'nobody'"],
+		stdin=text)
 	expect(["explain", "/nowhere.gts"], 1, err=["No such file"])
 	for wrong in ([], ["a", "b"], ["--kernel", "-"], ["--all", "-"]):
 		expect(["explain", *wrong], 2, err=["usage: gt explain"])
