@@ -41,6 +41,7 @@ typedef struct script {
 	uint32_t words, count;   /* of what is known; parts[count] is the end */
 	uint64_t *then, *moves, *keep;   /* by word: as it was; all bits set if it moves; .. if it
 	                                    matters at all */
+	uint8_t *marks;          /* the same by eight words: those that move, those that matter */
 	script_part *parts;
 	uint32_t *ops;           /* their parts; behind the last one `count` */
 	uint64_t *results;       /* of the ops, from the first one on */
