@@ -135,6 +135,8 @@ typedef struct fused_plan {
 	uint32_t read_often;             /* an op, counted from 1, that should be in memory, as its
 	                                    region_op.read says now; 0: none */
 	struct fused_course *course;     /* its runs in leaps; NULL: not made yet */
+	storage **spare;                 /* per slot: memory of a small result of its own, for the next
+	                                    run's; NULL: none */
 } fused_plan;
 
 /* The slot of input k of an op; FUSE_NONE: a scalar. */

@@ -5,6 +5,8 @@
  */
 #include "worker/fused_step.h"
 
+#define SPARE_BYTES 64           /* of results whose memory is kept for the next run's */
+
 typedef struct walker {
 	leap *l;
 	fused_run *f;
@@ -193,6 +195,16 @@ static void show(const walker *w, uint32_t slot)
 		f->shown[slot]->run = NULL;
 }
 
+/* The allocator has a lock, which for a number or two takes as long as computing them. */
+static bool keep_spare(fused_plan *p, uint32_t slot, storage *s)
+{
+	if (s->size > SPARE_BYTES || slot >= p->n || p->spare[slot] || s->release ||
+			s->size != p->bytes[slot] || __atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) != 1)
+		return false;
+	p->spare[slot] = s;
+	return true;
+}
+
 /* Where a live-in's value has the only other reference, nobody else can change the count. */
 static void drop(const walker *w, uint32_t slot)
 {
@@ -204,7 +216,7 @@ static void drop(const walker *w, uint32_t slot)
 	if (v && v->id == r->match.ids[slot] && v->s == s &&
 			__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 2)
 		__atomic_store_n(&s->refs, 1, __ATOMIC_RELAXED);
-	else
+	else if (!keep_spare(w->f->p, slot, s))
 		storage_drop(s);
 }
 

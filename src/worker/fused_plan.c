@@ -513,6 +513,7 @@ fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const
 	p->n = r->n;
 	p->slots = f->values.count;
 	p->own = take(p, p->slots, sizeof *p->own);
+	p->spare = take(p, p->slots, sizeof *p->spare);
 	p->contiguous = take(p, p->slots, sizeof *p->contiguous);
 	p->bytes = take(p, p->slots, sizeof *p->bytes);
 	for (uint32_t v = 0; v < p->slots; v++) {
