@@ -102,12 +102,13 @@ static bool is_small(uint32_t k)
 	return class_size(k) <= SMALL_MAX;
 }
 
-/* `size` bytes at a multiple of `align`, both multiples of a page; NULL if the system has none. */
-static void *map(allocator *a, size_t size, size_t align)
+/* `size` bytes at a multiple of `align`, both multiples of a page; NULL if the system has none. With
+ * MAP_POPULATE in `how` all of it is provided at once. */
+static void *map(allocator *a, size_t size, size_t align, int how)
 {
 	size_t extra = align > PAGE ? align : 0, head;
 	char *p = mmap(NULL, size + extra, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS | how, -1, 0);
 
 	a->stats.system_calls++;
 	if (p == MAP_FAILED)
@@ -132,11 +133,13 @@ static size_t large_size(uint32_t k)
 	return ALIGN_UP(class_size(k), PAGE);
 }
 
+/* A result is written as a whole: to be interrupted at each of its pages costs more than twice as
+ * much as to have them at once (800 KiB: 200 us, 85). */
 static storage *new_large(allocator *a, uint32_t k)
 {
 	size_t size = large_size(k);
 	bool huge = size >= HUGE_PAGE;
-	void *data = map(a, size, huge ? HUGE_PAGE : PAGE);
+	void *data = huge ? map(a, size, HUGE_PAGE, 0) : map(a, size, PAGE, MAP_POPULATE);
 	storage *s;
 
 	if (!data)
@@ -150,7 +153,7 @@ static storage *new_large(allocator *a, uint32_t k)
 
 static bool add_slab(allocator *a, size_class *c)
 {
-	slab *s = map(a, SLAB, SLAB);
+	slab *s = map(a, SLAB, SLAB, 0);
 
 	if (!s)
 		return false;

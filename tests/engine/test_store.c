@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "base/base.h"
 #include "base/mem.h"
 #include "engine/store.h"
@@ -56,6 +57,22 @@ static void test_little_is_wasted(void **state)
 		allocator_trim(a);
 		assert_int_equal(stats_of(a).cached, 0);
 	}
+	allocator_free(a);
+}
+
+/* Large ones that are not huge are there before they are written to. */
+static void test_pages_are_provided(void **state)
+{
+	allocator *a = allocator_new(UINT64_MAX);
+	storage *s = storage_new(a, MIB);
+	unsigned char there[MIB / 4096];
+
+	(void)state;
+	assert_non_null(s);
+	assert_int_equal(mincore(s->data, MIB, there), 0);
+	for (size_t k = 0; k < COUNT(there); k++)
+		assert_true(there[k] & 1);
+	storage_drop(s);
 	allocator_free(a);
 }
 
@@ -310,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_sizes),
 		cmocka_unit_test(test_little_is_wasted),
+		cmocka_unit_test(test_pages_are_provided),
 		cmocka_unit_test(test_blocks_are_reused),
 		cmocka_unit_test(test_blocks_do_not_overlap),
 		cmocka_unit_test(test_limit),
