@@ -21,9 +21,13 @@
 #endif
 #define VF (VEC_BYTES / 4)     /* floats in a vector */
 
-/* Arrays of vectors become registers only if loops over them are gone before gcc looks for such
- * arrays. */
+/* Arrays of vectors become registers only if loops over them are gone before the compiler looks for
+ * such arrays. clang ignores gcc's pragma, and products are a quarter as fast. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 #define INLINE static inline __attribute__((always_inline, unused))
 
 typedef float vf __attribute__((vector_size(VEC_BYTES)));
