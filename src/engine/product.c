@@ -49,7 +49,7 @@ typedef struct stack {
 	product_tiles *tiles;      /* NULL: BLAS */
 	scratches *scratches;      /* NULL: tiles need none */
 	bool shared;               /* of packed tiles, which may be cut anywhere: by two threads */
-	int batch_rank;
+	int batch_rank, threads;
 	int64_t matrices, dims[GT_RANK_MAX], a_strides[GT_RANK_MAX], b_strides[GT_RANK_MAX];
 	int64_t rows, columns;     /* of a piece */
 	int64_t row_pieces, column_pieces;   /* of a matrix */
@@ -143,6 +143,7 @@ static void describe(const kcall *c, const view *a, const view *b, stack *s)
 	s->after = c->after;
 	s->scratches = NULL;
 	s->shared = s->in_parts = false;
+	s->threads = pool_threads(c->engine->pool);
 	s->batch_rank = out->m.rank - 2;
 	s->p = (product){.a = a->data, .b = b->data, .out = out->data,
 		.m = a->m.dims[ra], .k = a->m.dims[ra + 1], .n = b->m.dims[rb + 1],
@@ -242,8 +243,8 @@ static product pick_matrix(const stack *s, int64_t at)
 	return p;
 }
 
-/* Piece (row, column) of matrix number `at`. */
-static void run_piece(const stack *s, int64_t at, int64_t row, int64_t column)
+/* Piece (row, column) of matrix number `at`, number `order` of those of these rows. */
+static void run_piece(const stack *s, int64_t at, int64_t row, int64_t column, int64_t order)
 {
 	size_t size = dtype_size(s->dtype);
 	int64_t i = row * s->rows, j = column * s->columns;
@@ -255,6 +256,7 @@ static void run_piece(const stack *s, int64_t at, int64_t row, int64_t column)
 	p.out = (char *)p.out + (i * p.out_row + j) * (int64_t)size;
 	p.m = MIN(s->rows, p.m - i);
 	p.n = MIN(s->columns, p.n - j);
+	p.a_near = order >= s->threads;
 	if (s->in_parts) {
 		p.done = follow_part;
 		p.ctx = &first;
@@ -295,10 +297,10 @@ static void run_chunk(void *ctx, int64_t chunk)
 	const stack *s = ctx;
 	int64_t pieces = s->row_pieces * s->column_pieces;
 	int64_t first = chunk / pieces * s->group, piece = chunk % pieces;
+	int64_t order = piece % s->column_pieces;
 
 	for (int64_t at = first; at < MIN(first + s->group, s->matrices); at++)
-		run_piece(s, at, piece / s->column_pieces,
-				pick_column(s, piece % s->column_pieces));
+		run_piece(s, at, piece / s->column_pieces, pick_column(s, order), order);
 	if (s->follows && !s->in_parts)
 		follow(s, chunk);
 }

@@ -30,6 +30,7 @@
 #define SUMS_ROWS 256              /* that have half a chain behind them */
 #define ROW_CLOSE 64               /* rows of b that lie so near one another */
 #define ROWS_FEW 12                /* too few to pay for packing */
+#define FAR ((int64_t)1 << 18)     /* elements of a left side that is in no near cache */
 #define STRIP (WIDTH_MAX * VF)
 
 #define TILE(rows, width) \
@@ -122,6 +123,15 @@ static void run_halves(tile t, room *r, int64_t m, int64_t columns)
 	run_rows(&t, m, columns);
 }
 
+/* Whether tiles ask for what the next ones read of a: where no strip has run over it yet, of a large
+ * one, and of one whose columns are rows of memory, several lines each. */
+static bool is_far(const product *p, int64_t j)
+{
+	if (j > 0 || p->a_near)
+		return false;
+	return p->a_row == 1 ? p->m > TILE_LINE : p->a_col == 1 && p->m * p->k >= FAR;
+}
+
 /* One chain of the columns from j on. */
 static void run_chain(const product *p, room *r, bool in_place, int64_t j, int64_t k)
 {
@@ -129,7 +139,7 @@ static void run_chain(const product *p, room *r, bool in_place, int64_t j, int64
 	tile t = {.a = (const float *)p->a + k * p->a_col, .a_row = p->a_row, .a_col = p->a_col,
 		.b = (const float *)p->b + k * p->b_row + j * p->b_col, .b_row = p->b_row,
 		.out = (float *)p->out + j, .out_row = p->out_row, .add = k > 0,
-		.k = MIN(DEPTH, p->k - k)};
+		.far = is_far(p, j), .k = MIN(DEPTH, p->k - k)};
 
 	if (!in_place && p->b_col == 1 && columns == STRIP) {
 		t.to = r->strip;

@@ -21,6 +21,7 @@ typedef struct tile {
 	int64_t a_row, a_col, b_row, out_row, k;
 	int64_t last;              /* lanes of the last vector of each row */
 	bool add;                  /* to what is in out */
+	bool far;                  /* a comes from far away: what the next tiles read is asked for */
 	const float *begin;        /* what the chain has come to before, rows of WIDTH_MAX vectors;
 	                            * NULL: it begins here */
 	float *to;                 /* TILE_PACKING: where the rows of b go, one behind the other */
@@ -79,20 +80,26 @@ INLINE void tile_step(vf sum[][WIDTH_MAX], const float *a, int64_t a_row, const 
 	}
 }
 
-/* The chain of a tile; `rows`, `width`, `whole`, `turned` and `kind` are constants wherever this is
+/* What of a is asked for meanwhile: in each step the next line of a column, where the rows of a are
+ * columns of memory and each value of k is in another line; or a line of the rows below, where those
+ * are rows of memory. Sixteen rows are more than a tile has, but to count them costs more. */
+typedef enum tile_ahead { TILE_NEAR, TILE_COLUMNS, TILE_ROWS } tile_ahead;
+
+/* The chain of a tile; `rows`, `width`, `whole`, `ahead` and `kind` are constants wherever this is
  * expanded, all arrays live in registers. A masked load takes a place among the multiplications,
- * which is 4 % of six rows by four vectors: it is for vectors that are not whole. Where the rows of
- * a are columns of memory, each value of k is in another line, far from the one before: those of
- * the next tiles are asked for. */
+ * which is 4 % of six rows by four vectors: it is for vectors that are not whole. */
 INLINE void tile_sum(const tile *t, vf sum[][WIDTH_MAX], const int rows, const int width,
-		const bool whole, const bool turned, vf_mask last)
+		const bool whole, const tile_ahead ahead, vf_mask last)
 {
-	const float *a = t->a, *b = t->b;
+	const float *a = t->a, *b = t->b, *below = a + rows * t->a_row + t->k - TILE_LINE;
 	vf row[WIDTH_MAX];
 
 	for (int64_t k = t->k; k > 0; k--, a += t->a_col, b += t->b_row) {
-		if (turned)
+		if (ahead == TILE_COLUMNS)
 			__builtin_prefetch(a + TILE_LINE, 0, 2);
+		else if (ahead == TILE_ROWS)
+			__builtin_prefetch(below + (k - 1) % TILE_LINE * t->a_row
+					- (k - 1) / TILE_LINE * TILE_LINE, 0, 2);
 		if (whole)
 			tile_load_whole(row, b, width);
 		else
@@ -101,18 +108,20 @@ INLINE void tile_sum(const tile *t, vf sum[][WIDTH_MAX], const int rows, const i
 	}
 }
 
-/* The same, which keeps the rows of b. They come from far away. */
+/* The same, which keeps the rows of b. They come from far away. Strides are read once, as for all
+ * that the compiler knows the stores might change them. */
 INLINE void tile_sum_packing(const tile *t, vf sum[][WIDTH_MAX], const int rows, const int width)
 {
+	const int64_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row;
 	const float *a = t->a, *b = t->b;
 	float *to = t->to;
 	vf row[WIDTH_MAX];
 
-	for (int64_t k = t->k; k > 0; k--, a += t->a_col, b += t->b_row, to += width * VF) {
-		tile_fetch(b + TILE_FETCH * t->b_row, width);
+	for (int64_t k = t->k; k > 0; k--, a += a_col, b += b_row, to += width * VF) {
+		tile_fetch(b + TILE_FETCH * b_row, width);
 		__builtin_prefetch(a + TILE_LINE, 0, 2);
 		tile_load_whole(row, b, width);
-		tile_step(sum, a, t->a_row, row, rows, width);
+		tile_step(sum, a, a_row, row, rows, width);
 		UNROLL
 		for (int c = 0; c < width; c++)
 			vf_store(to + c * VF, row[c]);
@@ -166,12 +175,14 @@ INLINE void tile_run(const tile *t, const int rows, const int width, const tile_
 		tile_sum_packed(t, sum, rows, width);
 	else if (kind == TILE_PACKING)
 		tile_sum_packing(t, sum, rows, width);
-	else if (t->last == VF && t->a_row == 1)
-		tile_sum(t, sum, rows, width, true, true, last);
+	else if (t->last == VF && t->far && t->a_row == 1)
+		tile_sum(t, sum, rows, width, true, TILE_COLUMNS, last);
+	else if (t->last == VF && t->far)
+		tile_sum(t, sum, rows, width, true, TILE_ROWS, last);
 	else if (t->last == VF)
-		tile_sum(t, sum, rows, width, true, false, last);
+		tile_sum(t, sum, rows, width, true, TILE_NEAR, last);
 	else
-		tile_sum(t, sum, rows, width, false, false, last);
+		tile_sum(t, sum, rows, width, false, TILE_NEAR, last);
 	if (add)
 		UNROLL
 		for (int r = 0; r < rows; r++) {
