@@ -149,6 +149,17 @@ static bool is_placed(fuse_graph *g, const ins *row, const meta *const *in, cons
 		fuse_place_takes(g, row, in, out);
 }
 
+/* One value, or one for all of its elements. */
+static bool is_given(const fuse_graph *g, uint32_t v, const ins *row)
+{
+	const uint8_t class = g->nodes[v].class;
+	bool given = class == CLASS_FULL || class == CLASS_ELEMENT || class == CLASS_COPY;
+
+	for (unsigned k = 0; k < row->nin && given; k++)
+		given = ins_kind(row, k) || g->nodes[g->nodes[fuse_input_of(row, k)].root].given;
+	return given;
+}
+
 static gt_err take_row(fuse_graph *g, uint32_t v, const ins *i, bool composed)
 {
 	const meta *in[INS_INPUTS_MAX];
@@ -169,6 +180,7 @@ static gt_err take_row(fuse_graph *g, uint32_t v, const ins *i, bool composed)
 	else if (g->nodes[v].class == CLASS_CALL && !composed)
 		fuse_add_check(g, row, in, &o->m);
 	lay_out(g, v, row);
+	g->nodes[v].given = is_given(g, v, row);
 	g->f->rows_before++;
 	as = fuse_simplify(g, v, row);
 	if (as != v)
@@ -299,12 +311,20 @@ void fuse_graph_fini(fuse_graph *g)
 
 /* ---- what is needed ---- */
 
+/* Small results are always stored: who asks for one need not wait, and one that is given is not
+ * worth it. A kernel down columns could not, which has no row of its own for them. */
+static bool is_stored_anyway(const fuse_graph *g, uint32_t v)
+{
+	const meta *m = &g->f->values.at[v].m;
+
+	return fuse_computed(&g->nodes[v]) && !g->nodes[v].given &&
+		(uint64_t)meta_count(m) * dtype_size((gt_dtype)m->dtype) <= g->in->small;
+}
+
 static fuse_why pinned(const fuse_graph *g, uint32_t v)
 {
 	const fuse_value *o = &g->f->values.at[v];
 	const region_op *from = &g->f->r->ops[o->op];
-	const fuse_node *n = &g->nodes[v];
-	const uint64_t size = (uint64_t)meta_count(&o->m) * dtype_size((gt_dtype)o->m.dtype);
 
 	if (!fusion_visible(g->f, v))
 		return WHY_FUSED;
@@ -314,7 +334,7 @@ static fuse_why pinned(const fuse_graph *g, uint32_t v)
 		return WHY_LIVE_OUT;
 	if (o->row->op == OP_upload)
 		return WHY_CALL;
-	return fuse_computed(n) && size <= g->in->small ? WHY_SMALL : WHY_FUSED;
+	return is_stored_anyway(g, v) ? WHY_SMALL : WHY_FUSED;
 }
 
 /* Who looks at v looks at `at`, too. */

@@ -30,6 +30,7 @@ typedef struct fuse_node {
 	bool needed;
 	uint8_t pin;             /* fuse_why it must be in memory whoever uses it, or WHY_FUSED */
 	bool used;               /* in memory, by a step: under this name */
+	bool given;              /* it is made of nothing but numbers that come with the run */
 	uint8_t refused[3];      /* fuse_why: per input that could not be fused */
 	uint32_t root;           /* the first value up its chain of views that is none */
 	uint32_t unit;           /* FUSE_NONE: no step */

@@ -356,6 +356,27 @@ static void test_small(void **state)
 	program_free(p);
 }
 
+/* .. unless nothing but numbers make them, as the gradient of a mean begins: a sum of columns has
+ * no place to store one value for all of them. */
+static void test_given(void **state)
+{
+	program *p = begin("given");
+	const val x = LIVE(p, 6, 8), one = full(p, GT_FLOAT32, 1, DIMS(1, 1));
+	const val part = ops(p, OP_div, one, 48), g = op2(p, OP_mul, x, part);
+	const val s = op2(p, OP_sub, g, reduce(p, OP_sum, g, 1, true));
+	fusion *f;
+
+	(void)state;
+	p->small = FUSE_SMALL;
+	f = fuse_kept(p, &s, 1);
+	assert_int_equal(f->values.at[part].where, FUSE_FUSED);
+	assert_int_equal(count_steps(f, STEP_KERNEL), 1);
+	for (uint32_t at = 0; at < (uint32_t)p->n; at++)
+		program_leave(p, f, at);
+	fusion_free(f);
+	program_free(p);
+}
+
 /* ---- later runs ---- */
 
 static ins *slice_of(program *p, val x, ins_room *copy)
@@ -457,8 +478,8 @@ int main(void)
 		cmocka_unit_test(test_bias_gradients), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_same), cmocka_unit_test(test_not_same),
 		cmocka_unit_test(test_dead), cmocka_unit_test(test_small),
-		cmocka_unit_test(test_fits), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_given), cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests_name("fuse", tests, trial_open, trial_close_all);
