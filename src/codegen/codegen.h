@@ -14,7 +14,7 @@
 #include "group/group.h"
 
 /* Raised whenever the same group would become other code; part of the cache's key. */
-#define CODEGEN_VERSION 15
+#define CODEGEN_VERSION 16
 
 /* How rows that are no multiple of a vector end: all vectors are masked, or the last one by code of
  * its own. AUTO chooses by the length of the code and the instruction set. SHORT and EVEN are for
@@ -28,8 +28,8 @@ typedef struct codegen_options {
 	cpu_isa isa;             /* what the code may use: at most what its machine has */
 	codegen_rest rest;
 	int level;               /* effort of LLVM's code generator: 0 usual, 1 less, 2 more */
-	uint8_t unroll;          /* vectors at a time, 1, 2 or 4: of elements, or with AVX-512 rows side
-	                            by side; 0: as the length of the code suggests */
+	uint8_t unroll;          /* vectors at a time, 1, 2 or 4: of elements, of columns, or with AVX-512
+	                            rows side by side; 0: as the length of the code suggests */
 } codegen_options;
 
 typedef struct codegen {

@@ -76,11 +76,16 @@ static val tile_address(emit *e, int node, val table, val k)
  * a second loop for the rest, where masks are instructions. */
 static void for_columns(emit *e, val end, emit_body *body, void *context)
 {
-	bool masks = e->masks;
+	const bool masks = e->masks;
+	const int wide = e->wide;
 
-	e->masks = masks || (e->isa == ISA_AVX512 && body != do_vector);
+	if (body != do_vector) {
+		e->masks = masks || e->isa == ISA_AVX512;
+		e->wide = e->lanes;
+	}
 	emit_columns(e, e->tile, end, 0, NULL, body, context);
 	e->masks = masks;
+	e->wide = wide;
 }
 
 /* The same in the tile's own memory, which has whole vectors: nobody looks at what comes of columns

@@ -269,10 +269,11 @@ static int lines_of(const emit *e, int cost)
  * A long body is a long chain of dependent steps, too long for the processor to look into the next
  * turn: two vectors at a time give it something to do (by measurement 1.2 to 1.4 times as fast). A
  * loop without masks is 1.1 times as fast as one with, and twice as much code: beyond some length
- * that costs more in compiling than it is worth, where masks are instructions. */
+ * that costs more in compiling than it is worth, where masks are instructions. A row of a tile is
+ * short, and there is much to be set up for it: 32 registers hold two vectors of less, too. */
 static void choose_loops(emit *e, const codegen_options *o)
 {
-	enum { LONG = 60, VERY_LONG = 150 };
+	enum { SOME = 30, LONG = 60, VERY_LONG = 150 };
 	static const int lanes[ISA_COUNT] = { 4, 8, 16 };
 	int cost = cost_vector(e);
 	bool rows = e->g->mode == GROUP_ROWS;
@@ -289,6 +290,8 @@ static void choose_loops(emit *e, const codegen_options *o)
 		e->lanes = TREE_LANES * e->lines;
 	}
 	e->wide = e->lanes;
+	if (e->g->mode == GROUP_COLS && cost >= (o->isa == ISA_AVX512 ? SOME : LONG) && !e->masks)
+		e->wide *= 2;
 	if (e->g->mode == GROUP_ELEMENT && cost >= LONG) {
 		e->wide *= 2;
 		if (e->masks)
@@ -306,6 +309,8 @@ static void unroll(emit *e, const codegen_options *o)
 	if (e->g->mode == GROUP_ELEMENT) {
 		e->wide = lanes[o->isa] * o->unroll;
 		e->lanes = e->masks ? e->wide : lanes[o->isa];
+	} else if (e->g->mode == GROUP_COLS) {
+		e->wide = e->masks ? e->lanes : lanes[o->isa] * o->unroll;
 	} else if (e->g->mode == GROUP_ROWS && o->isa == ISA_AVX512) {
 		e->lines = o->unroll;
 		e->batch = e->lines == 1 && stores_columns(e) ? EMIT_LINES : e->lines;

@@ -346,20 +346,38 @@ val emit_vector_mask(emit *e)
 {
 	val left = LLVMBuildSub(e->b, e->end, e->at, "");
 
-	if (e->rest && !e->masks)
-		return e->rest;
+	if (e->rest[0] && !e->masks)
+		return e->rest[0];
 	return first_columns(e, emit_min(e, left, emit_size(e, emit_columns_each(e))));
 }
 
 void emit_rest(emit *e)
 {
+	const int each = emit_columns_each(e);
+	const int most = e->wide / e->lanes * each;
 	val left = e->cols;
 
-	if (e->isa != ISA_AVX512 || e->masks || e->even || e->wide != e->lanes)
+	if (e->isa != ISA_AVX512 || e->masks || e->even || most > (int)COUNT(e->rest) * each)
 		return;
 	if (!e->brief)
-		left = LLVMBuildAnd(e->b, left, emit_size(e, emit_columns_each(e) - 1), "left");
-	e->rest = first_columns(e, left);
+		left = LLVMBuildAnd(e->b, left, emit_size(e, most - 1), "left");
+	for (int k = 0; k < most / each; k++)
+		e->rest[k] = first_columns(e, LLVMBuildSub(e->b, left, emit_size(e, k * each), ""));
+}
+
+/* Behind a main loop of two vectors at a time there may be two: each has a mask of its own, which
+ * goes through the loop. */
+static void rest_loop(emit *e, val from, val to, emit_body *body, void *context)
+{
+	loop l;
+
+	loop_open(e, &l, "rest", from, to, emit_size(e, emit_columns_each(e)), 1, e->rest);
+	e->at = l.i;
+	e->end = to;
+	e->mask = l.carry[0];
+	body(e, NULL, context);
+	e->mask = NULL;
+	loop_close(e, &l, e->rest + 1);
 }
 
 static void columns_loop(emit *e, const char *name, val from, val to, bool masked, int count,
@@ -383,7 +401,7 @@ static void columns_loop(emit *e, const char *name, val from, val to, bool maske
 void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *body,
 	void *context)
 {
-	int lanes = e->lanes;
+	const int lanes = e->lanes;
 	val whole = from;
 
 	if (e->even) {
@@ -391,7 +409,7 @@ void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *b
 		return;
 	}
 	if (!e->masks) {
-		if (e->g->mode == GROUP_ELEMENT)
+		if (e->g->mode != GROUP_ROWS)
 			emit_lanes(e, e->wide);
 		whole = LLVMBuildSub(e->b, to, from, "");
 		whole = LLVMBuildAnd(e->b, whole, emit_size(e, -emit_columns_each(e)), "");
@@ -399,7 +417,11 @@ void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *b
 		columns_loop(e, "col", from, whole, false, count, carry, body, context);
 		emit_lanes(e, lanes);
 	}
-	columns_loop(e, e->masks ? "col" : "rest", whole, to, true, count, carry, body, context);
+	if (!e->masks && e->rest[1] && e->wide > lanes)
+		rest_loop(e, whole, to, body, context);
+	else
+		columns_loop(e, e->masks ? "col" : "rest", whole, to, true, count, carry, body,
+			context);
 }
 
 void branch_open(emit *e, branch *b, const char *name, val condition)

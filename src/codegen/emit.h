@@ -43,7 +43,7 @@ typedef struct emit {
 	int levels;                      /* highest of the shapes' */
 	cpu_isa isa;
 	int lanes;                       /* of vectors where the code is */
-	int wide;                        /* of those in the main loop of GROUP_ELEMENT */
+	int wide;                        /* of those in the main loop, but for GROUP_ROWS */
 	int lines;                       /* rows side by side in a vector: GROUP_ROWS */
 	int batch;                       /* rows at a time: those, or more that take turns */
 	bool masks;                      /* REST_MASK */
@@ -69,7 +69,8 @@ typedef struct emit {
 	val alone;                       /* the row goes side by side with itself; NULL: none does */
 	val at, end;                     /* first column of the vector; columns end here */
 	val mask;                        /* of one line, columns below `end`; NULL: all are */
-	val rest;                        /* the only mask that there is; NULL: made where wanted */
+	val rest[2];                     /* the only masks that there are, of the vectors behind the
+	                                    main loop's; NULL: made where wanted */
 	int pass;                        /* levels up to here are known */
 	val value[GROUP_NODES];          /* where known in this place */
 
@@ -139,7 +140,7 @@ void loop_close(emit *e, loop *l, const val *next);
 
 /* Run `body` for the vectors of columns from..to of the row, with e->at, e->end and e->mask set;
  * `carry` goes through it. `from` is a multiple of the columns of
- * a vector. In GROUP_ELEMENT the vectors of the main loop have e->wide lanes. */
+ * a vector. The vectors of the main loop have e->wide lanes, but for GROUP_ROWS. */
 typedef void emit_body(emit *e, val *carry, void *context);
 void emit_columns(emit *e, val from, val to, int count, val *carry, emit_body *body,
 	void *context);

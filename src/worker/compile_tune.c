@@ -370,12 +370,6 @@ static bool is_worth(const trial *b, uint32_t which)
 	return time_of(b, which) * WORTH >= b->ns;
 }
 
-/* Columns are not unrolled. */
-static bool makes_no_odds(const fuse_group *g, uint32_t way)
-{
-	return ways[way].unroll && g->g->mode == GROUP_COLS;
-}
-
 static void finish(job *j)
 {
 	struct tuning *t = j->tuning;
@@ -395,8 +389,6 @@ void tune_some(job *j)
 		compare_groups(j);
 	} else if (t->which == j->groups || t->spent > SPENT_MAX) {
 		finish(j);
-	} else if (t->way < COUNT(ways) && makes_no_odds(&j->f->groups.at[t->which], t->way)) {
-		t->way++;
 	} else if (t->way == COUNT(ways) || !is_worth(&t->best, t->which)) {
 		t->which++;
 		t->way = 0;

@@ -128,6 +128,25 @@ static void test_lines(void **state)
 	}
 }
 
+/* Columns are two vectors at a time where there is much to do for them, and nowhere else. */
+static void test_columns(void **state)
+{
+	(void)state;
+	for (int ops = 10; ops <= 70; ops += 30) {
+		group g;
+		int x;
+
+		make_start(&g, GROUP_COLS);
+		x = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+		for (int n = 0; n < ops; n++)
+			x = make_op(&g, n % 2 ? OP_mul : OP_add, x, 0, 0);
+		make_store(&g, make_reduce(&g, OP_sum, x), ACCESS_RUN);
+		g.args[1].fixed = true;
+		assert_int_equal(size_of(&g, 0), size_of(&g, ops == 10 ? 1 : 2));
+		assert_int_not_equal(size_of(&g, 1), size_of(&g, 2));
+	}
+}
+
 /* The largest group: as many nodes, arguments and reductions as there may be. */
 static void test_largest(void **state)
 {
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_same_bytes),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_exit),
