@@ -78,10 +78,7 @@ static void transpose_squares(const matrix_move *m, int64_t rows, int64_t cols)
 			const float *from = (const float *)m->from + k * m->from_col + r;
 			vf square[VF];
 
-			UNROLL
-			for (int j = 0; j < VF; j++)
-				square[j] = vf_load(from + j * m->from_col);
-			vf_transpose(square);
+			vf_load_columns(square, from, m->from_col);
 			UNROLL
 			for (int j = 0; j < VF; j++)
 				vf_store(to + j * m->to_row, square[j]);

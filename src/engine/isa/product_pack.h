@@ -6,7 +6,7 @@
 
 #include "engine/isa/vec.h"
 
-/* to[k][j] = b[k][j] for j < n, rows of `to_row`; the rest of the last vector becomes 0. */
+/* to[k][j] = b[k][j] for j < n, rows of `to_row`; the rest of the last vector is of no account. */
 static void pack_rows(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t depth,
 		int64_t n)
 {
@@ -23,26 +23,46 @@ static void pack_rows(float *to, int64_t to_row, const float *b, int64_t b_row, 
 	}
 }
 
-/* The same from columns: b[k][j] is b[j * b_col + k]. Squares of VF by VF turn in registers. */
+/* Rows of memory become columns, VF of each. */
+INLINE void pack_square(float *to, int64_t to_row, const float *b, int64_t b_col)
+{
+	vf square[VF];
+
+	vf_load_columns(square, b, b_col);
+	UNROLL
+	for (int q = 0; q < VF; q++)
+		vf_store(to + q * to_row, square[q]);
+}
+
+/* The same, of fewer: `depth` values of k for n columns, of which the last stands for the others. */
+static void pack_part(float *to, int64_t to_row, const float *b, int64_t b_col, int64_t depth,
+		int64_t n)
+{
+	_Alignas(64) float whole[VF * VF];
+	vf_mask part = vf_first(depth);
+	vf square[VF];
+
+	UNROLL
+	for (int q = 0; q < VF; q++)
+		vf_store(whole + q * VF, vf_load_part(b + MIN(q, n - 1) * b_col, part));
+	vf_load_columns(square, whole, VF);
+	UNROLL
+	for (int q = 0; q < VF; q++)
+		if (q < depth)
+			vf_store(to + q * to_row, square[q]);
+}
+
+/* The same from columns: b[k][j] is b[j * b_col + k]. */
 static void pack_columns(float *to, int64_t to_row, const float *b, int64_t b_col, int64_t depth,
 		int64_t n)
 {
-	for (int64_t j = 0; j < n; j += VF)
-		for (int64_t k = 0; k < depth; k += VF) {
-			int64_t columns = MIN(VF, n - j), rows = MIN(VF, depth - k);
-			vf_mask part = vf_first(rows);
-			vf square[VF];
-
-			UNROLL
-			for (int q = 0; q < VF; q++)
-				square[q] = q >= columns ? (vf){0}
-					: vf_load_part(b + (j + q) * b_col + k, part);
-			vf_transpose(square);
-			UNROLL
-			for (int q = 0; q < VF; q++)
-				if (q < rows)
-					vf_store(to + (k + q) * to_row + j, square[q]);
-		}
+	for (int64_t j = 0; j < n; j += VF, to += VF, b += VF * b_col)
+		for (int64_t k = 0; k < depth; k += VF)
+			if (n - j >= VF && depth - k >= VF)
+				pack_square(to + k * to_row, to_row, b + k, b_col);
+			else
+				pack_part(to + k * to_row, to_row, b + k, b_col,
+						MIN(VF, depth - k), MIN(VF, n - j));
 }
 
 static void pack_any(float *to, int64_t to_row, const float *b, int64_t b_row, int64_t b_col,

@@ -85,24 +85,16 @@ static void pack_turned(float *to, const float *a, int64_t a_col, int64_t depth,
 	}
 }
 
-/* Rows of a are rows of memory: squares turn in registers. The lanes behind the rows of a tile are
- * written, too, and written over by what comes next. */
-static void pack_straight(float *to, const float *a, int64_t a_row, int64_t depth, int64_t rows)
+/* Rows of a are rows of memory: squares turn on the way, of `there` rows that there are from here on.
+ * The lanes behind the rows of a tile are written, too, and written over by what comes next. */
+static void pack_straight(float *to, const float *a, int64_t a_row, int64_t depth, int64_t rows,
+		int64_t there)
 {
-	for (int64_t k = 0; k < depth; k += VF) {
-		int64_t columns = MIN(VF, depth - k);
-		vf_mask part = vf_first(columns);
-		vf square[VF];
-
-		UNROLL
-		for (int q = 0; q < VF; q++)
-			square[q] = q >= rows ? (vf){0} : vf_load_part(a + q * a_row + k, part);
-		vf_transpose(square);
-		UNROLL
-		for (int q = 0; q < VF; q++)
-			if (q < columns)
-				vf_store(to + (k + q) * rows, square[q]);
-	}
+	for (int64_t k = 0; k < depth; k += VF)
+		if (there >= VF && depth - k >= VF)
+			pack_square(to + k * rows, rows, a + k, a_row);
+		else
+			pack_part(to + k * rows, rows, a + k, a_row, MIN(VF, depth - k), rows);
 }
 
 static void pack_any_rows(float *to, const float *a, int64_t a_row, int64_t a_col, int64_t depth,
@@ -124,7 +116,8 @@ static void pack_block(float *to, const product *p, const float *a, int64_t dept
 		int64_t rows = height_of(h, t);
 
 		if (p->a_col == 1 && HEIGHT <= VF)
-			pack_straight(to, a, p->a_row, depth, rows);
+			pack_straight(to, a, p->a_row, depth, rows,
+					row_of(h, h->count) - row_of(h, t));
 		else
 			pack_any_rows(to, a, p->a_row, p->a_col, depth, rows);
 		to += rows * depth;

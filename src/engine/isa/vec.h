@@ -115,40 +115,79 @@ INLINE vf vf_fma(vf a, vf b, vf c)
 }
 #endif
 
+/* ---- Transposes. ---- */
+
 #define SHUFFLE __builtin_shufflevector
 
-/* Lanes of the lower (upper) halves of a and b alternating: a0 b0 a1 b1 ... */
+/* Lanes i, j, k, l of a and b in each group of four lanes. */
 #if VF == 16
-#define VF_LOWER(a, b) \
-	SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define VF_UPPER(a, b) \
-	SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define VF_FOURS(a, b, i, j, k, l) SHUFFLE(a, b, i, j, k, l, i + 4, j + 4, k + 4, l + 4, \
+		i + 8, j + 8, k + 8, l + 8, i + 12, j + 12, k + 12, l + 12)
 #elif VF == 8
-#define VF_LOWER(a, b) SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define VF_UPPER(a, b) SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define VF_FOURS(a, b, i, j, k, l) SHUFFLE(a, b, i, j, k, l, i + 4, j + 4, k + 4, l + 4)
 #else
-#define VF_LOWER(a, b) SHUFFLE(a, b, 0, 4, 1, 5)
-#define VF_UPPER(a, b) SHUFFLE(a, b, 2, 6, 3, 7)
+#define VF_FOURS SHUFFLE
 #endif
 
-/* Rows become columns. Every pass shuffles row k with row k + VF/2 as a perfect riffle of the whole
- * square does with a pack of cards; after log2(VF) of them each element sits at its mirror
- * place. */
-INLINE void vf_transpose(vf *rows)
+/* Four rows of squares of four by four lanes: each square turns. */
+INLINE void vf_turn_fours(vf *to, vf a, vf b, vf c, vf d)
 {
-	vf next[VF];
+	vf ab = VF_FOURS(a, b, 0, VF, 1, VF + 1), cd = VF_FOURS(c, d, 0, VF, 1, VF + 1);
 
+	to[0] = VF_FOURS(ab, cd, 0, 1, VF, VF + 1);
+	to[1] = VF_FOURS(ab, cd, 2, 3, VF + 2, VF + 3);
+	ab = VF_FOURS(a, b, 2, VF + 2, 3, VF + 3);
+	cd = VF_FOURS(c, d, 2, VF + 2, 3, VF + 3);
+	to[2] = VF_FOURS(ab, cd, 0, 1, VF, VF + 1);
+	to[3] = VF_FOURS(ab, cd, 2, 3, VF + 2, VF + 3);
+}
+
+/* One half from p, the other from four rows below. */
+INLINE vf vf_load_halves(const float *p, int64_t row)
+{
+#if VF == 16
+	const double *low = (const double *)p, *high = (const double *)(p + 4 * row);
+
+	return (vf)_mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(low)),
+			_mm256_loadu_pd(high), 1);
+#elif VF == 8
+	return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)),
+			_mm_loadu_ps(p + 4 * row), 1);
+#else
+	(void)row;
+	return vf_load(p);
+#endif
+}
+
+/* Of eight rows, or all if those are four. */
+INLINE void vf_load_turned(vf *to, const float *p, int64_t row)
+{
+	vf_turn_fours(to, vf_load_halves(p, row), vf_load_halves(p + row, row),
+			vf_load_halves(p + 2 * row, row), vf_load_halves(p + 3 * row, row));
+}
+
+/* The columns of a square of VF by VF whose rows are `row` apart in memory. Only one port shuffles, so
+ * loads bring halves of vectors to their places. */
+INLINE void vf_load_columns(vf *columns, const float *p, int64_t row)
+{
+#if VF == 16
 	UNROLL
-	for (int width = 1; width < VF; width *= 2) {
+	for (int c = 0; c < VF; c += 8) {
+		vf upper[4], lower[4];
+
+		vf_load_turned(upper, p + c, row);
+		vf_load_turned(lower, p + c + 8 * row, row);
 		UNROLL
-		for (int k = 0; k < VF / 2; k++) {
-			next[2 * k] = VF_LOWER(rows[k], rows[k + VF / 2]);
-			next[2 * k + 1] = VF_UPPER(rows[k], rows[k + VF / 2]);
+		for (int q = 0; q < 4; q++) {
+			columns[c + q] = _mm512_shuffle_f32x4(upper[q], lower[q], 0x88);
+			columns[c + q + 4] = _mm512_shuffle_f32x4(upper[q], lower[q], 0xdd);
 		}
-		UNROLL
-		for (int k = 0; k < VF; k++)
-			rows[k] = next[k];
 	}
+#else
+	UNROLL
+	for (int c = 0; c < VF; c += 4)
+		vf_load_turned(columns + c, p + c, row);
+#endif
 }
 
 #endif
