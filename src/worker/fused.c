@@ -464,12 +464,19 @@ static void take_made(hot_run *r, job *j)
 	j->made = add_plan(u, j->made, j->instead);      /* goes with the job */
 }
 
+/* Of a sample that the miner found and one that the executor took meanwhile, the later. */
+static bool came_before(const hot_run *r, const job *j)
+{
+	return r && j->made && !j->instead && find_plan(&r->fused, j);
+}
+
 void fused_receive(hot *h, job *j)
 {
 	hot_run *r = find_run(h, j->signature);
 
 	count_job(h, j);
-	if (!j->vain && (j->made || !r || !r->fused.failed))     /* one message a region will do */
+	/* One message a region will do. */
+	if (!j->vain && (j->made || !r || !r->fused.failed) && !came_before(r, j))
 		hot_say_compiled(h, j);
 	if (r)
 		take_made(r, j);

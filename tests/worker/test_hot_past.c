@@ -2,6 +2,9 @@
  * known to be one; on a tenant seen from inside. */
 #include "check.h"
 #include <gt/gt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 #include "one_tenant.h"
 
 static int open_tenant(void **state)
@@ -216,6 +219,50 @@ static void test_wait_is_broken_off(void **state)
 	assert_int_equal(worker_compile_wait(w, &in), GT_OK);
 }
 
+/* How often a line that begins like that was written to the file. */
+static unsigned count_lines(FILE *f, const char *beginning)
+{
+	char text[256];
+	unsigned n = 0;
+
+	rewind(f);
+	while (fgets(text, sizeof text, f))
+		n += !strncmp(text, beginning, strlen(beginning));
+	return n;
+}
+
+/* The executor takes a sample while the miner has yet to look for one: that there is a plan is said
+ * once. */
+static void test_two_samples(void **state)
+{
+	FILE *f = tmpfile();
+	const int out = dup(1);
+	hot *h;
+
+	(void)state;
+	set(FLAG_GT_COMPILE_SYNC, "0");
+	set(FLAG_GT_QUIET, "0");
+	fflush(stdout);
+	dup2(fileno(f), 1);
+	run(WIDE, 0);
+	h = t->hot;
+	pthread_mutex_lock(&h->mining);
+	for (unsigned k = 1; k <= 6; k++)
+		run(BODY, k);
+	while (hot_mine_records(h, 64))
+		;
+	hot_make_plans(h, 1024);
+	run(BODY, 7);
+	pthread_mutex_unlock(&h->mining);
+	expect_compiled(8);
+	fflush(stdout);
+	dup2(out, 1);
+	close(out);
+	set(FLAG_GT_QUIET, "1");
+	assert_int_equal(count_lines(f, "[HotPath] Successfully compiled 3 ops"), 1);
+	fclose(f);
+}
+
 /* However the miner's thread and the executor share the work. */
 static void test_wait_of_young_sessions(void **state)
 {
@@ -243,6 +290,7 @@ int main(void)
 		TEST(test_marked_later),
 		TEST(test_wait_behind_a_part),
 		TEST(test_wait_behind_a_longer_part),
+		TEST(test_two_samples),
 		TEST(test_wait_is_broken_off),
 		TEST(test_wait_of_young_sessions),
 	};
