@@ -104,6 +104,13 @@ typedef struct fused_arena {
 
 #define FUSED_ARENAS (FUSED_STALE_MAX + 2)
 
+/* Memory that is kept. */
+#define FUSED_SPARE_SIZES 8
+typedef struct fused_spare {
+	uint64_t count;
+	storage *all[7];
+} fused_spare;
+
 typedef struct fused_plan {
 	region *r;                       /* its own copy */
 	fusion *f;
@@ -135,8 +142,9 @@ typedef struct fused_plan {
 	uint32_t read_often;             /* an op, counted from 1, that should be in memory, as its
 	                                    region_op.read says now; 0: none */
 	struct fused_course *course;     /* its runs in leaps; NULL: not made yet */
-	storage **spare;                 /* per slot: memory of a small result of its own, for the next
-	                                    run's; NULL: none */
+	fused_spare spares[FUSED_SPARE_SIZES];   /* fused_spare.c: for results of one size each, */
+	uint32_t spare_bytes[FUSED_SPARE_SIZES]; /* .. which is that; 0: no more */
+	uint8_t *spare_of;               /* .. and per slot, from 1 on; 0: none */
 } fused_plan;
 
 /* The slot of input k of an op; FUSE_NONE: a scalar. */
@@ -200,6 +208,16 @@ void fused_look(fused_run *f);
 void fused_free_slot(fused_run *f, uint32_t slot);
 /* May a step launched behind op `at` write to the arena? */
 bool fused_arena_serves(fused_run *f, uint32_t at);
+
+/* ---- fused_spare.c --------------------------------------------------------------------------- */
+
+/* Of which sizes memory is kept. */
+void fused_spare_plan(fused_plan *p);
+/* Memory for a result, with one reference; NULL: none is kept. */
+storage *fused_spare_take(fused_plan *p, uint32_t slot);
+/* True: the reference, which is the last one, is the plan's now. */
+bool fused_spare_keep(fused_plan *p, storage *s);
+void fused_spare_drop(fused_plan *p);
 
 /* ---- fused_step.c, fused_late.c -------------------------------------------------------------- */
 

@@ -10,7 +10,8 @@ typedef struct fused_pass {
 	fused_course *to;
 	uint32_t *holders;       /* per slot: values that lie in its memory */
 	bool frees;              /* there was a free of something that the run has not made */
-	bool in_step;            /* what goes now goes behind step f->step */
+	bool in_step;            /* what goes now goes behind step f->step, */
+	uint32_t before;         /* .. before which there were so many acts */
 } fused_pass;
 
 static void put(fused_pass *p, course_what what, uint32_t which)
@@ -29,13 +30,29 @@ static uint32_t root_of(const fused_run *f, uint32_t slot)
 	return f->p->f->values.at[slot].base;
 }
 
+/* The run's reference becomes the tensor's, which was shown by the same step. */
+static bool is_given(const fused_run *f, uint32_t slot)
+{
+	fused_course *c = f->pass->to;
+
+	if (!c || !f->pass->in_step || !f->p->own[slot])
+		return false;
+	for (uint32_t k = f->pass->before; k < c->count; k++)
+		if (c->acts[k].what == COURSE_SHOW && c->acts[k].which == slot) {
+			c->acts[k].what = COURSE_GIVE;
+			return true;
+		}
+	return false;
+}
+
 void fused_pass_drop(fused_run *f, uint32_t slot)
 {
 	const uint32_t root = root_of(f, slot);
 
 	if (f->slots[slot].state & SLOT_ARENA || --f->pass->holders[root])
 		return;
-	put(f->pass, COURSE_DROP, root);
+	if (!is_given(f, root))
+		put(f->pass, COURSE_DROP, root);
 	if (f->pass->to && f->pass->in_step)
 		f->pass->to->last[root] = f->step + 1;
 }
@@ -101,6 +118,7 @@ static void pass_steps(fused_run *f, uint32_t end)
 			put(f->pass, COURSE_LAUNCH, f->step);
 			together = st->s->together;
 		}
+		f->pass->before = f->pass->to ? f->pass->to->count : 0;
 		f->pass->in_step = true;
 		pass_step(f, st);
 		f->pass->in_step = false;

@@ -27,6 +27,7 @@ typedef enum course_what {
 	COURSE_CHECK,            /* op: its indices are in range */
 	COURSE_LAUNCH,           /* step, and those together with it */
 	COURSE_SHOW,             /* slot: its tensor, which is filed, is in memory from now on */
+	COURSE_GIVE,             /* slot: the same, and its memory is the tensor's from now on */
 	COURSE_DROP,             /* slot: nothing lies in its memory any more */
 	COURSE_CONTROL           /* part: a free of something else, a scope's border */
 } course_what;

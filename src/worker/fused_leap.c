@@ -5,8 +5,6 @@
  */
 #include "worker/fused_step.h"
 
-#define SPARE_BYTES 64           /* of results whose memory is kept for the next run's */
-
 typedef struct walker {
 	leap *l;
 	fused_run *f;
@@ -195,14 +193,16 @@ static void show(const walker *w, uint32_t slot)
 		f->shown[slot]->run = NULL;
 }
 
-/* The allocator has a lock, which for a number or two takes as long as computing them. */
-static bool keep_spare(fused_plan *p, uint32_t slot, storage *s)
+/* The same; the run has no use for that memory any more, nor has anybody else. */
+static void give(const walker *w, uint32_t slot)
 {
-	if (s->size > SPARE_BYTES || slot >= p->n || p->spare[slot] || s->release ||
-			s->size != p->bytes[slot] || __atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) != 1)
-		return false;
-	p->spare[slot] = s;
-	return true;
+	fused_run *f = w->f;
+	value *v = f->shown[slot];
+
+	fused_view_planned(f->p, slot, &v->v);
+	v->v.data = f->slots[slot].data;
+	v->s = f->slots[slot].s;
+	v->run = NULL;
 }
 
 /* Where a live-in's value has the only other reference, nobody else can change the count. */
@@ -216,8 +216,22 @@ static void drop(const walker *w, uint32_t slot)
 	if (v && v->id == r->match.ids[slot] && v->s == s &&
 			__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) == 2)
 		__atomic_store_n(&s->refs, 1, __ATOMIC_RELAXED);
-	else if (!keep_spare(w->f->p, slot, s))
+	else if (!fused_spare_keep(w->f->p, s))
 		storage_drop(s);
+}
+
+/* Of a value that has an id. False: it had none. */
+static bool free_value(const leap *l, fused_plan *p, uint64_t id)
+{
+	store *s = &l->t->store;
+	value *v = idmap_take(&s->ids, id);
+
+	if (!v)
+		return store_drop(s, id);
+	if (v->s && !v->run && fused_spare_keep(p, v->s))
+		v->s = NULL;
+	store_return(s, v);
+	return true;
 }
 
 /* False: what is freed may be the run's own. */
@@ -228,7 +242,10 @@ static bool control(const walker *w, uint32_t part)
 
 	if (p->kind == PART_FREE && UNLIKELY(ins_in(i)[0] >= w->l->r->rest.base))
 		return false;
-	leap_control(w->l, p, i);
+	if (p->kind == PART_FREE)
+		w->l->values -= free_value(w->l, w->f->p, ins_in(i)[0]);
+	else
+		leap_control(w->l, p, i);
 	return true;
 }
 
@@ -257,6 +274,9 @@ static bool act(walker *w, const course_act *a)
 		return fused_follow(w->f, &w->f->p->steps[a->which]);
 	case COURSE_SHOW:
 		show(w, a->which);
+		return true;
+	case COURSE_GIVE:
+		give(w, a->which);
 		return true;
 	case COURSE_DROP:
 		drop(w, a->which);
@@ -294,7 +314,7 @@ static void hide_freed(const leap *l, fused_run *f, uint32_t end)
 		if (part >= end)
 			continue;
 		fused_course_hide(f, at);
-		store_drop(&l->t->store, l->r->rest.base + s->results[at]);
+		free_value(l, f->p, l->r->rest.base + s->results[at]);
 	}
 }
 

@@ -513,7 +513,7 @@ fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const
 	p->n = r->n;
 	p->slots = f->values.count;
 	p->own = take(p, p->slots, sizeof *p->own);
-	p->spare = take(p, p->slots, sizeof *p->spare);
+	p->spare_of = take(p, p->slots, sizeof *p->spare_of);
 	p->contiguous = take(p, p->slots, sizeof *p->contiguous);
 	p->bytes = take(p, p->slots, sizeof *p->bytes);
 	for (uint32_t v = 0; v < p->slots; v++) {
@@ -526,6 +526,7 @@ fused_plan *fused_plan_new(region *r, fusion *f, fused_code *const *codes, const
 	prepare_ops(p);
 	count_needs(p);
 	check_arena(p);
+	fused_spare_plan(p);
 	find_all_takes(p);
 	sort_frees(p);
 	count_savings(p->r, f, &p->launches_saved, &p->bytes_saved);

@@ -469,9 +469,7 @@ void fused_plan_free(fused_plan *p)
 	fused_course_free(p->course);
 	for (int k = 0; k < FUSED_ARENAS; k++)
 		drop_arena(&p->arenas[k]);
-	for (uint32_t k = 0; k < p->slots; k++)
-		if (p->spare[k])
-			storage_drop(p->spare[k]);
+	fused_spare_drop(p);
 	region_free(p->r);
 	fusion_free(p->f);
 	arena_fini(&p->memory);

@@ -6,14 +6,14 @@
 static bool find_place(fused_run *f, const fused_step *st, uint32_t slot, fused_place *to)
 {
 	const fuse_value *o = &f->p->f->values.at[slot];
-	storage **spare = &f->p->spare[slot];
 
 	if (!f->p->own[slot] && (f->course || fused_arena_serves(f, st->s->launch))) {
 		*to = (fused_place){ (char *)f->arena->s->data + o->at, NULL, SLOT_ARENA };
 		return true;
 	}
-	to->s = *spare ? *spare : storage_new(f->tenant->worker->engine->memory, f->p->bytes[slot]);
-	*spare = NULL;
+	to->s = fused_spare_take(f->p, slot);
+	if (!to->s)
+		to->s = storage_new(f->tenant->worker->engine->memory, f->p->bytes[slot]);
 	to->data = to->s ? to->s->data : NULL;
 	to->how = 0;
 	return to->s;
