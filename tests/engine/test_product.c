@@ -225,6 +225,8 @@ static void test_tiles(void **state)
 		/* strips are packed by their first tile, or before: borders of chains, halves of
 		 * chains under several blocks of rows */
 		{64, 192, 257}, {97, 161, 300}, {13, 129, 512}, {300, 70, 300}, {530, 67, 129},
+		/* few columns, which turn: borders of blocks, vectors, chains */
+		{17, 3, 40}, {16, 15, 32}, {300, 10, 130}, {257, 2, 33}, {530, 4, 20}, {40, 7, 290},
 		/* with the left side packed: borders of tiles and strips, of blocks */
 		{97, 161, 2200}, {300, 520, 440}, {1030, 290, 259}
 	};

@@ -30,6 +30,8 @@
 #define SUMS_ROWS 256              /* that have half a chain behind them */
 #define ROW_CLOSE 64               /* rows of b that lie so near one another */
 #define ROWS_FEW 12                /* too few to pay for packing */
+#define NARROW_ROWS 256            /* of a block that turns */
+#define NARROW_SIZE 512            /* of a left side */
 #define FAR ((int64_t)1 << 18)     /* elements of a left side that is in no near cache */
 #define STRIP (WIDTH_MAX * VF)
 
@@ -147,6 +149,7 @@ static void run_chain(const product *p, room *r, bool in_place, int64_t j, int64
 		pack_strip(r->strip, t.b, p->b_row, p->b_col, t.k, columns);
 		t.b = r->strip;
 		t.b_row = ALIGN_UP(columns, VF);
+		t.padded = true;
 	}
 	if (t.k <= HALF) {
 		run_rows(&t, p->m, columns);
@@ -219,6 +222,42 @@ static void run_column(const product *p, float *out)
 	run_product(&turned);
 }
 
+/* Columns that fill no vector leave lanes and loads unused: the transpose has long rows, but few.
+ * Where a is transposed it serves as it is, as the right side; else it has to be packed, which pays
+ * for a quarter of a vector. Very small products are over before it would pay. */
+static bool is_narrow(const product *p)
+{
+	if (p->n >= VF || p->m < VF || p->m * p->k < NARROW_SIZE)
+		return false;
+	return p->a_row == 1 || (p->a_col == 1 && p->k >= VF && p->n <= VF / 4);
+}
+
+/* The transpose, block by block, each of which then turns. */
+static void run_narrow(const product *p)
+{
+	_Alignas(64) float block[VF * NARROW_ROWS];   /* rows behind the last are of no account */
+	product turned = {.a = p->b, .out = block, .m = p->n, .k = p->k, .a_row = p->b_col,
+		.a_col = p->b_row, .b_row = p->a_col, .b_col = p->a_row,
+		.out_row = NARROW_ROWS};
+	vf_mask columns = vf_first(p->n);
+	vf square[VF];
+
+	for (int64_t i = 0; i < p->m; i += NARROW_ROWS) {
+		float *out = (float *)p->out + i * p->out_row;
+
+		turned.b = (const float *)p->a + i * p->a_row;
+		turned.n = MIN(NARROW_ROWS, p->m - i);
+		run_product(&turned);
+		for (int64_t j = 0; j < turned.n; j += VF, out += VF * p->out_row) {
+			vf_load_columns(square, block + j, NARROW_ROWS);
+			UNROLL
+			for (int q = 0; q < VF; q++)
+				if (j + q < turned.n)
+					vf_store_part(out + q * p->out_row, square[q], columns);
+		}
+	}
+}
+
 /* ---- Operands that repeat a row or a column, as gradients of means do: so does the result. ---- */
 
 static void fill_row(float *row, float x, int64_t n)
@@ -269,6 +308,8 @@ static void product_tiles_run(const product *p)
 		run_equal_columns(p);
 	else if (p->n == 1 && p->out_row == 1)
 		run_column(p, p->out);
+	else if (is_narrow(p))
+		run_narrow(p);
 	else if (p->scratch)
 		ISA(product_packed)(p);
 	else

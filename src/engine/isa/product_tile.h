@@ -19,7 +19,8 @@ typedef struct tile {
 	const float *a, *b;
 	float *out;
 	int64_t a_row, a_col, b_row, out_row, k;
-	int64_t last;              /* lanes of the last vector of each row */
+	int64_t last;              /* lanes of the last vector of each row, */
+	bool padded;               /* which are all there in b, though */
 	bool add;                  /* to what is in out */
 	bool far;                  /* a comes from far away: what the next tiles read is asked for */
 	const float *begin;        /* what the chain has come to before, rows of WIDTH_MAX vectors;
@@ -179,7 +180,7 @@ INLINE void tile_run(const tile *t, const int rows, const int width, const tile_
 		tile_sum(t, sum, rows, width, true, TILE_COLUMNS, last);
 	else if (t->last == VF && t->far)
 		tile_sum(t, sum, rows, width, true, TILE_ROWS, last);
-	else if (t->last == VF)
+	else if (t->last == VF || t->padded)
 		tile_sum(t, sum, rows, width, true, TILE_NEAR, last);
 	else
 		tile_sum(t, sum, rows, width, false, TILE_NEAR, last);
