@@ -17,7 +17,7 @@
 #include "engine/random.h"
 #include "engine/rows.h"
 
-#define BATCH 64        /* blocks; a multiple of 2 * LANES */
+#define BATCH 64        /* blocks; a multiple of CHAINS * LANES */
 
 typedef uint32_t planes[4][BATCH];
 
@@ -25,6 +25,7 @@ typedef uint32_t planes[4][BATCH];
  * nobody reads, because the multiplication takes low halves only. */
 #ifdef __AVX512F__
 #define LANES 8
+#define CHAINS 4
 typedef uint64_t lanes __attribute__((vector_size(64)));
 #define MUL_LOW(a, b) ((lanes)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
 #define HIGH(a) ((lanes)_mm512_shuffle_epi32((__m512i)(a), 0xf5))
@@ -45,6 +46,11 @@ typedef uint64_t lanes __attribute__((vector_size(16)));
 #define HIGH(a) ((a) >> 32)
 #endif
 
+/* A round waits for the one before. So several go side by side, as many as there are registers for. */
+#ifndef CHAINS
+#define CHAINS 2
+#endif
+
 static inline void step(lanes c[4], uint64_t key0, uint64_t key1)
 {
 	const lanes zero = {0};
@@ -56,38 +62,52 @@ static inline void step(lanes c[4], uint64_t key0, uint64_t key1)
 	c[3] = p;
 }
 
-/* Words of blocks at, at+2, ... and, beside them, of at+1, at+3, ...: joined they are in order. */
-static inline void fill_group(planes w, int at, uint64_t block, uint64_t seed, uint64_t draw)
+/* Of blocks block, block+2, .. */
+static inline void start(lanes c[4], uint64_t block, uint64_t draw)
 {
 	const lanes zero = {0};
-	lanes even[4], odd[4], number;
+	lanes number;
 
 	for (int k = 0; k < LANES; k++)
 		number[k] = block + 2 * (uint64_t)k;
-	even[0] = number;
-	even[1] = number >> 32;
-	odd[0] = number + 1;
-	odd[1] = (number + 1) >> 32;
-	even[2] = odd[2] = zero + draw;
-	even[3] = odd[3] = zero + (draw >> 32);
+	c[0] = number;
+	c[1] = number >> 32;
+	c[2] = zero + draw;
+	c[3] = zero + (draw >> 32);
+}
+
+/* Words of blocks at, at+2, ... and, beside them, of at+1, at+3, ...: joined they are in order. A
+ * pair or two of such chains. */
+static inline __attribute__((always_inline)) void fill_group(planes w, int at, uint64_t block,
+	uint64_t seed, uint64_t draw, int chains)
+{
+	lanes c[CHAINS][4];
+
+	for (int n = 0; n < chains; n++)
+		start(c[n], block + (uint64_t)(n / 2 * 2 * LANES + n % 2), draw);
 	for (uint32_t r = 0; r < PHILOX_ROUNDS; r++) {
 		uint32_t key0 = (uint32_t)seed + r * PHILOX_KEY0;
 		uint32_t key1 = (uint32_t)(seed >> 32) + r * PHILOX_KEY1;
 
-		step(even, key0, key1);
-		step(odd, key0, key1);
+		for (int n = 0; n < chains; n++)
+			step(c[n], key0, key1);
 	}
-	for (int k = 0; k < 4; k++) {
-		lanes word = (even[k] & UINT32_MAX) | odd[k] << 32;
-		memcpy(&w[k][at], &word, sizeof word);
-	}
+	for (int n = 0; n < chains; n += 2)
+		for (int k = 0; k < 4; k++) {
+			lanes word = (c[n][k] & UINT32_MAX) | c[n + 1][k] << 32;
+			memcpy(&w[k][at + n * LANES], &word, sizeof word);
+		}
 }
 
 /* Words of `blocks` blocks from `block` on, rounded up to whole groups. */
 static void fill(planes w, uint64_t block, int blocks, uint64_t seed, uint64_t draw)
 {
-	for (int at = 0; at < blocks; at += 2 * LANES)
-		fill_group(w, at, block + (uint64_t)at, seed, draw);
+	int at = 0;
+
+	for (; CHAINS > 2 && at + 2 * LANES < blocks; at += CHAINS * LANES)
+		fill_group(w, at, block + (uint64_t)at, seed, draw, CHAINS);
+	for (; at < blocks; at += 2 * LANES)
+		fill_group(w, at, block + (uint64_t)at, seed, draw, 2);
 }
 
 static inline uint64_t pair(planes w, int block, int which)
