@@ -60,9 +60,14 @@ gt_err gt_set_workers(int n)
 
 gt_err gt_compile_wait(gt_client *gt)
 {
-	const gt_err e = gt_sync(gt);
+	gt_err e = gt_sync(gt);
 
-	return e ? e : embed_compile_wait(gt->link);
+	if (e)
+		return e;
+	gt->state = CLIENT_BUSY;
+	e = embed_compile_wait(gt->link);
+	gt->state = CLIENT_OPEN;
+	return e;
 }
 
 gt_err gt_stats(gt_client *gt, gt_worker_stats *out)

@@ -1,5 +1,6 @@
 /* test_embed.c: sessions in one process: starting, waiting, interrupting, leaving. */
 #include "check.h"
+#include <gt/gt.h>
 #include <pthread.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -8,6 +9,7 @@
 #include "embed/embed.h"
 #include "embed/system.h"
 #include "play.h"
+#include "worker/hot.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -241,6 +243,50 @@ static void test_interrupt(void **state)
 	l->ops->close(l);
 }
 
+/* A client, and what it is told that uses it in the callback of a call of its own. */
+typedef struct intruder {
+	gt_client *gt;
+	gt_err told;
+	int polls;
+} intruder;
+
+static int intrude(void *of)
+{
+	intruder *o = of;
+
+	o->told = gt_flush(o->gt);
+	gt_close(o->gt);
+	return ++o->polls == 2;
+}
+
+/* While it waits for the compiler (which has something else to do), a client is not to be used, let
+ * alone closed. */
+static void test_interrupt_of_compiling(void **state)
+{
+	intruder o = { .told = GT_OK };
+	hot *h;
+	place p;
+
+	(void)state;
+	assert_int_equal(flag_set(FLAG_GT_AUTO_COMPILE, "1"), GT_OK);
+	o.gt = gt_open(NULL);
+	gt_ones(o.gt, GT_SHAPE());
+	assert_int_equal(gt_sync(o.gt), GT_OK);
+	assert_int_equal(system_join(&p), GT_OK);
+	h = p.worker->tenants[0]->hot;
+	gt_set_interrupt(o.gt, intrude, &o);
+	pthread_mutex_lock(&h->mining);
+	assert_int_equal(gt_compile_wait(o.gt), GT_EINTERRUPT);
+	pthread_mutex_unlock(&h->mining);
+	assert_int_equal(o.told, GT_ESTATE);
+	assert_int_equal(o.polls, 2);
+	assert_int_equal(gt_compile_wait(o.gt), GT_OK);
+	assert_true(line_close(tenant_line(p.tenant)));
+	system_leave(&p);
+	gt_close(o.gt);
+	assert_int_equal(flag_set(FLAG_GT_AUTO_COMPILE, "0"), GT_OK);
+}
+
 /* ---- settings ---- */
 
 static void test_three_workers(void **state)
@@ -324,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_close_under_waiters),
 		cmocka_unit_test(test_wait_after_close),
 		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_interrupt_of_compiling),
 		cmocka_unit_test(test_three_workers),
 		cmocka_unit_test(test_short_runahead),
 		cmocka_unit_test(test_reference_backend),
