@@ -58,6 +58,13 @@ static int64_t tile_bytes(const emit *e, int node)
 	return tile_columns(e) * (int64_t)dtype_size(tree_dtype(e, node));
 }
 
+/* From lane to lane. At multiples of a page's part they would look the same to a processor that
+ * compares the low bits of addresses: a load would wait for the store to another lane. */
+static int64_t lane_bytes(const emit *e, int node)
+{
+	return tile_bytes(e, node) + CACHE_LINE;
+}
+
 static void do_vector(emit *e, val *carry, void *context);
 
 /* Of a table of tiles: the place of column e->at in row k. */
@@ -68,7 +75,7 @@ static val tile_address(emit *e, int node, val table, val k)
 
 	if (k)
 		table = emit_address(e, table,
-			LLVMBuildMul(e->b, k, emit_size(e, tile_bytes(e, node)), ""));
+			LLVMBuildMul(e->b, k, emit_size(e, lane_bytes(e, node)), ""));
 	return emit_address(e, table, column);
 }
 
@@ -241,18 +248,16 @@ static void start_nothing(emit *e, val *carry, void *context)
 static void start_lanes(emit *e, val *carry, void *context)
 {
 	const pass *p = context;
-	loop l;
 
 	(void)carry;
-	loop_open(e, &l, "start", emit_size(e, 0), emit_size(e, TREE_LANES), emit_size(e, 1), 0,
-		NULL);
 	for (int k = 0; k < p->count; k++) {
-		int node = p->r[k].node;
+		const int node = p->r[k].node;
+		const val nothing = tree_identity(e, node);
 
-		emit_put(e, tree_dtype(e, node), tree_identity(e, node),
-			tile_address(e, node, p->r[k].lanes, l.i));
+		for (int lane = 0; lane < TREE_LANES; lane++)
+			emit_put(e, tree_dtype(e, node), nothing,
+				tile_address(e, node, p->r[k].lanes, emit_size(e, lane)));
 	}
-	loop_close(e, &l, NULL);
 }
 
 /* Step 3 of ir/tree.h, for all columns of a vector at a time. */
@@ -368,7 +373,7 @@ static void make_tables(emit *e, pass *passes)
 		for (int j = 0; j < passes[k].count; j++)
 			passes[k].r[j] = (reduction){
 				.node = nodes[j],
-				.lanes = table(e, TREE_LANES * tile_bytes(e, nodes[j]), "lanes"),
+				.lanes = table(e, TREE_LANES * lane_bytes(e, nodes[j]), "lanes"),
 				.levels = table(e, TREE_LEVELS * tile_columns(e) * 8, "levels"),
 			};
 	}
