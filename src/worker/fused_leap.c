@@ -367,6 +367,18 @@ static void leave(walker *w, const course_act *a)
 		break_off(w->l, f);
 }
 
+/* The words of its ops are the run's own: the ring's are gone by the time that it leaves its course.
+ * What is freed behind them is no op. */
+static void copy_words(const leap *l, fused_run *f)
+{
+	const script *s = l->s;
+	const uint32_t from = s->parts[l->from].at;
+	const uint32_t end = s->parts[MIN(l->to, s->ops[s->n - 1] + 1)].at;
+
+	if (from < end)
+		memcpy(f->script + from, l->words, (end - from) * sizeof *l->words);
+}
+
 static uint32_t follow(leap *l, fused_run *f)
 {
 	const fused_course *c = f->course;
@@ -377,8 +389,7 @@ static uint32_t follow(leap *l, fused_run *f)
 	const bool quiet = l->quiet;
 
 	l->quiet = true;                 /* ops and the rest are recorded in order, afterwards */
-	memcpy(f->script + l->s->parts[l->from].at, l->words,
-		(l->s->parts[end].at - l->s->parts[l->from].at) * sizeof *l->words);
+	copy_words(l, f);
 	while (a < last && LIKELY(act(&w, a)))
 		a++;
 	if (UNLIKELY(a < last))
