@@ -12,6 +12,9 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ALIGN_UP(n, to) (((n) + ((to) - 1)) / (to) * (to))
+/* In a loop of a few turns: gcc does not make a call of memmove of it, which takes longer. */
+#define FEW_TURNS __asm__ volatile("")
+
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PASTE_(a, b) a##b

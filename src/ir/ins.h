@@ -126,8 +126,10 @@ static inline void meta_copy(meta *to, const meta *from)
 {
 	to->dtype = from->dtype;
 	to->rank = from->rank;
-	for (int k = 0; k < from->rank; k++)
+	for (int k = 0; k < from->rank; k++) {
+		FEW_TURNS;
 		to->dims[k] = from->dims[k];
+	}
 }
 
 #endif

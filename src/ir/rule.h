@@ -46,8 +46,10 @@ gt_err call_sizes(const call *c, unsigned at, unsigned n);
 static inline void call_take_dims(const call *c, const meta *from)
 {
 	c->out->rank = from->rank;
-	for (int k = 0; k < from->rank; k++)
+	for (int k = 0; k < from->rank; k++) {
+		FEW_TURNS;
 		c->out->dims[k] = from->dims[k];
+	}
 }
 
 #endif
