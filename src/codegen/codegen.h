@@ -28,8 +28,8 @@ typedef struct codegen_options {
 	cpu_isa isa;             /* what the code may use: at most what its machine has */
 	codegen_rest rest;
 	int level;               /* effort of LLVM's code generator: 0 usual, 1 less, 2 more */
-	uint8_t unroll;          /* vectors at a time, 1, 2 or 4: of elements, of columns, or with AVX-512
-	                            rows side by side; 0: as the length of the code suggests */
+	uint8_t unroll;          /* vectors at a time, 1, 2 or 4: of elements, of columns, or with
+	                            AVX-512 rows side by side; 0: as the length of the code suggests */
 } codegen_options;
 
 typedef struct codegen {
