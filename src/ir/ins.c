@@ -72,11 +72,12 @@ static gt_err check_scalar(const ins *i, const op_row *row, unsigned k)
 	return GT_OK;
 }
 
+/* A fetch of no value waits for all that is before it. */
 static gt_err check_id(const ins *i, const op_row *row, unsigned k)
 {
 	if (op_input(row, k) == 's')
 		return fail(GT_EPROTO, "%s: input %u is a tensor, expected a scalar", row->name, k);
-	if (!ins_in(i)[k] || ins_in(i)[k] == i->out)
+	if (ins_in(i)[k] ? ins_in(i)[k] == i->out : i->op != OP_fetch)
 		return fail(GT_EPROTO, "%s: input %u is %s", row->name, k,
 			ins_in(i)[k] ? "the result itself" : "0, which is no value");
 	return GT_OK;

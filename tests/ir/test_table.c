@@ -198,6 +198,14 @@ static void test_refused(void **state)
 	assert_string_equal(gt_last_error(), "enter: bytes behind the end of the name");
 	memset(i->tail, 'x', 16);
 	assert_int_equal(ins_check(i, INS_WORDS_MAX), GT_EPROTO);   /* no end */
+	i = ins_init(&room, OP_fetch, 0);        /* of nothing: waiting; nothing else is */
+	ins_put_input(i, 0);
+	ins_put_operand(i, 0);
+	assert_int_equal(ins_check(i, INS_WORDS_MAX), GT_OK);
+	i = ins_init(&room, OP_free, 0);
+	ins_put_input(i, 0);
+	assert_int_equal(ins_check(i, INS_WORDS_MAX), GT_EPROTO);
+	assert_string_equal(gt_last_error(), "free: input 0 is 0, which is no value");
 	i = ins_init(&room, OP_permute, 1);
 	ins_put_input(i, 2);
 	for (int k = 0; k < GT_RANK_MAX; k++)
