@@ -20,6 +20,8 @@
 #define PACKED_COLUMNS 128
 #define PACKED_ROWS 64
 
+#define LARGE_SIZE (1 << 18)       /* elements of left sides that come from no near cache */
+
 /* What BLAS gets in one call. Every call packs both sides again, so blocks are large: measured with
  * AVX-512, 256 rows of all columns cost 8 to 18 % more than everything at once, all rows of 1024
  * columns 0 to 4 %, of 512 columns 6 %. */
@@ -33,6 +35,7 @@
 #define PIECE_WORK ((int64_t)1 << 19)
 #define PIECE_ROWS_MIN 64
 #define PIECE_COLUMNS 64
+#define PIECE_NEAR ((int64_t)1 << 16)   /* elements that what follows finds in a near cache */
 #define PIECE_ALIGN 16             /* of what follows: vectors stay whole */
 
 /* Memory for the pieces that are being computed, a slot a thread. */
@@ -157,6 +160,7 @@ static void describe(const kcall *c, const view *a, const view *b, stack *s)
 	batch_strides(b, s, s->b_strides);
 	if (s->matrices > 0)
 		fold(s);
+	s->p.a_large = (double)s->matrices * (double)s->p.m * (double)s->p.k >= LARGE_SIZE;
 	s->p.dot = s->p.m == 1 && s->p.n == 1;
 }
 
@@ -355,6 +359,14 @@ static bool by_columns(const stack *s)
 	return s->p.n >= PRODUCT_WHOLE_ROWS && !(s->after && s->after->whole_rows);
 }
 
+/* Every piece of rows packs all of b. One thread needs pieces only for what follows. */
+static int64_t least_rows(const stack *s)
+{
+	if (s->threads > 1)
+		return PIECE_ROWS_MIN;
+	return s->after ? MAX(PIECE_ROWS_MIN, PIECE_NEAR / s->p.n) : s->p.m;
+}
+
 /* Tiles may be cut anywhere; only the work counts. Columns are the better cut: each panel of b is
  * packed once, whereas every piece of rows packs all of them. */
 static void cut_tiled(stack *s)
@@ -367,7 +379,7 @@ static void cut_tiled(stack *s)
 	else if (by_columns(s))
 		s->columns = ALIGN_UP(MAX(1, (int64_t)((double)s->p.n * share)), PIECE_COLUMNS);
 	else
-		s->rows = MIN(s->p.m, MAX(PIECE_ROWS_MIN, (int64_t)((double)s->p.m * share)));
+		s->rows = MIN(s->p.m, MAX(least_rows(s), (int64_t)((double)s->p.m * share)));
 }
 
 /* Packed tiles have their own blocks; a grid is for threads, and for what follows whole pieces. */

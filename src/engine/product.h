@@ -16,6 +16,7 @@ typedef struct product {
 	int64_t a_row, a_col, b_row, b_col, out_row;
 	bool dot;      /* of two vectors: m = n = 1, and not a piece of something larger */
 	bool a_near;   /* this thread has just read a, for other columns of the same product */
+	bool a_large;  /* what a is part of fills most of a near cache */
 	float *scratch;   /* PRODUCT_SCRATCH floats, which make a large product faster; or NULL */
 	/* With scratch: told of each part of the result as soon as it is there; or NULL. */
 	void (*done)(void *ctx, int64_t row, int64_t rows, int64_t column, int64_t columns);

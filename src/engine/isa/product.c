@@ -32,7 +32,6 @@
 #define ROWS_FEW 12                /* too few to pay for packing */
 #define NARROW_ROWS 256            /* of a block that turns */
 #define NARROW_SIZE 512            /* of a left side */
-#define FAR ((int64_t)1 << 18)     /* elements of a left side that is in no near cache */
 #define STRIP (WIDTH_MAX * VF)
 
 #define TILE(rows, width) \
@@ -131,7 +130,7 @@ static bool is_far(const product *p, int64_t j)
 {
 	if (j > 0 || p->a_near)
 		return false;
-	return p->a_row == 1 ? p->m > TILE_LINE : p->a_col == 1 && p->m * p->k >= FAR;
+	return p->a_row == 1 ? p->m > TILE_LINE : p->a_col == 1 && p->a_large;
 }
 
 /* One chain of the columns from j on. */
