@@ -518,6 +518,19 @@ static void test_followed(void **state)
 	(void)state;
 }
 
+/* Packed, with a last piece of a few columns, which does not turn: nobody would be told of it. */
+static void test_followed_narrow_piece(void **state)
+{
+	tensor in[2] = {trial_tensor(GT_FLOAT32, 2, (int64_t[]){64, 8}, TRANSPOSED),
+		trial_tensor(GT_FLOAT32, 2, (int64_t[]){8, 66566}, PLAIN)};
+	ins_room room;
+
+	(void)state;
+	check_followers(make(&room), in);
+	trial_close(&in[0]);
+	trial_close(&in[1]);
+}
+
 /* Of equal rows, then of equal columns, in one piece and in several. */
 static void test_followed_equal(void **state)
 {
@@ -570,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_followed),
+		cmocka_unit_test(test_followed_narrow_piece),
 		cmocka_unit_test(test_followed_equal),
 		cmocka_unit_test(test_followed_stacks),
 		cmocka_unit_test(test_concurrent),

@@ -223,10 +223,11 @@ static void run_column(const product *p, float *out)
 
 /* Columns that fill no vector leave lanes and loads unused: the transpose has long rows, but few.
  * Where a is transposed it serves as it is, as the right side; else it has to be packed, which pays
- * for a quarter of a vector. Very small products are over before it would pay. */
+ * for a quarter of a vector. Very small products are over before it would pay. With scratch it is
+ * the last columns of a large product, and who follows wants to be told of its parts. */
 static bool is_narrow(const product *p)
 {
-	if (p->n >= VF || p->m < VF || p->m * p->k < NARROW_SIZE)
+	if (p->n >= VF || p->m < VF || p->m * p->k < NARROW_SIZE || p->scratch)
 		return false;
 	return p->a_row == 1 || (p->a_col == 1 && p->k >= VF && p->n <= VF / 4);
 }
@@ -307,10 +308,10 @@ static void product_tiles_run(const product *p)
 		run_equal_columns(p);
 	else if (p->n == 1 && p->out_row == 1)
 		run_column(p, p->out);
-	else if (is_narrow(p))
-		run_narrow(p);
 	else if (p->scratch)
 		ISA(product_packed)(p);
+	else if (is_narrow(p))
+		run_narrow(p);
 	else
 		run_product(p);
 }
