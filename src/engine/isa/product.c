@@ -223,11 +223,10 @@ static void run_column(const product *p, float *out)
 
 /* Columns that fill no vector leave lanes and loads unused: the transpose has long rows, but few.
  * Where a is transposed it serves as it is, as the right side; else it has to be packed, which pays
- * for a quarter of a vector. Very small products are over before it would pay. With scratch it is
- * the last columns of a large product, and who follows wants to be told of its parts. */
+ * for a quarter of a vector. Very small products are over before it would pay. */
 static bool is_narrow(const product *p)
 {
-	if (p->n >= VF || p->m < VF || p->m * p->k < NARROW_SIZE || p->scratch)
+	if (p->n >= VF || p->m < VF || p->m * p->k < NARROW_SIZE)
 		return false;
 	return p->a_row == 1 || (p->a_col == 1 && p->k >= VF && p->n <= VF / 4);
 }
