@@ -55,7 +55,8 @@ static void save(const char *name, const char *ending, const buf *text)
 	snprintf(full, sizeof full, "%d.%s", (int)getpid(), name);
 	path = transcript_save(flag_text(FLAG_GT_DUMP), full, ending, text,
 		"; no regions and kernels are dumped any more");
-	atomic_store(&over, !path);
+	if (!path)
+		atomic_store(&over, true);
 	mem_free(path);
 }
 
