@@ -308,10 +308,12 @@ static bool is_made_up(const track *t, const candidate *c)
 }
 
 /* A loop of that length that was counted often enough completed a run lately, or pauses: most likely
- * it is that one, and it is told by its tokens as they are. */
+ * it is that one, and it is told by its tokens as they are. It is another one if it went on for two
+ * periods in which that one completed none. */
 static bool is_counted(const track *t, const candidate *c)
 {
-	const uint64_t lately = t->h.next - MIN(t->h.next, MAX(2 * c->period, COUNTED_OPS));
+	const uint64_t ops = c->run < 2 * c->period ? MAX(2 * c->period, COUNTED_OPS) : c->run;
+	const uint64_t lately = t->h.next - MIN(t->h.next, ops);
 
 	for (unsigned k = 0; k < TRACK_LOOPS; k++) {
 		const loop *l = &t->loops[k];

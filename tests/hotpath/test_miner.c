@@ -387,6 +387,28 @@ static void test_nearly_all(void **state)
 	miner_free(m);
 }
 
+/* Behind a loop comes another one of as many ops, as a training loop behind the one that makes its
+ * parameters: it is found as soon as if the first one had never been. */
+static void test_as_long(void **state)
+{
+	static const miner_options options = { .threshold = 10, .min_seq = 3, .window = 1 << 14 };
+	static const uint16_t codes[][2] = { { OP_add, OP_mul }, { OP_sub, OP_maximum } };
+	miner *m = miner_new(&options);
+	uint64_t id = 1, x = 1;
+	miner_loop loops[16];
+
+	(void)state;
+	for (unsigned part = 0; part < 2; part++) {
+		for (unsigned run = 0; run < 16; run++)
+			for (unsigned k = 0; k < 13; k++)
+				x = put(m, codes[part][k * 40503u >> 5 & 1], x, ++id);
+		assert_int_equal(miner_loops(m, loops, COUNT(loops)), part + 1);
+		for (unsigned k = 0; k <= part; k++)
+			assert_true(loops[k].n == 13 && loops[k].hot);
+	}
+	miner_free(m);
+}
+
 /* A plan ran: counted as runs of its loop. */
 static void test_replay(void **state)
 {
@@ -438,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_region), cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_cut), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_gap), cmocka_unit_test(test_nearly_all),
+		cmocka_unit_test(test_as_long),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_backlog),
 	};
