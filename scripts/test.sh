@@ -44,14 +44,15 @@ fuzz() {
 }
 
 # Twice side by side, for each has one processor's work: as it is, and with everything that repeats
-# replayed and what is replayed compared. What bash starts in the background ignores Ctrl-C unless told.
+# replayed and what is replayed compared. What bash starts in the background, all of this maybe, ignores
+# Ctrl-C unless told.
 python_tests() {
 	local log hot verdict=0
 	log=$(mktemp)
 	env --default-signal=INT GT_AUTO_COMPILE=1 GT_HOTPATH_THRESHOLD=2 GT_COMPILE_SYNC=1 \
 		GT_CHECK=1 GT_QUIET=1 python -m pytest -p no:cacheprovider >"$log" 2>&1 &
 	hot=$!
-	python -m pytest -p no:cacheprovider || verdict=1
+	env --default-signal=INT python -m pytest -p no:cacheprovider || verdict=1
 	wait "$hot" || verdict=1
 	printf '\n== Python tests, replayed\n'
 	cat "$log"
