@@ -252,6 +252,15 @@ static bool stores_columns(const emit *e)
 	return false;
 }
 
+/* Down columns: numbers drawn for a vector lie where it is, so all vectors of a row are of one size. */
+static bool may_widen(const emit *e)
+{
+	for (int k = 0; k < e->g->nodes_count; k++)
+		if (e->g->nodes[k].what == NODE_DRAW)
+			return false;
+	return !e->masks;
+}
+
 /* Rows side by side in a vector, where nothing is stored along the row. Each sum waits for the one
  * before it: a body of a few steps has more to do in two rows, and takes 0.8 of the time, and so
  * does a long one. What is between has enough to do in one, which is 0.7 of the code; and a single
@@ -290,7 +299,7 @@ static void choose_loops(emit *e, const codegen_options *o)
 		e->lanes = TREE_LANES * e->lines;
 	}
 	e->wide = e->lanes;
-	if (e->g->mode == GROUP_COLS && cost >= (o->isa == ISA_AVX512 ? SOME : LONG) && !e->masks)
+	if (e->g->mode == GROUP_COLS && cost >= (o->isa == ISA_AVX512 ? SOME : LONG) && may_widen(e))
 		e->wide *= 2;
 	if (e->g->mode == GROUP_ELEMENT && cost >= LONG) {
 		e->wide *= 2;
@@ -310,7 +319,7 @@ static void unroll(emit *e, const codegen_options *o)
 		e->wide = lanes[o->isa] * o->unroll;
 		e->lanes = e->masks ? e->wide : lanes[o->isa];
 	} else if (e->g->mode == GROUP_COLS) {
-		e->wide = e->masks ? e->lanes : lanes[o->isa] * o->unroll;
+		e->wide = may_widen(e) ? lanes[o->isa] * o->unroll : e->lanes;
 	} else if (e->g->mode == GROUP_ROWS && o->isa == ISA_AVX512) {
 		e->lines = o->unroll;
 		e->batch = e->lines == 1 && stores_columns(e) ? EMIT_LINES : e->lines;
