@@ -252,7 +252,8 @@ static bool stores_columns(const emit *e)
 	return false;
 }
 
-/* Down columns: numbers drawn for a vector lie where it is, so all vectors of a row are of one size. */
+/* Down columns: numbers drawn for a vector lie where it is, so all vectors of a row are of one
+ * size. */
 static bool may_widen(const emit *e)
 {
 	for (int k = 0; k < e->g->nodes_count; k++)
