@@ -111,6 +111,11 @@ int64_t code_short_rows(const group *g);
 
 /* The job has asked for code, and that is where it was from. */
 void job_count(job *j, int from);
+/* It was for other shapes, which needed other code. */
+static inline bool job_recompiled(const job *j)
+{
+	return j->cause && !j->instead && j->compiled;
+}
 /* How many the process has. */
 uint64_t code_count(void);
 /* The one of that name; NULL: there is none. */

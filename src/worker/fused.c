@@ -443,7 +443,7 @@ static void count_job(hot *h, const job *j)
 	counter_add(&h->counts.hits, j->found);
 	counter_add(&h->counts.compile_ns, j->ns);
 	counter_add(&h->counts.failures, !j->made && !j->vain);
-	counter_add(&h->counts.recompiles, j->cause && !j->instead && j->compiled);
+	counter_add(&h->counts.recompiles, job_recompiled(j));
 }
 
 static void take_made(hot_run *r, job *j)

@@ -153,7 +153,7 @@ void hot_say_compiled(const hot *h, const job *j)
 			"one's time\n", (unsigned long long)j->signature, j->made->tried,
 			j->remembered ? " before" : "",
 			(double)j->made->tuned_ns / (double)MAX(j->made->usual_ns, 1));
-	if (h->talks && j->cause && !j->instead && j->compiled)
+	if (h->talks && job_recompiled(j))
 		say_recompiling(j);
 	if (h->talks)
 		say("[COMPILE] %s (%.3fs): %u ops -> %u kernels\n", j->at_hand ?

@@ -3,12 +3,12 @@
  * Plans are judged one by one (hot_judge.c), against eager execution that is recorded and timed as
  * well. What that costs is on nobody's account there: in a loop of three ops that is waited for,
  * in one that lost its trials, in a program that branches at every turn. So unless nearly all ops
- * are in runs of plans far ahead, told as a whole, the tenant is tried with and without, now and
- * then: pieces of the stream are executed as ever and *still*, eagerly, with nobody listening; the
- * medians of what an op takes are compared, looks at the clock included. If being still is clearly
- * faster the tenant *rests*: it is still for so many ops, not even timed, twice as many each time,
- * and in between it listens for a sixteenth of that: what the program does by then is found like
- * anything else.
+ * are in runs of plans far ahead, told as a whole, or take too long for it to show, the tenant is
+ * tried with and without, now and then: pieces of the stream are executed as ever and *still*,
+ * eagerly, with nobody listening; the medians of what an op takes are compared, looks at the clock
+ * included. If being still is clearly faster the tenant *rests*: it is still for so many ops, not
+ * even timed, twice as many each time, and in between it listens for a sixteenth of that: what the
+ * program does by then is found like anything else.
  *
  * Of a stream in which a loop may still be found, longer than those that are known, all is heard: if
  * plans lose meanwhile they do not run, and it is *aloof*: only recorded. Trials take turns with that

@@ -128,12 +128,12 @@ static void expect_compiled(unsigned k)
 	assert_int_equal(r->fused.runs, before + 1);
 }
 
-/* The plan is made by the executor, who has no time to look for a sample: who waits finds it. */
-static void test_wait_behind_a_quick_plan(void **state)
+/* The plan is made by the executor, who has no time to look for a sample; so many runs come before
+ * anybody else has. */
+static void plan_quickly(unsigned more)
 {
 	hot *h;
 
-	(void)state;
 	set(FLAG_GT_COMPILE_SYNC, "0");
 	run(WIDE, 0);
 	h = t->hot;
@@ -143,7 +143,16 @@ static void test_wait_behind_a_quick_plan(void **state)
 	while (hot_mine_records(h, 64))
 		;
 	hot_make_plans(h, 1024);
+	for (unsigned k = 7; k < 7 + more; k++)
+		run(BODY, k);
 	pthread_mutex_unlock(&h->mining);
+}
+
+/* Who waits finds the sample. */
+static void test_wait_behind_a_quick_plan(void **state)
+{
+	(void)state;
+	plan_quickly(0);
 	expect_compiled(7);
 }
 
@@ -159,7 +168,6 @@ static void test_marked_later(void **state)
 		run("begin mode=1\nt%3 = mul t2, 0.5\nt%4 = tanh t%3\nt%5 = sum t%4 axes=[1]\nfree t%3\n"
 			"free t%4\nend\nfetch t%5\nfree t%5\n", k);
 	r = t->hot->runs[0];
-	(void)state;
 	assert_int_equal(t->hot->count, 1);
 	assert_int_equal(r->runs, 3);
 	assert_int_equal(r->fused.runs, 3);
@@ -237,23 +245,12 @@ static void test_two_samples(void **state)
 {
 	FILE *f = tmpfile();
 	const int out = dup(1);
-	hot *h;
 
 	(void)state;
-	set(FLAG_GT_COMPILE_SYNC, "0");
 	set(FLAG_GT_QUIET, "0");
 	fflush(stdout);
 	dup2(fileno(f), 1);
-	run(WIDE, 0);
-	h = t->hot;
-	pthread_mutex_lock(&h->mining);
-	for (unsigned k = 1; k <= 6; k++)
-		run(BODY, k);
-	while (hot_mine_records(h, 64))
-		;
-	hot_make_plans(h, 1024);
-	run(BODY, 7);
-	pthread_mutex_unlock(&h->mining);
+	plan_quickly(1);
 	expect_compiled(8);
 	fflush(stdout);
 	dup2(out, 1);
