@@ -178,9 +178,12 @@ GT_API int64_t gt_item_int(gt_tensor *x);
 
 /* Reading in steps. begin issues the read (NULL on error); wait may be called on any thread and
  * without the lock that guards the client; then data is valid (contiguous, read-only, not copied)
- * until end. Each begin needs its end. Reading a value a second time issues nothing. */
+ * until end. Each begin needs its end. Reading a value a second time issues nothing.
+ * What gt_fetch_begin asks for is made meanwhile. Behind the other two gt_fetch_wait comes next: who
+ * waits may be who computes, and nobody else is woken for that. */
 typedef struct gt_fetch gt_fetch;
 GT_API gt_fetch   *gt_fetch_begin(gt_tensor *x);
+GT_API gt_fetch   *gt_read_begin(gt_tensor *x);     /* gt_read in steps */
 GT_API gt_fetch   *gt_sync_begin(gt_client *gt);    /* of no value: gt_sync in steps */
 GT_API bool        gt_fetch_ready(const gt_fetch *f);         /* any thread */
 GT_API gt_err      gt_fetch_wait(gt_fetch *f);                /* any thread; also repeatedly */

@@ -18,7 +18,7 @@ static PyTypeObject *memory_type;
 
 gt_fetch *read_fetch(gt_tensor *t)
 {
-	gt_fetch *f = gt_fetch_begin(t);
+	gt_fetch *f = gt_read_begin(t);
 
 	if (!f)
 		return error_raise();

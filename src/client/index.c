@@ -47,7 +47,7 @@ gt_tensor *index_view(const plan *p)
 static gt_tensor *places(const gt_site *site, gt_tensor *mask)
 {
 	const int64_t count = meta_count(&mask->v->m);
-	gt_fetch *f = gt_fetch_begin(mask);
+	gt_fetch *f = gt_read_begin(mask);
 	gt_tensor *index = NULL;
 	int64_t *list, n = 0;
 

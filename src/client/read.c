@@ -259,12 +259,17 @@ gt_fetch *gt_fetch_begin(gt_tensor *x)
 	return tensor_ready(x, "fetch") ? fetch_of(x->gt, read_begin(x, false)) : NULL;
 }
 
+gt_fetch *gt_read_begin(gt_tensor *x)
+{
+	return tensor_ready(x, "read") ? fetch_of(x->gt, read_begin(x, true)) : NULL;
+}
+
 /* The stream runs in order: what answers last has seen everything run. */
 gt_fetch *gt_sync_begin(gt_client *gt)
 {
 	if (!client_ready(gt, "gt_sync_begin") || signal_issue_pause(gt))
 		return NULL;
-	return fetch_of(gt, ask(gt, NULL, false));
+	return fetch_of(gt, ask(gt, NULL, true));
 }
 
 bool gt_fetch_ready(const gt_fetch *f)

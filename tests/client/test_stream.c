@@ -3,6 +3,7 @@
  */
 #include "fake.h"
 
+#include <time.h>
 #include <unistd.h>
 #include "base/flags.h"
 
@@ -226,9 +227,11 @@ static void test_habit(void **state)
 	assert_int_equal(cost_of_work(gt), 0);
 	assert_true(cost_of_work(gt) >= 3 * WORK);       /* the read does not come */
 	assert_true(cost_of_work(gt) >= WORK);
-	gt_item(gt_neg(x));                              /* more than a reader should run */
-	assert_int_equal(fake_of(gt)->last_n, 2);
-	assert_true(cost_of_work(gt) >= WORK);
+	gt_item(gt_neg(x));
+	assert_int_equal(fake_of(gt)->last_cost, 0);     /* the rest is the reader's */
+	gt_item(gt_neg(x));
+	gt_item(gt_neg(x));
+	assert_true(cost_of_work(gt) >= WORK);           /* twice as much as before the last read */
 	gt_item(gt_neg(x));
 	assert_int_equal(cost_of_work(gt), 0);
 	WORKS(gt_flush(gt));                             /* the program wants it done */
@@ -241,6 +244,56 @@ static void test_habit(void **state)
 	f = gt_fetch_begin(gt_neg(x));
 	assert_true(fake_of(gt)->last_cost >= WORK);
 	gt_fetch_end(f);
+}
+
+/* In steps as at once. */
+static void test_habit_in_steps(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_ones(gt, GT_SHAPE());
+
+	cost_of_work(gt);
+	gt_fetch_end(gt_read_begin(gt_neg(x)));
+	assert_int_equal(fake_of(gt)->last_cost, 0);
+	assert_int_equal(cost_of_work(gt), 0);
+	gt_fetch_end(gt_sync_begin(gt));
+	assert_int_equal(fake_of(gt)->last_cost, 0);
+	assert_int_equal(cost_of_work(gt), 0);
+}
+
+/* 150 us of work, the read at once or a millisecond later; the sum of what the link was told. */
+static uint64_t cost_of_step(gt_client *gt, gt_tensor *x, bool late)
+{
+	uint64_t cost = 0;
+
+	for (int k = 0; k < 5; k++)
+		cost += cost_of_work(gt);
+	if (late)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	gt_item(gt_neg(x));
+	return cost;
+}
+
+/* Much work is the reader's too, if nobody else could have begun earlier. A busy machine may come
+ * in between: then once more. */
+static void test_habit_of_much(void **state)
+{
+	gt_client *gt = *state;
+	gt_tensor *x = gt_ones(gt, GT_SHAPE());
+	int tries = 1000;
+
+	assert_true(cost_of_step(gt, x, false) >= 150000);
+	assert_true(cost_of_step(gt, x, false) >= 150000);   /* not known yet */
+	while (cost_of_step(gt, x, false) && --tries)
+		;
+	assert_true(tries > 0);
+	cost_of_step(gt, x, true);
+	assert_true(cost_of_step(gt, x, true) >= 150000);
+	for (int k = 0; k < 2; k++) {                    /* too much: the read does not matter */
+		gt_ones(gt, GT_SHAPE(10 * 1024 * 1024));
+		assert_true(fake_of(gt)->last_cost >= 4000000);
+		gt_item(gt_neg(x));
+	}
 }
 
 /* The link refuses: the call that noticed fails, the client goes on. */
@@ -372,7 +425,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE(test_ops), FAKE(test_pow), FAKE(test_create), FAKE(test_random),
 		FAKE(test_backward), FAKE(test_slices), FAKE(test_saved), FAKE(test_handing_over),
-		FAKE(test_habit), FAKE(test_refused),
+		FAKE(test_habit), FAKE(test_habit_in_steps), FAKE(test_habit_of_much), FAKE(test_refused),
 		FAKE(test_cat_tree), FAKE(test_index), FAKE(test_signals),
 		cmocka_unit_test(test_debug),
 	};
