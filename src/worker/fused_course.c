@@ -432,6 +432,7 @@ void fused_course_leave_at(fused_run *f, uint32_t at, uint32_t step)
 	const fused_course *c = f->course;
 	const bool held = f->held;
 
+	counter_add(&f->tenant->hot->counts.left, 1);
 	f->held = true;
 	if (at != SCRIPT_NEVER || !take_end(f))
 		count_up(f, at, step);

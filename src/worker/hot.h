@@ -119,6 +119,7 @@ typedef struct hot_counts {
 	/* Tier T2. */
 	counter compiled;        /* of the replayed ops: in runs of fused plans */
 	counter followed;        /* of those: as their course says (fused_course.h) */
+	counter left;            /* runs that left their course */
 	counter reused;          /* results in the memory of operands */
 	counter kernels;         /* launched */
 	counter launches_saved, bytes_saved;     /* by runs that were completed */

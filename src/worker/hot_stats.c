@@ -37,6 +37,7 @@ static void add_compilation(hot *h, hot_stats *to)
 
 	to->compiled += load(&c->compiled);
 	to->followed += load(&c->followed);
+	to->left += load(&c->left);
 	to->reused += load(&c->reused);
 	to->hits += load(&c->hits);
 	to->loaded += load(&c->loaded);

@@ -443,6 +443,13 @@ static bool find_place(leap *l, const hot *h, unsigned k, const ins *i, uint64_t
 	return l->from < l->s->count;
 }
 
+/* How many parts are worth it: behind the last op of a run on its course any, which would take it
+ * off that. In Python what was read is mostly freed behind the read, alone. */
+static uint32_t least(const leap *l)
+{
+	return l->at == l->s->n && fused_on_course_behind(l) ? 1 : LEAST;
+}
+
 unsigned leap_try(tenant *t, const ins *i)
 {
 	hot *h = t->hot;
@@ -457,7 +464,7 @@ unsigned leap_try(tenant *t, const ins *i)
 		return 0;
 	before = l.at;
 	measure(&l, &t->line.ring, base);
-	if (l.to < l.from + LEAST || !is_fresh(t, &l, base)) {
+	if (l.to < l.from + least(&l) || !is_fresh(t, &l, base)) {
 		r->stumbles += l.to == l.from;
 		if (l.to == l.from && i->out)
 			miss(t, r);

@@ -44,6 +44,7 @@ typedef struct hot_stats {
 
 	uint64_t compiled;           /* of the replayed ops: in runs of fused plans */
 	uint64_t followed;           /* of those: as their course says */
+	uint64_t left;               /* runs that left it, those too that were complete by then */
 	uint64_t reused;             /* results of kernels in the memory of what they replace */
 	uint64_t codes;              /* kernels of the process */
 	uint64_t hits, loaded, compiles;     /* kernels asked for: there, on the disk, new */

@@ -36,6 +36,8 @@ typedef struct way {
 	bool early;                      /* most is freed as soon as it can be: two are left, */
 	unsigned keeps;                  /* .. and every so many steps one of them is kept on */
 	bool names;                      /* values are freed when the next step has made its own */
+	bool last;                       /* all is freed in the step but what is read, which is freed
+	                                    behind the read, alone */
 	bool data;                       /* the first value is uploaded */
 	bool draws;                      /* .. is of random integers */
 	bool picks;                      /* rows by indices */
@@ -43,6 +45,7 @@ typedef struct way {
 	bool whole;                      /* no run breaks off */
 	unsigned leapt;                  /* per cent of the operations, at least; */
 	unsigned followed;               /* .. on a course, in tier T2 */
+	unsigned left;                   /* runs in a hundred that leave it, at most; 0: any */
 } way;
 
 static void send(loop *l, const ins *i)
@@ -252,6 +255,12 @@ static void free_left(loop *l, const way *a, unsigned k, const uint64_t *made, u
 	}
 }
 
+static void free_but_last(loop *l, const uint64_t *made)
+{
+	for (unsigned j = 0; j < MADE - 2; j++)
+		put_free(l, made[j]);
+}
+
 static void play(loop *l, const way *a)
 {
 	uint64_t made[MADE] = { 0 }, last[MADE] = { 0 }, late = 0, kept = 0;
@@ -267,7 +276,7 @@ static void play(loop *l, const way *a)
 
 		if (a->vanishes && k + 1 == a->steps)
 			return;
-		if (k % 5 == 0)
+		if (k % 5 == 0 && !a->last)
 			drive_read(&l->d, made[whole ? 8 : 5]);
 		for (unsigned j = 0; is_time(a->asks, k) && whole && j < MADE; j++)
 			if (!a->early || j == 5)
@@ -275,6 +284,13 @@ static void play(loop *l, const way *a)
 		if (late)
 			put_free(l, late);
 		late = keeps ? made[5] : 0;
+		if (a->last) {
+			free_but_last(l, made);
+			carry(l, a, k, made[9]);
+			drive_read(&l->d, made[8]);
+			put_free(l, made[8]);
+			continue;
+		}
 		if (a->names)
 			free_last(l, made, last);
 		else if (a->early)
@@ -336,6 +352,10 @@ static void compare(const way *a)
 			fail_msg("%s, cut %u: %u of %u operations on a course, expected %u %%",
 				a->what, a->cut, (unsigned)s.hot.followed, (unsigned)s.hot.ops,
 				a->followed);
+		if (a->left && s.hot.left * 100 > s.hot.matches * a->left)
+			fail_msg("%s, cut %u: %u of %u runs left their course, expected %u %%",
+				a->what, a->cut, (unsigned)s.hot.left, (unsigned)s.hot.matches,
+				a->left);
 	}
 }
 
@@ -380,6 +400,7 @@ static void test_disturbed(void **state)
 		{ .what = "asks", .asks = 1, .leapt = 20, .followed = 60 },
 		{ .what = "asks at times", .asks = 4, .leapt = 20, .followed = 60 },
 		{ .what = "twice", .twice = 2, .leapt = 20, .followed = 60 },
+		{ .what = "last", .last = true, .leapt = 20, .followed = 60, .left = 10 },
 		{ .what = "names", .names = true, .leapt = 20, .followed = 60 },
 		{ .what = "names, reads", .names = true, .read = 3, .leapt = 20, .followed = 60 },
 		{ .what = "names, asks", .names = true, .asks = 1, .sizes = 9 },
@@ -413,6 +434,7 @@ static void test_disturbed(void **state)
 			a.steps = STEPS;
 			a.leapt = cuts[c] < 20 ? 0 : a.leapt;
 			a.followed = cuts[c] < 20 ? 0 : a.followed;
+			a.left = cuts[c] < 20 ? 0 : a.left;
 			compare(&a);
 		}
 }
