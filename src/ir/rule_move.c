@@ -81,6 +81,18 @@ static bool range_fits(int64_t size, int64_t first, int64_t count, int64_t step)
 	return first >= 0 && first < size && last >= 0 && last < size;
 }
 
+bool shape_slice_inside(const ins *i, const meta *in)
+{
+	const int64_t *opd = ins_opd(i);
+
+	if (i->nopd != 3 * in->rank)
+		return false;
+	for (unsigned k = 0; k < in->rank; k++, opd += 3)
+		if (!range_fits(in->dims[k], opd[0], opd[1], opd[2]))
+			return false;
+	return true;
+}
+
 /* Three operands a dim of input 0: first index (not looked at if there is none), count, step. */
 static gt_err slice_dims(const call *c, meta *m)
 {

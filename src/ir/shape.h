@@ -26,6 +26,9 @@ const char *shape_text(const meta *m, char *text, size_t size);
 void shape_contiguous(const meta *m, int64_t *strides);
 bool shape_is_contiguous(const meta *m, const int64_t *strides);
 
+/* Whether a slice shows elements of its input only. */
+bool shape_slice_inside(const ins *i, const meta *in);
+
 /* Strides (and offset in elements, added to *offset) of a KIND_VIEW instruction's result, given the
  * input's. False if no strides express it (a reshape that needs a copy). A pure function of the
  * shapes and strides. */

@@ -151,12 +151,19 @@ bool fusion_asks_numbers(const ins *i)
 	return i->kinds && (i->op == OP_randint || op_rows[i->op].kind == KIND_COMPOSITE);
 }
 
+static const meta *input_meta(const fusion *f, uint32_t op_at)
+{
+	return &f->values.at[fuse_input_of(f->values.at[op_at].row, 0)].m;
+}
+
 bool fusion_fits(const fusion *f, uint32_t op_at, const ins *i)
 {
 	const ins *seen = f->seen[op_at];
 	const bool composite = op_rows[seen->op].kind == KIND_COMPOSITE;
 
 	if (i->op == OP_randint && !is_range(i))
+		return false;
+	if (i->op == OP_slice && !shape_slice_inside(i, input_meta(f, op_at)))
 		return false;
 	if (i->op != seen->op || i->attr.bits != seen->attr.bits || i->kinds != seen->kinds ||
 		i->nin != seen->nin || i->nopd != seen->nopd)

@@ -214,8 +214,8 @@ gt_err fuse_make(const fuse_input *in, fusion **out);
 void   fusion_free(fusion *f);                   /* NULL is fine */
 
 /* Is instruction `i`, op `op` of a later run, one that the fusion was made for? Sizes, counts and
- * steps of slices, the scalars of composites and an empty range to draw from count; slice bounds,
- * seeds and scalars do not. */
+ * steps of slices, whether those stay in their input, the scalars of composites and an empty range to
+ * draw from count; where slices begin, seeds and scalars do not. */
 bool fusion_fits(const fusion *f, uint32_t op, const ins *i);
 /* .. and do its scalars count? Then one that has the same sizes need not fit. */
 bool fusion_asks_numbers(const ins *i);

@@ -344,16 +344,42 @@ static void hand_over(const leap *l, const calls *c, call_slot *from)
 		store_hold(from->s);
 }
 
+/* A view's bytes behind its input: as noted, unless it is a slice that begins anywhere. False: that
+ * leaves the input. */
+static bool find_offset(const leap *l, const call_step *st, uint32_t at, const ins *i,
+	const view *from, int64_t *bytes)
+{
+	const view *to = &l->r->calls.slots[at].v;
+	int64_t strides[GT_RANK_MAX], elements = 0;
+
+	*bytes = st->offset;
+	if (LIKELY(!l->s->parts[l->s->ops[at]].slides))
+		return true;
+	if (!shape_slice_inside(i, &from->m))
+		return false;
+	shape_view(i, &from->m, from->strides, &to->m, strides, &elements);
+	*bytes = elements * (int64_t)dtype_size((gt_dtype)to->m.dtype);
+	return true;
+}
+
+static bool show_view(const leap *l, calls *c, const call_step *st, uint32_t at, const ins *i)
+{
+	call_slot *to = &c->slots[at], *from = &c->slots[c->in[st->first].slot & ~MATCH_BIND];
+	int64_t bytes;
+
+	if (UNLIKELY(!find_offset(l, st, at, i, &from->v, &bytes)))
+		return false;
+	store_hold(to->s = from->s);
+	to->v.data = (char *)from->v.data + bytes;
+	return true;
+}
+
 static bool compute(leap *l, calls *c, const call_step *st, uint32_t at, kcall *k)
 {
 	call_slot *to = &c->slots[at], *from;
 
-	if (st->view) {
-		from = &c->slots[c->in[st->first].slot & ~MATCH_BIND];
-		store_hold(to->s = from->s);
-		to->v.data = (char *)from->v.data + st->offset;
-		return true;
-	}
+	if (st->view)
+		return show_view(l, c, st, at, k->i);
 	if (UNLIKELY(!st->run))
 		return false;
 	from = find_dying(l, c, st, at);

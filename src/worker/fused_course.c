@@ -135,7 +135,7 @@ static void check_sizes(fused_run *f, const script_part *part)
 
 	if (!f->pass->to || part->kind == PART_LOOSE)
 		return;
-	if (fusion_asks_numbers(i))
+	if (fusion_asks_numbers(i) || part->slides)
 		put(f->pass, COURSE_FITS, part->op);
 	else if (!fusion_fits(f->p->f, part->op, i))
 		f->pass->to->serves = false;

@@ -466,7 +466,7 @@ unsigned leap_try(tenant *t, const ins *i)
 	measure(&l, &t->line.ring, base);
 	if (l.to < l.from + least(&l) || !is_fresh(t, &l, base)) {
 		r->stumbles += l.to == l.from;
-		if (l.to == l.from && i->out)
+		if (l.to == l.from && i->out && l.s->parts[l.from].kind != PART_LOOSE)
 			miss(t, r);
 		return 0;
 	}

@@ -173,6 +173,12 @@ static void put_anything(script *s, uint32_t at)
 	s->keep[at] = s->moves[at] = s->then[at] = 0;
 }
 
+/* Operand n of both: the first index of a slice, another one in each run. */
+static bool is_slid(const ins *before, const ins *i, unsigned n)
+{
+	return i->op == OP_slice && (n - i->nin) % 3 == 0 && before->tail[n] != i->tail[n];
+}
+
 /* Seeds, draw numbers and data come first among the operands; what else there is are sizes, bounds
  * and names. */
 static bool put_operands(script *s, uint32_t at, const ins *before, const ins *i)
@@ -189,6 +195,11 @@ static bool put_operands(script *s, uint32_t at, const ins *before, const ins *i
 			continue;
 		}
 		letter = NULL;
+		if (is_slid(before, i, n)) {
+			put_anything(s, at + n);
+			s->parts[s->count].slides = true;
+			continue;
+		}
 		fits &= put_plain(s, at + n, before->tail[n], i->tail[n]);
 	}
 	return fits;
@@ -273,10 +284,11 @@ static void loosen(script *s, script_part *to)
 static bool put_part(script *s, const ins *before, const ins *i, uint32_t at)
 {
 	script_part *to = &s->parts[s->count];
-	const bool fits = put_words(s, before, i);
+	bool fits;
 
 	*to = (script_part){ .at = s->words, .op = SCRIPT_NEVER, .freed = SCRIPT_NEVER,
 		.product = op_rows[i->op].kind == KIND_PRODUCT };
+	fits = put_words(s, before, i);
 	if (at != SCRIPT_NEVER && !put_op(s, to, at))
 		return false;
 	if (i->op == OP_free)

@@ -7,7 +7,8 @@
  * as the script says is that run, ops and wiring: script_same is all the matching it takes.
  *
  * Ids are compared as distances from the first result of their run. A word of an instruction is
- * therefore one of three: it is the same always; it moves with the run; or anything will do. A part
+ * therefore one of three: it is the same always; it moves with the run; or anything will do: scalars,
+ * data, and where the slice of a batch begins, if that was not the same in both runs. A part
  * (an instruction) that is none of that, or that is not for those who run scripts, is *loose*: it
  * is the same as nothing, and the walk (hot_walk.c) takes it as ever.
  */
@@ -32,6 +33,7 @@ typedef struct script_part {
 	uint32_t freed;          /* of an op: the part that frees its result; SCRIPT_NEVER */
 	uint8_t kind;            /* part_kind */
 	bool product;
+	bool slides;             /* a slice that begins anywhere: whoever runs it looks where */
 } script_part;
 
 typedef enum script_state { SCRIPT_IDLE, SCRIPT_DRAFT, SCRIPT_TEST, SCRIPT_READY } script_state;

@@ -5,7 +5,7 @@
 #include "make.h"
 #include "worker/script.h"
 
-enum { ROWS = 8, COLS = 6, STEPS = 120, MADE = 10 };
+enum { ROWS = 8, COLS = 6, TABLE = 3 * ROWS, STEPS = 120, MADE = 10 };
 
 typedef struct loop {
 	drive d;
@@ -31,7 +31,7 @@ typedef struct way {
 	unsigned scopes;                 /* .. in a scope */
 	unsigned asks;                   /* .. all that was made is read before it is freed */
 	unsigned twice;                  /* .. something is freed twice */
-	unsigned wrong;                  /* .. indices are out of range (if it picks) */
+	unsigned wrong;                  /* .. indices are out of range (if it picks or slides) */
 	unsigned empty;                  /* .. no integer lies in the range (if it draws) */
 	bool early;                      /* most is freed as soon as it can be: two are left, */
 	unsigned keeps;                  /* .. and every so many steps one of them is kept on */
@@ -41,6 +41,8 @@ typedef struct way {
 	bool data;                       /* the first value is uploaded */
 	bool draws;                      /* .. is of random integers */
 	bool picks;                      /* rows by indices */
+	bool slides;                     /* the first value is a slice, each step of other rows, */
+	bool back;                       /* .. from the last one to the first */
 	bool vanishes;                   /* the client goes in the middle of a step */
 	bool whole;                      /* no run breaks off */
 	unsigned leapt;                  /* per cent of the operations, at least; */
@@ -99,6 +101,20 @@ static uint64_t put_data(loop *l, int64_t rows, int64_t cols)
 
 	send(l, i);
 	blob_drop(ins_blob(i));
+	return l->next - 1;
+}
+
+/* So many rows of the table from `first` on. */
+static uint64_t put_slice(loop *l, int64_t first, int64_t rows, int64_t step)
+{
+	const int64_t operands[] = { first, rows, step, 0, COLS, 1 };
+	ins_room room;
+	ins *i = ins_init(&room, OP_slice, l->next++);
+
+	ins_put_input(i, l->table);
+	for (unsigned k = 0; k < COUNT(operands); k++)
+		ins_put_operand(i, operands[k]);
+	send(l, i);
 	return l->next - 1;
 }
 
@@ -161,6 +177,14 @@ static void free_made(loop *l, const uint64_t *made, unsigned n, bool turned)
 }
 
 /* Returns false if the step ended early. */
+/* Of a step that is wrong the last rows would lie behind the table, or in front of it. */
+static uint64_t put_batch(loop *l, const way *a, unsigned k, int64_t rows)
+{
+	const int64_t first = is_time(a->wrong, k) ? TABLE - 1 : k * 5 % (TABLE - ROWS + 1);
+
+	return a->back ? put_slice(l, TABLE - 1 - first, rows, -1) : put_slice(l, first, rows, 1);
+}
+
 static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 {
 	const int64_t rows = is_time(a->sizes, k) ? ROWS / 2 : ROWS;
@@ -168,7 +192,7 @@ static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 
 	if (is_time(a->scopes, k))
 		put_scope(l, OP_enter);
-	made[0] = a->data ? put_data(l, rows, COLS) : a->draws ?
+	made[0] = a->slides ? put_batch(l, a, k, rows) : a->data ? put_data(l, rows, COLS) : a->draws ?
 		put_randint(l, is_time(a->empty, k) ? 9 : -9, rows, COLS) :
 		put_rand(l, rows, COLS);
 	made[1] = put(l, OP_matmul, made[0], l->w);
@@ -205,8 +229,10 @@ static void turn_wrong(loop *l, const way *a, unsigned k)
 
 	if (!wrong && !right)
 		return;
-	put_free(l, l->rows);
-	l->rows = put_rows(l, wrong);
+	if (a->picks) {
+		put_free(l, l->rows);
+		l->rows = put_rows(l, wrong);
+	}
 	if (right) {
 		put_free(l, l->w);
 		l->w = put_rand(l, COLS, COLS);
@@ -229,7 +255,7 @@ static void carry(loop *l, const way *a, unsigned k, uint64_t w)
 	l->w = w;
 	if (is_time(a->twice, k))
 		put_free(l, w - 3);
-	if (a->picks)
+	if (a->picks || a->slides)
 		turn_wrong(l, a, k);
 	if (!is_time(a->swapped, k) && !is_time(a->other, k) && !is_time(a->gone, k))
 		return;
@@ -270,6 +296,8 @@ static void play(loop *l, const way *a)
 	if (a->picks) {
 		l->rows = put_rows(l, 0);
 		l->table = put_rand(l, ROWS, COLS);
+	} else if (a->slides) {
+		l->table = put_rand(l, TABLE, COLS);
 	}
 	for (unsigned k = 0; k < a->steps; k++) {
 		const bool whole = compute(l, a, k, made), keeps = is_time(a->late, k);
@@ -409,6 +437,11 @@ static void test_disturbed(void **state)
 			.followed = 50 },
 		{ .what = "picks", .picks = true, .leapt = 20, .followed = 60 },
 		{ .what = "picks wrongly", .picks = true, .wrong = 6 },
+		{ .what = "slides", .slides = true, .leapt = 60, .followed = 60 },
+		{ .what = "slides back", .slides = true, .back = true, .leapt = 60, .followed = 60 },
+		{ .what = "slides, sizes", .slides = true, .sizes = 6, .asks = 4 },
+		{ .what = "slides wrongly", .slides = true, .wrong = 6 },
+		{ .what = "slides back wrongly", .slides = true, .back = true, .wrong = 5 },
 		{ .what = "draws", .draws = true, .leapt = 20, .followed = 60 },
 		{ .what = "draws nothing", .draws = true, .empty = 6, .swapped = 6 },
 		{ .what = "early", .early = true, .leapt = 20, .followed = 60 },
