@@ -180,7 +180,7 @@ typedef struct fused_run {
 	uint32_t *stack;
 
 	/* fused_course.h. */
-	const struct fused_course *course;       /* the run is on it; NULL: it is counted */
+	struct fused_course *course;     /* the run is on it; NULL: it is counted */
 	struct fused_pass *pass;         /* needs are counted, nothing else is done; else NULL */
 	struct leap_rest *rest;          /* on a course: what is not filed, */
 	uint32_t part;                   /* .. and the part of the script that comes next; */

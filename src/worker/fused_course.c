@@ -230,19 +230,6 @@ static void add_up(const fused_run *f, fused_course *c, uint32_t k)
 		c->done = k + 1;
 }
 
-/* Most runs that leave their course do so when they are complete: some of what they made is freed in
- * the next run. */
-static void note_end(const fused_run *f, fused_course *c, uint32_t part)
-{
-	course_end *to = &c->ends[part == c->s->count];
-
-	if (part != c->s->count && part != c->s->ops[c->s->n - 1] + 1)
-		return;
-	*to = (course_end){ .part = part, .alive = f->alive,
-		.slots = mem_alloc((f->p->slots + 1) * sizeof *to->slots) };
-	memcpy(to->slots, f->slots, f->p->slots * sizeof *to->slots);
-}
-
 /* By counting `f`, which has just begun and begins anew afterwards. */
 static fused_course *make(fused_run *f, const script *s)
 {
@@ -258,7 +245,6 @@ static fused_course *make(fused_run *f, const script *s)
 	for (uint32_t k = 0; k < s->count; k++) {
 		pass_part(f, k);
 		add_up(f, c, k);
-		note_end(f, c, k + 1);
 	}
 	mem_free(pass.holders);
 	f->pass = NULL;
@@ -271,8 +257,8 @@ void fused_course_free(fused_course *c)
 {
 	if (!c)
 		return;
-	mem_free(c->ends[0].slots);
-	mem_free(c->ends[1].slots);
+	for (unsigned k = 0; k < COUNT(c->ends); k++)
+		mem_free(c->ends[k].slots);
 	mem_free(c->parts);
 	mem_free(c->acts);
 	mem_free(c->last);
@@ -290,7 +276,7 @@ static bool is_trusted(const fused_plan *p)
 }
 
 /* A course is for one script, and made once the plan has shown what it can. */
-static const fused_course *find_course(hot_run *r, fused_run *f)
+static fused_course *find_course(hot_run *r, fused_run *f)
 {
 	fused_plan *p = f->p;
 
@@ -318,7 +304,7 @@ static void take_words(fused_run *f, const fused_course *c)
 
 void fused_course_begin(hot_run *r, fused_run *f)
 {
-	const fused_course *c;
+	fused_course *c;
 
 	f->rest = &r->rest;
 	c = find_course(r, f);
@@ -410,12 +396,28 @@ static void count_up(fused_run *f, uint32_t at, uint32_t step)
 	f->pass = NULL;
 }
 
+/* Most runs that leave their course do so when they are complete, at the same part each time: some of
+ * what they made is freed in the next run. */
+static void note_end(const fused_run *f)
+{
+	fused_course *c = f->course;
+	course_end *to = &c->ends[c->ended++ % COUNT(c->ends)];
+
+	if (!to->slots)
+		to->slots = mem_alloc((f->p->slots + 1) * sizeof *to->slots);
+	to->part = f->part;
+	to->alive = f->alive;
+	memcpy(to->slots, f->slots, f->p->slots * sizeof *to->slots);
+}
+
 /* The same where it was counted once. */
 static bool take_end(fused_run *f)
 {
-	const course_end *all = f->course->ends, *from = &all[f->part == all[1].part];
+	const course_end *from = f->course->ends, *end = from + COUNT(f->course->ends);
 
-	if (!from->slots || f->part != from->part)
+	while (from < end && (!from->slots || from->part != f->part))
+		from++;
+	if (from == end)
 		return false;
 	for (uint32_t v = 0; v < f->p->slots; v++) {
 		f->slots[v].need = from->slots[v].need;
@@ -434,8 +436,11 @@ void fused_course_leave_at(fused_run *f, uint32_t at, uint32_t step)
 
 	counter_add(&f->tenant->hot->counts.left, 1);
 	f->held = true;
-	if (at != SCRIPT_NEVER || !take_end(f))
+	if (at != SCRIPT_NEVER || !take_end(f)) {
 		count_up(f, at, step);
+		if (at == SCRIPT_NEVER && f->at == f->p->n)
+			note_end(f);
+	}
 	f->held = held;
 	share_out(f);
 	for (uint32_t k = 0; k < c->s->n; k++)

@@ -56,7 +56,8 @@ typedef struct fused_course {
 	uint32_t count, room;
 	uint32_t *last;          /* per slot: the step behind which its memory is dropped, from 1 on; 0 */
 	uint32_t done;           /* from that part on nothing is left of a run; SCRIPT_NEVER */
-	course_end ends[2];      /* behind the last op, and behind all */
+	course_end ends[2];      /* where runs left last; */
+	uint32_t ended;          /* .. so many were noted */
 	bool serves;             /* else it holds something that only counting runs can do */
 } fused_course;
 
