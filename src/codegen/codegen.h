@@ -14,7 +14,7 @@
 #include "group/group.h"
 
 /* Raised whenever the same group would become other code; part of the cache's key. */
-#define CODEGEN_VERSION 16
+#define CODEGEN_VERSION 17
 
 /* How rows that are no multiple of a vector end: all vectors are masked, or the last one by code of
  * its own. AUTO chooses by the length of the code and the instruction set. SHORT and EVEN are for

@@ -40,17 +40,27 @@ static int cost_of(const emit *e, int node, bool *seen)
 	return cost;
 }
 
-/* The last pass that uses the value of a node along the row; that of the value itself if none does
- * later. */
-static int last_use(const emit *e, int node)
+static bool is_dear(const emit *e, int node)
 {
-	int last = e->shapes[node].level;
+	bool seen[GROUP_NODES] = { false };
 
-	for (int k = node + 1; k < e->g->nodes_count; k++)
-		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
-			if (e->g->nodes[k].in[j] == node && is_chunk(e, k))
-				last = MAX(last, e->shapes[k].level);
-	return last;
+	return cost_of(e, node, seen) >= DEAR;
+}
+
+/* The last pass that looks at the value of each node along the row: what a node is computed from is
+ * looked at in all passes that compute it, which for one that is kept is the first only. */
+static void find_uses(const emit *e, const bool *kept, int *used)
+{
+	int made[GROUP_NODES];
+
+	for (int node = e->g->nodes_count; node--;) {
+		used[node] = e->shapes[node].level;
+		for (int k = node + 1; k < e->g->nodes_count; k++)
+			for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
+				if (e->g->nodes[k].in[j] == node && is_chunk(e, k))
+					used[node] = MAX(used[node], made[k]);
+		made[node] = kept[node] ? e->shapes[node].level : used[node];
+	}
 }
 
 /* An argument for the value: the one that it is stored to, or one that is written last of all.
@@ -74,23 +84,38 @@ static int find_place(const emit *e, int node, const int *until)
 	return place;
 }
 
-/* Nodes come in the order of their passes, so one that is done with makes room for the next. */
-static void plan_rows(emit *e)
+/* Nodes come in the order of their passes, so one that is done with makes room for the next. Gives
+ * one for which there is no place; -1: none. */
+static int find_places(emit *e, const bool *kept)
 {
-	int until[GROUP_ARGS] = { 0 };
+	int until[GROUP_ARGS] = { 0 }, used[GROUP_NODES];
 
+	find_uses(e, kept, used);
 	for (int pass = 0; pass < e->levels; pass++)
 		for (int k = 0; k < e->g->nodes_count; k++) {
-			bool seen[GROUP_NODES] = { false };
-			int last = last_use(e, k);
-
-			if (!may_keep(e, k) || e->shapes[k].level != pass || last == pass ||
-				cost_of(e, k, seen) < DEAR)
+			if (!kept[k] || e->shapes[k].level != pass || used[k] == pass)
 				continue;
 			e->keep[k] = find_place(e, k, until);
-			if (e->keep[k] >= 0)
-				until[e->keep[k]] = last;
+			if (e->keep[k] < 0)
+				return k;
+			until[e->keep[k]] = used[k];
 		}
+	return -1;
+}
+
+/* What has no place is computed again, and what it is computed from is looked at longer. */
+static void plan_rows(emit *e)
+{
+	bool kept[GROUP_NODES];
+	int odd;
+
+	for (int k = 0; k < e->g->nodes_count; k++)
+		kept[k] = may_keep(e, k) && is_dear(e, k);
+	while ((odd = find_places(e, kept)) >= 0) {
+		kept[odd] = false;
+		for (int k = 0; k < e->g->nodes_count; k++)
+			e->keep[k] = -1;
+	}
 }
 
 /* ---- GROUP_COLS ---- */
@@ -119,13 +144,6 @@ static int last_computed(const emit *e, int node, const int *last)
 			if (e->g->nodes[k].in[j] == node)
 				found = MAX(found, last[k] - (e->g->nodes[k].what == NODE_REDUCE));
 	return found;
-}
-
-static bool is_dear(const emit *e, int node)
-{
-	bool seen[GROUP_NODES] = { false };
-
-	return cost_of(e, node, seen) >= DEAR;
 }
 
 /* From the last one on: what is kept asks for nothing in later passes. */

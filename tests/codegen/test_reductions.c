@@ -64,15 +64,18 @@ static void test_access(void **state)
 			}
 }
 
+static int make_softmax_of(group *g, int x)
+{
+	const int m = make_reduce(g, OP_max, x);
+	const int e = make_op(g, OP_exp, make_op(g, OP_sub, x, m, 0), 0, 0);
+
+	return make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0);
+}
+
 static void make_softmax(group *g, group_mode mode)
 {
-	int x, m, e;
-
 	make_start(g, mode);
-	x = make_load(g, GT_FLOAT32, ACCESS_RUN);
-	m = make_reduce(g, OP_max, x);
-	e = make_op(g, OP_exp, make_op(g, OP_sub, x, m, 0), 0, 0);
-	make_store(g, make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0), ACCESS_RUN);
+	make_store(g, make_softmax_of(g, make_load(g, GT_FLOAT32, ACCESS_RUN)), ACCESS_RUN);
 }
 
 static void test_softmax(void **state)
@@ -84,6 +87,26 @@ static void test_softmax(void **state)
 	run_lengths(&g, 3);
 	make_softmax(&g, GROUP_COLS);
 	run_lengths(&g, 70);
+}
+
+/* Softmax of what a softmax is added to, added to what is left: the first one's exponentials are
+ * looked at until the end, by what is computed again in each pass. */
+static void test_softmax_twice(void **state)
+{
+	group g;
+	int x, less;
+
+	(void)state;
+	make_start(&g, GROUP_ROWS);
+	less = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	x = make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	for (int k = 0; k < 2; k++) {
+		less = make_op(&g, OP_sub, less, x, 0);
+		x = make_op(&g, OP_add, less, make_softmax_of(&g, x), 0);
+		less = k ? x : make_load(&g, GT_FLOAT32, ACCESS_RUN);
+	}
+	make_store(&g, x, ACCESS_RUN);
+	run_lengths(&g, 3);
 }
 
 /* Two functions that are stored, and what is made of both less its mean: the second pass takes the
@@ -424,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_softmax),
+		cmocka_unit_test(test_softmax_twice),
 		cmocka_unit_test(test_kept_columns),
 		cmocka_unit_test(test_layer_norm),
 		cmocka_unit_test(test_norm_softmax),
