@@ -146,8 +146,10 @@ struct gt_client {
 	uint32_t state;          /* client_state */
 	uint64_t cost;
 	uint64_t issued, told;   /* estimated ns since the last read, and what the link knows of */
-	uint64_t habit;          /* issued before the last read; 0: it was none that waits */
-	uint64_t began, lead;    /* ns: when this one was first handed over; how long before that read */
+	uint64_t habit;          /* issued before the last reads; 0: it was none that waits */
+	uint64_t began, lead;    /* ns: when this one was first handed over; how long before the read, of
+	                            the last ones; UINT64_MAX: not known */
+	bool left;               /* something was handed over that the link knows no cost of */
 	uint64_t next_id, next_seq;
 	gt_tensor *dropped;      /* atomic: handles that gt_drop, on any thread, left for us */
 	bool manual, recording, debug;

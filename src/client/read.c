@@ -82,6 +82,15 @@ static answer *ask(gt_client *gt, value *v, bool awaited)
 	return a;
 }
 
+/* It was asked for by somebody who was going to wait. */
+static bool hurry(gt_client *gt, answer *a)
+{
+	if (!answer_pending(a) || stream_flush_now(gt) == GT_OK)
+		return true;
+	answer_drop(a);
+	return false;
+}
+
 static answer *read_begin(gt_tensor *x, bool awaited)
 {
 	gt_client *gt = x->gt;
@@ -93,7 +102,7 @@ static answer *read_begin(gt_tensor *x, bool awaited)
 		read_forget(gt, x->v);
 	else if (m) {
 		atomic_fetch_add_explicit(&m->a->refs, 1, memory_order_relaxed);
-		return m->a;
+		return awaited || hurry(gt, m->a) ? m->a : NULL;
 	}
 	return ask(gt, x->v, awaited);
 }

@@ -53,6 +53,8 @@ void stream_discard(gt_client *gt)
 	gt->cost = 0;
 }
 
+typedef enum manner { PASSING, AWAITED, NOW } manner;   /* who wants it done? */
+
 /* For how long somebody else could have been at work since the last read. */
 static uint64_t lead(gt_client *gt)
 {
@@ -68,28 +70,52 @@ static uint64_t lead(gt_client *gt)
  * twice as long, and some of 300 us a tenth. What it can save is no more than its lead. */
 static bool is_readers(gt_client *gt)
 {
-	if (gt->issued > 2 * gt->habit || gt->habit > MUCH_NS)
-		return false;
-	return gt->habit <= LITTLE_NS || MAX(lead(gt), gt->lead) <= WAKE_NS;
+	const bool little = gt->habit <= LITTLE_NS;
+	const uint64_t ahead = little ? 0 : MAX(lead(gt), gt->lead);
+
+	return gt->issued <= 2 * gt->habit && (little || (gt->habit <= MUCH_NS && ahead <= WAKE_NS));
 }
 
-/* The client waits next. Of little the lead does not matter, and is not known. */
+/* What the link is told: what it has not heard of, unless it is the reader's to run. */
+static uint64_t tell(gt_client *gt, manner how)
+{
+	const uint64_t rest = gt->issued - gt->told;
+
+	if (how == AWAITED || (how == PASSING && is_readers(gt))) {
+		gt->left |= rest > 0;
+		return 0;
+	}
+	gt->told = gt->issued;
+	gt->left = false;
+	return how == NOW ? MAX(rest, (uint64_t)LINK_URGENT_NS) : rest;
+}
+
+/* The larger of both, so that a read which follows another one at once changes little. */
+static uint64_t used_to(uint64_t before, uint64_t now)
+{
+	return MAX(now, before - before / 8);
+}
+
+/* The client waits next. Of little the lead does not matter, and is not known: nobody has looked at
+ * the clock. */
 static void begin_anew(gt_client *gt)
 {
-	gt->lead = gt->habit > LITTLE_NS ? lead(gt) : UINT64_MAX;
-	gt->habit = gt->issued;
+	if (gt->habit <= LITTLE_NS)
+		gt->lead = UINT64_MAX;
+	else
+		gt->lead = gt->lead == UINT64_MAX ? lead(gt) : used_to(gt->lead, lead(gt));
+	gt->habit = used_to(gt->habit, gt->issued);
 	gt->issued = gt->told = gt->began = 0;
 }
 
-static gt_err hand_over(gt_client *gt, bool awaited)
+static gt_err hand_over(gt_client *gt, manner how)
 {
 	const size_t words = gt->used, n = gt->count;
 	uint64_t cost;
 	gt_err e;
 
 	gt->issued += gt->cost;
-	cost = awaited || is_readers(gt) ? 0 : gt->issued - gt->told;
-	gt->told += cost;
+	cost = tell(gt, how);
 	gt->link->light = !gt->uploads;
 	gt->used = gt->count = 0;
 	gt->cost = 0;
@@ -101,7 +127,7 @@ static gt_err hand_over(gt_client *gt, bool awaited)
 	return e;
 }
 
-static gt_err flush(gt_client *gt, bool awaited)
+static gt_err flush(gt_client *gt, manner how)
 {
 	gt_err e;
 
@@ -109,21 +135,21 @@ static gt_err flush(gt_client *gt, bool awaited)
 		stream_discard(gt);
 		return e;
 	}
-	if (!gt->count && gt->issued == gt->told)
+	if (!gt->count && (how != NOW || !gt->left))
 		return GT_OK;
 	if (UNLIKELY(gt->debug))
 		print(gt);
-	return hand_over(gt, awaited);
+	return hand_over(gt, how);
 }
 
 gt_err stream_flush(gt_client *gt)
 {
-	return flush(gt, false);
+	return flush(gt, PASSING);
 }
 
 gt_err stream_flush_awaited(gt_client *gt)
 {
-	const gt_err e = flush(gt, true);
+	const gt_err e = flush(gt, AWAITED);
 
 	begin_anew(gt);
 	return e;
@@ -132,7 +158,7 @@ gt_err stream_flush_awaited(gt_client *gt)
 gt_err stream_flush_now(gt_client *gt)
 {
 	gt->habit = 0;
-	return flush(gt, false);
+	return flush(gt, NOW);
 }
 
 void stream_free(gt_client *gt, uint64_t id)

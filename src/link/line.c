@@ -282,7 +282,7 @@ static gt_err push_parcel(line *l, const parcel *p, bool light, const interrupt 
 		e = push_all(l, &records, &n, in);
 	if (UNLIKELY(e))
 		keep(l, records, n);
-	if (l->cost >= LINE_URGENT_NS && !atomic_load(&l->urgent))
+	if (l->cost >= LINK_URGENT_NS && !atomic_load(&l->urgent))
 		line_mark(l);
 	return e;
 }

@@ -19,7 +19,6 @@
 #include "link/role.h"
 
 #define LINE_UPLOADS_MAX ((uint64_t)256 << 20)   /* bytes on their way; one alone may be larger */
-#define LINE_URGENT_NS 20000                     /* estimated work worth waking a thread for */
 
 enum line_state { LINE_OPEN, LINE_CLOSING, LINE_GONE };
 

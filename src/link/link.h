@@ -61,6 +61,8 @@ static inline bool answer_pending(const answer *a)
 typedef struct interrupt { int (*poll)(void *ctx); void *ctx; } interrupt;
 #define INTERRUPT_NS 50000000
 
+#define LINK_URGENT_NS 20000       /* estimated work that is begun at once */
+
 /* What a client needs of whoever runs its stream; called by the client's thread only, except
  * wait. */
 struct link;                       /* no typedef: unistd.h has a function of that name */

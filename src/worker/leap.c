@@ -7,7 +7,8 @@
 #define COST_MOST 50000          /* ns that are spent without a look around */
 #define WORDS_MOST 4096          /* of a leap: compared, then executed while they are in the cache */
 #define NEAR      4              /* parts without result that are looked through for one */
-#define MISSES    8              /* runs in a row that were another than the script */
+#define MISSES    8              /* runs in a row that were another than the script; */
+#define LOOSE_MISSES 512         /* .. that were its, as far as it goes */
 #define STUMBLES  4              /* leaps of a run that were none, before it is left at that */
 
 /* ---- what is not filed ----------------------------------------------------------------------- */
@@ -373,14 +374,18 @@ static void account(leap *l, unsigned k, uint32_t before, uint64_t base, uint32_
 	}
 }
 
-/* The run is not what the script says: after some such runs in a row another one is learnt. */
-static void miss(tenant *t, hot_run *r)
+/* The run is not what the script says: after some such runs in a row another one is learnt. Of what
+ * is loose, the script may know no more than that two runs were not alike, one of them with a short
+ * batch. */
+static void miss(tenant *t, hot_run *r, uint32_t part)
 {
+	const uint32_t most = r->script.parts[part].kind == PART_LOOSE ? LOOSE_MISSES : MISSES;
+
 	if (r->runs == r->missed)
 		return;
 	r->misses = r->runs == r->missed + 1 ? r->misses + 1 : 1;
 	r->missed = r->runs;
-	if (r->misses < MISSES)
+	if (r->misses < most)
 		return;
 	leap_file_all(t);
 	list_rest(&r->rest);
@@ -466,8 +471,8 @@ unsigned leap_try(tenant *t, const ins *i)
 	measure(&l, &t->line.ring, base);
 	if (l.to < l.from + least(&l) || !is_fresh(t, &l, base)) {
 		r->stumbles += l.to == l.from;
-		if (l.to == l.from && i->out && l.s->parts[l.from].kind != PART_LOOSE)
-			miss(t, r);
+		if (l.to == l.from && i->out)
+			miss(t, r, l.from);
 		return 0;
 	}
 	end = perform(&l, i, base);

@@ -229,10 +229,11 @@ static void test_habit(void **state)
 	assert_true(cost_of_work(gt) >= WORK);
 	gt_item(gt_neg(x));
 	assert_int_equal(fake_of(gt)->last_cost, 0);     /* the rest is the reader's */
+	for (int k = 0; k < 30; k++)
+		gt_item(gt_neg(x));
+	assert_true(cost_of_work(gt) >= WORK);           /* more than twice what was issued of late */
 	gt_item(gt_neg(x));
-	gt_item(gt_neg(x));
-	assert_true(cost_of_work(gt) >= WORK);           /* twice as much as before the last read */
-	gt_item(gt_neg(x));
+	gt_item(gt_neg(x));                              /* another read in the same step */
 	assert_int_equal(cost_of_work(gt), 0);
 	WORKS(gt_flush(gt));                             /* the program wants it done */
 	assert_int_equal(fake_of(gt)->last_n, 0);
@@ -244,6 +245,32 @@ static void test_habit(void **state)
 	f = gt_fetch_begin(gt_neg(x));
 	assert_true(fake_of(gt)->last_cost >= WORK);
 	gt_fetch_end(f);
+}
+
+/* Who does not wait wants it begun, however little it is, and even if somebody was going to wait. */
+static void test_begun_at_once(void **state)
+{
+	gt_client *gt = *state;
+	fake *f = fake_of(gt);
+	gt_tensor *x = gt_ones(gt, GT_SHAPE());
+	gt_fetch *read, *fetch;
+
+	gt_item(x);
+	fetch = gt_fetch_begin(gt_neg(x));
+	assert_true(f->last_cost >= LINK_URGENT_NS);
+	gt_fetch_end(fetch);
+	f->hold = true;
+	x = gt_neg(x);
+	read = gt_read_begin(x);
+	assert_int_equal(f->last_cost, 0);
+	fetch = gt_fetch_begin(x);
+	assert_true(f->last_cost >= LINK_URGENT_NS);
+	gt_fetch_end(fetch);
+	gt_fetch_end(read);
+	gt_fetch_end(gt_read_begin(gt_neg(x)));
+	assert_int_equal(f->last_cost, 0);
+	WORKS(gt_flush(gt));
+	assert_true(f->last_cost >= LINK_URGENT_NS);
 }
 
 /* In steps as at once. */
@@ -425,7 +452,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE(test_ops), FAKE(test_pow), FAKE(test_create), FAKE(test_random),
 		FAKE(test_backward), FAKE(test_slices), FAKE(test_saved), FAKE(test_handing_over),
-		FAKE(test_habit), FAKE(test_habit_in_steps), FAKE(test_habit_of_much), FAKE(test_refused),
+		FAKE(test_habit), FAKE(test_begun_at_once), FAKE(test_habit_in_steps),
+		FAKE(test_habit_of_much), FAKE(test_refused),
 		FAKE(test_cat_tree), FAKE(test_index), FAKE(test_signals),
 		cmocka_unit_test(test_debug),
 	};

@@ -141,7 +141,7 @@ static void test_nothing_runs_unasked(void **state)
 
 	(void)state;
 	put_enters(&b, 1, 50);
-	assert_int_equal(push(c, &b, LINE_URGENT_NS - 1, NULL), GT_OK);
+	assert_int_equal(push(c, &b, LINK_URGENT_NS - 1, NULL), GT_OK);
 	assert_int_equal(c->runs, 0);
 	assert_int_equal(c->hires, 0);
 	assert_int_equal(line_sync(&c->line, NULL), GT_OK);
@@ -158,15 +158,15 @@ static void test_expensive_work_rings(void **state)
 
 	(void)state;
 	put_enters(&b, 1, 1);
-	push(c, &b, LINE_URGENT_NS / 2, NULL);
+	push(c, &b, LINK_URGENT_NS / 2, NULL);
 	assert_int_equal(c->hires, 0);
 	put_enters(&b, 2, 1);
-	push(c, &b, LINE_URGENT_NS / 2, NULL);   /* together it is worth it */
+	push(c, &b, LINK_URGENT_NS / 2, NULL);   /* together it is worth it */
 	assert_int_equal(c->hires, 1);
 	assert_int_equal(atomic_load(&c->role.urgent), 1);
 	line_sync(&c->line, NULL);
 	put_enters(&b, 3, 1);
-	push(c, &b, LINE_URGENT_NS / 2, NULL);   /* counts from the last empty ring */
+	push(c, &b, LINK_URGENT_NS / 2, NULL);   /* counts from the last empty ring */
 	assert_int_equal(c->hires, 1);
 	batch_fini(&b);
 	close_consumer(c);
