@@ -163,10 +163,10 @@ bool fusion_fits(const fusion *f, uint32_t op_at, const ins *i)
 
 	if (i->op == OP_randint && !is_range(i))
 		return false;
-	if (i->op == OP_slice && !shape_slice_inside(i, input_meta(f, op_at)))
-		return false;
 	if (i->op != seen->op || i->attr.bits != seen->attr.bits || i->kinds != seen->kinds ||
 		i->nin != seen->nin || i->nopd != seen->nopd)
+		return false;
+	if (i->op == OP_slice && !shape_slice_inside(i, input_meta(f, op_at)))
 		return false;
 	for (unsigned k = 0; k < i->nin && composite; k++)
 		if (ins_kind(i, k) && ins_in(i)[k] != ins_in(seen)[k])
