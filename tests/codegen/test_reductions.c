@@ -64,14 +64,6 @@ static void test_access(void **state)
 			}
 }
 
-static int make_softmax_of(group *g, int x)
-{
-	const int m = make_reduce(g, OP_max, x);
-	const int e = make_op(g, OP_exp, make_op(g, OP_sub, x, m, 0), 0, 0);
-
-	return make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0);
-}
-
 static void make_softmax(group *g, group_mode mode)
 {
 	make_start(g, mode);

@@ -97,6 +97,14 @@ MAKE int make_reduce(group *g, op code, int a)
 	return at;
 }
 
+/* Along what is reduced. */
+MAKE int make_softmax_of(group *g, int a)
+{
+	const int e = make_op(g, OP_exp, make_op(g, OP_sub, a, make_reduce(g, OP_max, a), 0), 0, 0);
+
+	return make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0);
+}
+
 MAKE int make_store(group *g, int value, group_access access)
 {
 	gt_dtype d = (gt_dtype)g->nodes[value].dtype;
