@@ -47,19 +47,29 @@ static bool is_dear(const emit *e, int node)
 	return cost_of(e, node, seen) >= DEAR;
 }
 
+/* The last pass that computes node k: its own, or one in which `last` says that a value is computed
+ * which takes it in. A reduction is known a pass after it was made. */
+static int last_computed(const emit *e, int node, const int *last)
+{
+	int found = e->shapes[node].level;
+
+	for (int k = node + 1; k < e->g->nodes_count; k++)
+		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
+			if (e->g->nodes[k].in[j] == node)
+				found = MAX(found, last[k] - (e->g->nodes[k].what == NODE_REDUCE));
+	return found;
+}
+
 /* The last pass that looks at the value of each node along the row: what a node is computed from is
- * looked at in all passes that compute it, which for one that is kept is the first only. */
+ * looked at in all passes that compute it, which for one that is kept, or one a row, is the first
+ * only. */
 static void find_uses(const emit *e, const bool *kept, int *used)
 {
 	int made[GROUP_NODES];
 
-	for (int node = e->g->nodes_count; node--;) {
-		used[node] = e->shapes[node].level;
-		for (int k = node + 1; k < e->g->nodes_count; k++)
-			for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
-				if (e->g->nodes[k].in[j] == node && is_chunk(e, k))
-					used[node] = MAX(used[node], made[k]);
-		made[node] = kept[node] ? e->shapes[node].level : used[node];
+	for (int k = e->g->nodes_count; k--;) {
+		used[k] = last_computed(e, k, made);
+		made[k] = kept[k] || !is_chunk(e, k) ? e->shapes[k].level : used[k];
 	}
 }
 
@@ -131,19 +141,6 @@ static int stored_to(const emit *e, int node)
 			return n->at;
 	}
 	return -1;
-}
-
-/* The last pass that computes node k: its own, or one in which `last` says that a value is computed
- * which takes it in. A reduction is known a pass after it was made. */
-static int last_computed(const emit *e, int node, const int *last)
-{
-	int found = e->shapes[node].level;
-
-	for (int k = node + 1; k < e->g->nodes_count; k++)
-		for (int j = 0; j < group_inputs(&e->g->nodes[k]); j++)
-			if (e->g->nodes[k].in[j] == node)
-				found = MAX(found, last[k] - (e->g->nodes[k].what == NODE_REDUCE));
-	return found;
 }
 
 /* From the last one on: what is kept asks for nothing in later passes. */
