@@ -26,6 +26,12 @@ const char *shape_text(const meta *m, char *text, size_t size);
 void shape_contiguous(const meta *m, int64_t *strides);
 bool shape_is_contiguous(const meta *m, const int64_t *strides);
 
+/* Operand k says where a slice begins along a dim: no shape depends on it. */
+static inline bool shape_slice_begins(const ins *i, unsigned k)
+{
+	return i->op == OP_slice && k % 3 == 0;
+}
+
 /* Whether a slice shows elements of its input only. */
 bool shape_slice_inside(const ins *i, const meta *in);
 

@@ -128,8 +128,8 @@ static bool operand_counts(const ins *i, unsigned k)
 	const char *text = op_rows[i->op].operands;
 	const size_t last = strlen(text) - 1;
 
-	if (i->op == OP_slice)
-		return k % 3 != 0;
+	if (shape_slice_begins(i, k))
+		return false;
 	if (text[last] == '*')
 		return text[k < last ? k : last - 1] == 'd' || text[k < last ? k : last - 1] == 'i';
 	return text[k] == 'd' || text[k] == 'i';

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include "base/mem.h"
+#include "ir/shape.h"
 
 #define WORDS_MAX   (1u << 22)   /* of a run; what is longer has no script */
 #define PATIENCE    2            /* runs, after a try in vain; doubles */
@@ -176,7 +177,7 @@ static void put_anything(script *s, uint32_t at)
 /* Operand n of both: the first index of a slice, another one in each run. */
 static bool is_slid(const ins *before, const ins *i, unsigned n)
 {
-	return i->op == OP_slice && (n - i->nin) % 3 == 0 && before->tail[n] != i->tail[n];
+	return shape_slice_begins(i, n - i->nin) && before->tail[n] != i->tail[n];
 }
 
 /* Seeds, draw numbers and data come first among the operands; what else there is are sizes, bounds
