@@ -61,10 +61,7 @@ static void make_chain_12(group *g) { make_chain(g, 12); }
 
 static void make_softmax(group *g)
 {
-	int x = make_load(g, GT_FLOAT32, ACCESS_RUN);
-	int e = make_op(g, OP_exp, make_op(g, OP_sub, x, make_reduce(g, OP_max, x), 0), 0, 0);
-
-	make_store(g, make_op(g, OP_div, e, make_reduce(g, OP_sum, e), 0), ACCESS_RUN);
+	make_store(g, make_softmax_of(g, make_load(g, GT_FLOAT32, ACCESS_RUN)), ACCESS_RUN);
 }
 
 static void make_layer_norm(group *g)

@@ -86,16 +86,15 @@ static void test_softmax(void **state)
 static void test_softmax_twice(void **state)
 {
 	group g;
-	int x, less;
+	int x;
 
 	(void)state;
 	make_start(&g, GROUP_ROWS);
-	less = make_load(&g, GT_FLOAT32, ACCESS_RUN);
 	x = make_load(&g, GT_FLOAT32, ACCESS_RUN);
 	for (int k = 0; k < 2; k++) {
-		less = make_op(&g, OP_sub, less, x, 0);
+		const int less = make_op(&g, OP_sub, make_load(&g, GT_FLOAT32, ACCESS_RUN), x, 0);
+
 		x = make_op(&g, OP_add, less, make_softmax_of(&g, x), 0);
-		less = k ? x : make_load(&g, GT_FLOAT32, ACCESS_RUN);
 	}
 	make_store(&g, x, ACCESS_RUN);
 	run_lengths(&g, 3);

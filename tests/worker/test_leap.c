@@ -176,7 +176,6 @@ static void free_made(loop *l, const uint64_t *made, unsigned n, bool turned)
 		put_free(l, made[turned ? n - 1 - j : j]);
 }
 
-/* Returns false if the step ended early. */
 /* Of a step that is wrong the last rows would lie behind the table, or in front of it. */
 static uint64_t put_batch(loop *l, const way *a, unsigned k, int64_t rows)
 {
@@ -185,6 +184,7 @@ static uint64_t put_batch(loop *l, const way *a, unsigned k, int64_t rows)
 	return a->back ? put_slice(l, TABLE - 1 - first, rows, -1) : put_slice(l, first, rows, 1);
 }
 
+/* Returns false if the step ended early. */
 static bool compute(loop *l, const way *a, unsigned k, uint64_t *made)
 {
 	const int64_t rows = is_time(a->sizes, k) ? ROWS / 2 : ROWS;
