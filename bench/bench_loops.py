@@ -10,7 +10,6 @@ Printed are the least times of a step and the median of the ratios, round by rou
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import time
 
@@ -18,6 +17,8 @@ import numpy
 
 import gt
 from gt import nn, optim
+
+from child import Child
 
 SETTLE, ROUND = 1.0, 0.25       # seconds
 ROWS, BATCH, WIDTH = 2048, 64, 64
@@ -132,24 +133,10 @@ def serve(name, every):
         print(run(ROUND), flush=True)
 
 
-class Way:
+class Way(Child):
     def __init__(self, name, every, compiled):
-        env = dict(os.environ, GT_AUTO_COMPILE=str(int(compiled)), GT_QUIET="1", GT_CACHE_DIR="",
-                   GT_THREADS="1")
-        self.process = subprocess.Popen(
-            [sys.executable, os.path.abspath(__file__), "--serve", name, str(every)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-
-    def round(self):
-        print(file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit(f"bench_loops: a loop ended with status {self.process.wait()}")
-        return float(answer)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        super().__init__([sys.executable, os.path.abspath(__file__), "--serve", name, str(every)],
+                         GT_AUTO_COMPILE=str(int(compiled)), GT_QUIET="1", GT_CACHE_DIR="", GT_THREADS="1")
 
 
 def measure(name, every, rounds):
@@ -157,8 +144,8 @@ def measure(name, every, rounds):
     ways = []
     for compiled in (False, True):
         ways.append(Way(name, every, compiled))
-        ways[-1].round()
-    times = [[way.round() for way in ways] for _ in range(rounds)]
+        ways[-1].ask()
+    times = [[way.ask() for way in ways] for _ in range(rounds)]
     for way in ways:
         way.end()
     least = [min(t) * 1e6 for t in zip(*times)]

@@ -18,8 +18,8 @@ import sys
 import time
 
 import workloads
+from child import Child
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 ALL = {name: (make, steps) for name, make, steps in workloads.TRAINING + workloads.LARGER}
 
 
@@ -45,25 +45,13 @@ def serve(system, threads):
         print((time.perf_counter() - begin) / steps, file=answers, flush=True)
 
 
-class System:
+class System(Child):
     def __init__(self, name, python, threads):
-        env = dict(os.environ)
-        if threads:
-            env["GT_THREADS"] = str(threads)
-        self.process = subprocess.Popen(
-            [python, os.path.abspath(__file__), "--serve", name, "--threads", str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=HERE)
+        super().__init__([python, os.path.abspath(__file__), "--serve", name, "--threads", str(threads)],
+                         **({"GT_THREADS": str(threads)} if threads else {}))
 
     def round(self, name, fresh):
-        print(name, int(fresh), file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit(f"bench_workloads.py: a benchmark process ended with status {self.process.wait()}")
-        return float(answer)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        return self.ask(f"{name} {int(fresh)}")
 
 
 def has(python, module):
